@@ -1,0 +1,163 @@
+//! What can be asked of a wallet. A value of these types cannot be malformed; whether it may happen is
+//! for [`crate::decide`].
+
+use std::collections::BTreeSet;
+
+use crate::{
+    Actor, Category, CostBasis, DrawdownPolicy, Fingerprint, GrantNumber, IdempotencyKey, Metadata,
+    OperationName, PositiveAmount, Priority, Reason, Scale, Timestamp, TransactionKind, WalletName,
+    Window,
+};
+
+/// Open a wallet, or find the one there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateWallet {
+    /// The scale that was asked for; `None`: whichever the asset has.
+    pub requested_scale: Option<Scale>,
+    /// The scale that the asset has.
+    pub asset_scale: Scale,
+    /// The order in which grants are drawn.
+    pub drawdown_policy: DrawdownPolicy,
+}
+
+/// Change a wallet's settings; `None` leaves one as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateWallet {
+    /// Another order in which grants are drawn.
+    pub drawdown_policy: Option<DrawdownPolicy>,
+    /// Other metadata of the wallet.
+    pub metadata: Option<Metadata>,
+    /// The version that the settings must have.
+    pub expected_version: Option<i64>,
+}
+
+/// Put credits in a wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewGrant {
+    /// How much.
+    pub amount: PositiveAmount,
+    /// From when; `None`: now.
+    pub effective_at: Option<Timestamp>,
+    /// Until when; `None`: for ever. After `effective_at`, if both are given.
+    pub expires_at: Option<Timestamp>,
+    /// Lower is drawn first.
+    pub priority: Priority,
+    /// What kind of credits.
+    pub category: Category,
+    /// What one credit cost.
+    pub cost_basis: CostBasis,
+    /// The only operations that may draw it; empty: all may.
+    pub applies_to: BTreeSet<OperationName>,
+}
+
+/// The terms of a grant, once its window is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantTerms {
+    /// How much was granted.
+    pub amount: PositiveAmount,
+    /// When it can be spent.
+    pub window: Window,
+    /// Lower is drawn first.
+    pub priority: Priority,
+    /// What kind of credits.
+    pub category: Category,
+    /// What one credit cost.
+    pub cost_basis: CostBasis,
+    /// The only operations that may draw it; empty: all may.
+    pub applies_to: BTreeSet<OperationName>,
+}
+
+/// Take credits, all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spend {
+    /// How much.
+    pub amount: PositiveAmount,
+    /// What it pays for.
+    pub operation: Option<OperationName>,
+    /// When the usage happened, if not now.
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// One write as asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Open a wallet.
+    CreateWallet(CreateWallet),
+    /// Change a wallet's settings.
+    UpdateWallet(UpdateWallet),
+    /// Put credits in.
+    Grant(NewGrant),
+    /// Take credits.
+    Spend(Spend),
+    /// Void what a grant has left.
+    VoidGrant(GrantNumber),
+    /// Let what a grant has left expire now.
+    ExpireGrant(GrantNumber),
+}
+
+impl Command {
+    /// The kind of transaction that this makes.
+    pub fn kind(&self) -> TransactionKind {
+        match self {
+            Self::CreateWallet(_) => TransactionKind::CreateWallet,
+            Self::UpdateWallet(_) => TransactionKind::UpdateWallet,
+            Self::Grant(_) => TransactionKind::Grant,
+            Self::Spend(_) => TransactionKind::Spend,
+            Self::VoidGrant(_) => TransactionKind::VoidGrant,
+            Self::ExpireGrant(_) => TransactionKind::ExpireGrant,
+        }
+    }
+
+    /// What it pays for, if it is a spend that says so.
+    pub fn operation(&self) -> Option<&OperationName> {
+        match self {
+            Self::Spend(spend) => spend.operation.as_ref(),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_) => None,
+        }
+    }
+
+    /// The grant that it names.
+    pub fn grant_number(&self) -> Option<GrantNumber> {
+        match self {
+            Self::VoidGrant(number) | Self::ExpireGrant(number) => Some(*number),
+            Self::CreateWallet(_) | Self::UpdateWallet(_) | Self::Grant(_) | Self::Spend(_) => None,
+        }
+    }
+
+    /// The past instant whose expired grants it may draw.
+    pub fn occurred_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Spend(spend) => spend.occurred_at,
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_) => None,
+        }
+    }
+}
+
+/// A command with what every write carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The wallet that it is about.
+    pub wallet: WalletName,
+    /// What is asked.
+    pub command: Command,
+    /// What makes it happen once.
+    pub key: IdempotencyKey,
+    /// What the key stands for.
+    pub fingerprint: Fingerprint,
+    /// Who asks.
+    pub actor: Actor,
+    /// Why.
+    pub reason: Reason,
+    /// The caller's own data.
+    pub metadata: Metadata,
+    /// Decide and answer, and write nothing.
+    pub validate_only: bool,
+}

@@ -1,0 +1,121 @@
+//! `decide`: the one function that says what a command does.
+//!
+//! Pure: the same state, command and instant give the same verdict, always. Idempotency keys are not
+//! decided here but by whoever knows which keys were used.
+
+use std::collections::BTreeMap;
+
+mod end_grant;
+mod grant;
+mod spend;
+mod wallet;
+
+pub use spend::LATE_WINDOW_MICROS;
+
+use crate::{
+    Command, DrawdownKey, Entry, Grant, GrantNumber, Head, Missing, Rejection, Request, Timestamp,
+    WalletSettings, WalletState, draft::Draft, settle::settle,
+};
+
+/// What a command does, once it is accepted.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The one instant at which it was decided.
+    pub now: Timestamp,
+    /// The entries to append: first those that were due, then the command's own.
+    pub entries: Vec<Entry>,
+    /// How many of the entries were merely due.
+    pub settled: usize,
+    /// The head of the ledger after them.
+    pub head: Head,
+    /// The grants that changed or are new, as they are after it.
+    pub grants: BTreeMap<DrawdownKey, Grant>,
+    /// The wallet's settings after it, if the command was about them.
+    pub settings: Option<WalletSettings>,
+    /// The number of the grant that it made.
+    pub new_grant: Option<GrantNumber>,
+    /// Whether there is anything to write: opening a wallet that is there already writes nothing.
+    pub writes: bool,
+}
+
+impl Decision {
+    /// The entries that the command itself appends.
+    pub fn own_entries(&self) -> &[Entry] {
+        &self.entries[self.settled..]
+    }
+
+    /// The grant that it made.
+    pub fn made_grant(&self) -> Option<&Grant> {
+        let number = self.new_grant?;
+        self.grants.values().find(|grant| grant.number == number)
+    }
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It happens, like this.
+    Accepted(Box<Decision>),
+    /// It may not happen; nothing is written.
+    Rejected(Rejection),
+    /// The state holds too few grants to tell. Load these and decide again.
+    Lacking(Missing),
+}
+
+/// Why a step of a decision ends early.
+#[derive(Debug)]
+enum Stop {
+    Rejected(Rejection),
+    Lacking(Missing),
+}
+
+impl From<Rejection> for Stop {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Missing> for Stop {
+    fn from(missing: Missing) -> Self {
+        Self::Lacking(missing)
+    }
+}
+
+/// Decides a request on a wallet (`None`: there is none) at an instant.
+///
+/// `clock` is what the clock says; within a wallet time never runs backwards, so the decision is taken at
+/// the wallet's last transaction if that is later.
+pub fn decide(state: Option<&WalletState>, request: &Request, clock: Timestamp) -> Verdict {
+    match attempt(state, request, clock) {
+        Ok(decision) => Verdict::Accepted(Box::new(decision)),
+        Err(Stop::Rejected(rejection)) => Verdict::Rejected(rejection),
+        Err(Stop::Lacking(missing)) => Verdict::Lacking(missing),
+    }
+}
+
+fn attempt(
+    state: Option<&WalletState>,
+    request: &Request,
+    clock: Timestamp,
+) -> Result<Decision, Stop> {
+    if let Command::CreateWallet(create) = &request.command {
+        return wallet::create(state, create, request, clock).map_err(Stop::from);
+    }
+    let state = state.ok_or(Rejection::WalletNotFound)?;
+    let mut draft = Draft::new(state, clock);
+    settle(&mut draft)?;
+    let settled = draft.entries.len();
+    let mut settings = None;
+    let mut new_grant = None;
+    match &request.command {
+        // Answered above: there is no wallet to settle yet.
+        Command::CreateWallet(_) => {}
+        Command::UpdateWallet(update) => settings = Some(wallet::update(&mut draft, update)?),
+        Command::Grant(grant) => new_grant = Some(grant::grant(&mut draft, grant)?),
+        Command::Spend(spend) => spend::spend(&mut draft, spend)?,
+        Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
+        Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
+    }
+    let Draft { now, head, entries, changed, .. } = draft;
+    Ok(Decision { now, entries, settled, head, grants: changed, settings, new_grant, writes: true })
+}

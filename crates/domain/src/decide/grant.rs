@@ -1,0 +1,38 @@
+//! Putting credits in a wallet.
+
+use crate::{
+    Grant, GrantNumber, GrantParts, GrantTerms, NewGrant, Rejection, Window, draft::Draft,
+};
+
+/// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
+pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber, Rejection> {
+    let NewGrant { amount, effective_at, expires_at, priority, category, cost_basis, applies_to } =
+        new;
+    let now = draft.now;
+    let effective_at = effective_at.unwrap_or(now);
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(Rejection::ExpiresAtNotAhead { now });
+    }
+    let window = Window::new(effective_at, *expires_at)
+        .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })?;
+    if (draft.head.balances.held_in_all() + amount.get()).is_over_cap() {
+        return Err(Rejection::BalanceLimitExceeded);
+    }
+    let number = draft.head.last_grant_number.next();
+    draft.add_grant(Grant {
+        number,
+        terms: GrantTerms {
+            amount: *amount,
+            window,
+            priority: *priority,
+            category: category.clone(),
+            cost_basis: *cost_basis,
+            applies_to: applies_to.clone(),
+        },
+        granted_at: now,
+        activated: window.has_begun(now),
+        expired_at: None,
+        parts: GrantParts::of(amount.get()),
+    });
+    Ok(number)
+}

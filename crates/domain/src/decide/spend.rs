@@ -1,0 +1,112 @@
+//! Taking credits: all or nothing, in drawdown order.
+
+use super::Stop;
+use crate::{
+    Allocation, Amount, Coverage, DrawdownKey, EntryKind, Grant, Missing, OperationName, Rejection,
+    Spend, Timestamp, draft::Draft,
+};
+
+/// How far back usage is still charged: 72 hours, so that a weekend's backlog is.
+pub const LATE_WINDOW_MICROS: i64 = 72 * 60 * 60 * 1_000_000;
+
+/// Spends from what is available now or, for late usage, from what was valid when it happened.
+pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
+    let Spend { amount, operation, occurred_at } = spend;
+    let now = draft.now;
+    if let Some(occurred_at) = *occurred_at {
+        check_occurrence(occurred_at, now)?;
+    }
+    let late = occurred_at.filter(|occurred_at| *occurred_at < now);
+    let mut drawing = Drawing { left: amount.get(), taken: Vec::new() };
+    let drawn_to = match draft.coverage() {
+        Coverage::Complete => None,
+        Coverage::Partial { drawn_to, .. } => Some(drawn_to),
+    };
+
+    for (key, grant) in draft.grants() {
+        // Past what is covered, an earlier grant may not be held: stop and ask for more.
+        if drawn_to.is_some_and(|drawn_to| drawn_to.is_none_or(|drawn_to| key > drawn_to)) {
+            break;
+        }
+        if is_spendable(grant, operation.as_ref(), late) {
+            drawing.take(key, grant, grant.parts.available);
+        }
+        if drawing.left.is_zero() {
+            break;
+        }
+    }
+    if !drawing.left.is_zero() && drawn_to.is_some() {
+        return Err(Missing::MoreInOrder.into());
+    }
+
+    let live = drawing.taken.len();
+    if let Some(occurred_at) = late {
+        for (key, grant) in draft.grants() {
+            if drawing.left.is_zero() {
+                break;
+            }
+            if was_lost_since(grant, operation.as_ref(), occurred_at) {
+                drawing.take(key, grant, grant.parts.expired);
+            }
+        }
+    }
+
+    if !drawing.left.is_zero() {
+        let available = amount.get() - drawing.left;
+        return Err(Rejection::InsufficientCredits { available, required: amount.get() }.into());
+    }
+
+    let Drawing { taken, .. } = drawing;
+    for (key, allocation) in &taken[live..] {
+        let lost_at = draft.grant(allocation.grant).and_then(|(_, grant)| grant.expired_at);
+        let part = [(*key, *allocation)];
+        draft.book(EntryKind::ExpiryReversed, lost_at.unwrap_or(now), &part);
+    }
+    draft.book(EntryKind::Spent, late.unwrap_or(now), &taken);
+    Ok(())
+}
+
+struct Drawing {
+    left: Amount,
+    taken: Vec<(DrawdownKey, Allocation)>,
+}
+
+impl Drawing {
+    fn take(&mut self, key: DrawdownKey, grant: &Grant, most: Amount) {
+        let amount = most.min(self.left);
+        self.left = self.left - amount;
+        self.taken.push((key, Allocation { grant: grant.number, amount }));
+    }
+}
+
+fn check_occurrence(occurred_at: Timestamp, now: Timestamp) -> Result<(), Rejection> {
+    let oldest = now.plus_micros(-LATE_WINDOW_MICROS);
+    if occurred_at > now {
+        Err(Rejection::OccurredAtAhead { now })
+    } else if occurred_at < oldest {
+        Err(Rejection::OccurredAtTooOld { oldest })
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a spend may draw what the grant has available. Late usage draws only grants that were
+/// effective when it happened.
+fn is_spendable(grant: &Grant, operation: Option<&OperationName>, late: Option<Timestamp>) -> bool {
+    grant.activated
+        && !grant.parts.available.is_zero()
+        && grant.applies_to(operation)
+        && late.is_none_or(|occurred_at| grant.terms.window.has_begun(occurred_at))
+}
+
+/// Whether the grant was valid at `occurred_at` and has lost credits to expiry since.
+fn was_lost_since(
+    grant: &Grant,
+    operation: Option<&OperationName>,
+    occurred_at: Timestamp,
+) -> bool {
+    !grant.parts.expired.is_zero()
+        && grant.applies_to(operation)
+        && grant.terms.window.has_begun(occurred_at)
+        && grant.expired_at.is_some_and(|expired_at| expired_at > occurred_at)
+}

@@ -1,0 +1,70 @@
+//! Opening a wallet and changing its settings.
+
+use std::collections::BTreeMap;
+
+use super::{Decision, Stop};
+use crate::{
+    Coverage, CreateWallet, Missing, Rejection, Request, Timestamp, UpdateWallet, WalletSettings,
+    WalletState, draft::Draft,
+};
+
+/// Opens a wallet, or answers the one there is and writes nothing.
+pub(super) fn create(
+    state: Option<&WalletState>,
+    create: &CreateWallet,
+    request: &Request,
+    clock: Timestamp,
+) -> Result<Decision, Rejection> {
+    let CreateWallet { requested_scale, asset_scale, drawdown_policy } = create;
+    let scale = state.map_or(*asset_scale, |state| state.settings.scale);
+    if let Some(requested) = requested_scale.filter(|requested| *requested != scale) {
+        return Err(Rejection::AssetScaleMismatch { scale, requested });
+    }
+    let settings = if let Some(state) = state {
+        WalletSettings::clone(&state.settings)
+    } else {
+        WalletSettings {
+            name: request.wallet.clone(),
+            scale,
+            drawdown_policy: *drawdown_policy,
+            metadata: request.metadata.clone(),
+            created_at: clock,
+            updated_at: clock,
+            version: 1,
+        }
+    };
+    let head = match state {
+        Some(state) => state.head,
+        None => WalletState::opened(settings.clone()).head,
+    };
+    Ok(Decision {
+        now: clock.max(head.recorded_at),
+        entries: Vec::new(),
+        settled: 0,
+        head,
+        grants: BTreeMap::new(),
+        settings: Some(settings),
+        new_grant: None,
+        writes: state.is_none(),
+    })
+}
+
+/// Changes settings. Another drawdown policy moves every open grant to its new place.
+pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<WalletSettings, Stop> {
+    let UpdateWallet { drawdown_policy, metadata, expected_version } = update;
+    let before = &draft.state().settings;
+    if expected_version.is_some_and(|expected| expected != before.version) {
+        return Err(Rejection::StaleVersion { version: before.version }.into());
+    }
+    let drawdown_policy = drawdown_policy.unwrap_or(before.drawdown_policy);
+    if drawdown_policy != before.drawdown_policy && draft.coverage() != Coverage::Complete {
+        return Err(Missing::AllOpen.into());
+    }
+    Ok(WalletSettings {
+        drawdown_policy,
+        metadata: metadata.clone().unwrap_or_else(|| before.metadata.clone()),
+        updated_at: draft.now,
+        version: before.version + 1,
+        ..WalletSettings::clone(before)
+    })
+}

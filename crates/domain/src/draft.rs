@@ -1,0 +1,111 @@
+//! The draft of a decision: a wallet's state with the entries so far on top of it.
+//!
+//! The state itself is never changed, so a rejection leaves no trace. [`Draft::book`] is the one way to
+//! append an entry: it numbers it, moves the amounts in grants and balances, and keeps invariants 1 to 3.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Allocation, Coverage, DrawdownKey, Entry, EntryKind, Grant, GrantNumber, Head, Timestamp,
+    WalletState,
+};
+
+/// A state and what a command has changed of it so far.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    state: &'a WalletState,
+    /// The one instant at which the command is decided.
+    pub now: Timestamp,
+    /// The head after the entries so far.
+    pub head: Head,
+    /// The entries so far.
+    pub entries: Vec<Entry>,
+    /// The grants that they changed, as they are now.
+    pub changed: BTreeMap<DrawdownKey, Grant>,
+}
+
+impl<'a> Draft<'a> {
+    /// Starts from a state at `clock`, or at the wallet's last transaction if the clock is behind it.
+    pub fn new(state: &'a WalletState, clock: Timestamp) -> Self {
+        let now = clock.max(state.head.recorded_at);
+        let head = Head { recorded_at: now, ..state.head };
+        Self { state, now, head, entries: Vec::new(), changed: BTreeMap::new() }
+    }
+
+    /// The wallet before the command.
+    pub fn state(&self) -> &'a WalletState {
+        self.state
+    }
+
+    /// Which open grants are held.
+    pub fn coverage(&self) -> Coverage {
+        self.state.coverage
+    }
+
+    /// The grants as they are now, in drawdown order.
+    pub fn grants(&self) -> impl Iterator<Item = (DrawdownKey, &Grant)> {
+        self.state
+            .grants
+            .iter()
+            .map(|(key, grant)| (*key, self.changed.get(key).unwrap_or(grant)))
+            .chain(
+                self.changed
+                    .iter()
+                    .filter(|(key, _)| !self.state.grants.contains_key(*key))
+                    .map(|(key, grant)| (*key, grant)),
+            )
+    }
+
+    /// The grant of a number, if it is held.
+    pub fn grant(&self, number: GrantNumber) -> Option<(DrawdownKey, &Grant)> {
+        self.grants().find(|(_, grant)| grant.number == number)
+    }
+
+    /// Adds a new grant and books it.
+    pub fn add_grant(&mut self, grant: Grant) {
+        let key = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
+        let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
+        self.head.last_grant_number = grant.number;
+        self.head.next_due_at = earliest(self.head.next_due_at, grant.due_at());
+        self.changed.insert(key, grant);
+        self.book(EntryKind::Granted, self.now, &[(key, allocation)]);
+    }
+
+    /// Appends an entry. Each allocation names a held grant by its place.
+    pub fn book(
+        &mut self,
+        kind: EntryKind,
+        effective_at: Timestamp,
+        allocations: &[(DrawdownKey, Allocation)],
+    ) {
+        let balance_before = self.head.balances.balance();
+        for (key, allocation) in allocations {
+            let Some(grant) =
+                self.changed.remove(key).or_else(|| self.state.grants.get(key).cloned())
+            else {
+                debug_assert!(false, "grant {} is not held", allocation.grant);
+                continue;
+            };
+            let mut grant = grant;
+            self.head.balances.book(kind, allocation.amount, grant.activated);
+            grant.book(kind, allocation.amount, effective_at);
+            self.changed.insert(*key, grant);
+        }
+        self.head.last_sequence = self.head.last_sequence.next();
+        self.entries.push(Entry {
+            sequence: self.head.last_sequence,
+            kind,
+            amount: allocations.iter().map(|(_, allocation)| allocation.amount).sum(),
+            balance_before,
+            after: self.head.balances,
+            effective_at,
+            recorded_at: self.now,
+            allocations: allocations.iter().map(|(_, allocation)| *allocation).collect(),
+        });
+    }
+}
+
+/// The earlier of two instants, either of which may be never.
+pub fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}

@@ -1,0 +1,106 @@
+//! Entries, the lines of the ledger, and the transactions that they belong to.
+
+use crate::{
+    Actor, Amount, Balances, DrawdownPolicy, Fingerprint, Grant, GrantNumber, IdempotencyKey,
+    Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp, TransactionId,
+    WalletSettings,
+};
+
+/// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// Credits came in.
+    Granted,
+    /// A scheduled grant became effective.
+    Activated,
+    /// What a grant had left expired.
+    Expired,
+    /// A spend drew grants.
+    Spent,
+    /// What a grant had left was voided.
+    Voided,
+    /// Late usage took back what a grant had lost to expiry.
+    ExpiryReversed,
+}
+
+/// How much of which grant an entry took or gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allocation {
+    /// The grant.
+    pub grant: GrantNumber,
+    /// How much; greater than zero.
+    pub amount: Amount,
+}
+
+/// One line of a wallet's ledger, append-only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The entry's number within its wallet.
+    pub sequence: Sequence,
+    /// What it did.
+    pub kind: EntryKind,
+    /// How much it moved: the sum of its allocations (invariant 3).
+    pub amount: Amount,
+    /// The balance before it (invariant 2).
+    pub balance_before: SignedAmount,
+    /// All balances after it.
+    pub after: Balances,
+    /// The instant at which it counts.
+    pub effective_at: Timestamp,
+    /// The instant at which it was written.
+    pub recorded_at: Timestamp,
+    /// How much of which grant, in drawdown order.
+    pub allocations: Vec<Allocation>,
+}
+
+/// The command of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransactionKind {
+    /// A wallet was opened.
+    CreateWallet,
+    /// A wallet's settings changed.
+    UpdateWallet,
+    /// Credits were granted.
+    Grant,
+    /// Credits were spent.
+    Spend,
+    /// A grant was voided.
+    VoidGrant,
+    /// A grant was expired early.
+    ExpireGrant,
+}
+
+/// What one accepted command did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its id.
+    pub id: TransactionId,
+    /// The command.
+    pub kind: TransactionKind,
+    /// What makes it happen once.
+    pub key: IdempotencyKey,
+    /// What the key was used for.
+    pub fingerprint: Fingerprint,
+    /// What a spend paid for.
+    pub operation: Option<OperationName>,
+    /// Who asked.
+    pub actor: Actor,
+    /// Why.
+    pub reason: Reason,
+    /// The caller's own data.
+    pub metadata: Metadata,
+    /// The order by which grants were drawn.
+    pub drawdown_policy: DrawdownPolicy,
+    /// The version of that order.
+    pub policy_version: i16,
+    /// The one instant at which the command was decided.
+    pub recorded_at: Timestamp,
+    /// The entries that the command itself appended; what was merely due before is not among them.
+    pub entries: Vec<Entry>,
+    /// The wallet's balances right after it.
+    pub balances: Balances,
+    /// The wallet's settings after it, if the command was about them.
+    pub settings: Option<WalletSettings>,
+    /// The grant as it was made, if the command was to make one.
+    pub grant: Option<Grant>,
+}

@@ -1,0 +1,179 @@
+//! The fingerprint of a request: what its idempotency key stands for.
+//!
+//! SHA-256 over the canonical request without key and `validate_only`. Canonical: after parsing, so
+//! 10 and 10.00 are one request; each field that is set gives its tag, its length and its bytes, and a
+//! field that is not set gives nothing. So a field that is added later changes no fingerprint of
+//! requests without it, and keys keep their meaning for as long as their transactions. Tags are for ever.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    Actor, Command, CreateWallet, DrawdownPolicy, Metadata, NewGrant, OperationName, Reason, Spend,
+    Timestamp, UpdateWallet, WalletName,
+};
+
+/// SHA-256 over a canonical request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a request. `actor` is the one that the request names, not a default from the
+    /// credentials: a retry with a renewed token is the same request.
+    pub fn of(
+        wallet: &WalletName,
+        command: &Command,
+        actor: &Actor,
+        reason: &Reason,
+        metadata: &Metadata,
+    ) -> Self {
+        let mut canonical = Canonical(Sha256::new());
+        canonical.text(b'W', wallet.wallet_id.uuid().as_bytes());
+        canonical.optional_text(b'A', actor.as_str());
+        canonical.optional_text(b'R', reason.as_str());
+        for (key, value) in metadata.as_map() {
+            canonical.text(b'K', key.as_bytes());
+            canonical.text(b'V', value.as_bytes());
+        }
+        canonical.command(command);
+        Self(canonical.0.finalize().into())
+    }
+
+    /// Takes a fingerprint that was stored; `None` if it is none.
+    pub fn from_stored(stored: &[u8]) -> Option<Self> {
+        stored.try_into().ok().map(Self)
+    }
+
+    /// The bytes for PostgreSQL.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+struct Canonical(Sha256);
+
+impl Canonical {
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::CreateWallet(CreateWallet {
+                requested_scale,
+                asset_scale: _,
+                drawdown_policy,
+            }) => {
+                self.text(b'C', b"create_wallet");
+                if let Some(scale) = requested_scale {
+                    self.text(1, &[scale.places()]);
+                }
+                self.policy(2, *drawdown_policy);
+            }
+            Command::UpdateWallet(UpdateWallet { drawdown_policy, metadata, expected_version }) => {
+                self.text(b'C', b"update_wallet");
+                if let Some(policy) = drawdown_policy {
+                    self.policy(1, *policy);
+                }
+                if let Some(metadata) = metadata {
+                    self.text(2, b"");
+                    for (key, value) in metadata.as_map() {
+                        self.text(3, key.as_bytes());
+                        self.text(4, value.as_bytes());
+                    }
+                }
+                if let Some(version) = expected_version {
+                    self.text(5, &version.to_be_bytes());
+                }
+            }
+            Command::Grant(NewGrant {
+                amount,
+                effective_at,
+                expires_at,
+                priority,
+                category,
+                cost_basis,
+                applies_to,
+            }) => {
+                self.text(b'C', b"grant");
+                self.text(1, amount.get().to_string().as_bytes());
+                self.instant(2, *effective_at);
+                self.instant(3, *expires_at);
+                self.text(4, &priority.get().to_be_bytes());
+                self.text(5, category.as_str().as_bytes());
+                self.text(6, cost_basis.to_string().as_bytes());
+                for operation in applies_to {
+                    self.text(7, operation.as_str().as_bytes());
+                }
+            }
+            Command::Spend(Spend { amount, operation, occurred_at }) => {
+                self.text(b'C', b"spend");
+                self.text(1, amount.get().to_string().as_bytes());
+                self.optional_text(2, operation.as_ref().map_or("", OperationName::as_str));
+                self.instant(3, *occurred_at);
+            }
+            Command::VoidGrant(number) => {
+                self.text(b'C', b"void_grant");
+                self.text(1, &number.0.to_be_bytes());
+            }
+            Command::ExpireGrant(number) => {
+                self.text(b'C', b"expire_grant");
+                self.text(1, &number.0.to_be_bytes());
+            }
+        }
+    }
+
+    fn policy(&mut self, tag: u8, policy: DrawdownPolicy) {
+        let name: &[u8] = match policy {
+            DrawdownPolicy::ExpiryFirst => b"expiry_first",
+            DrawdownPolicy::OldestFirst => b"oldest_first",
+        };
+        self.text(tag, name);
+    }
+
+    fn instant(&mut self, tag: u8, instant: Option<Timestamp>) {
+        if let Some(instant) = instant {
+            self.text(tag, &instant.micros().to_be_bytes());
+        }
+    }
+
+    fn optional_text(&mut self, tag: u8, text: &str) {
+        if !text.is_empty() {
+            self.text(tag, text.as_bytes());
+        }
+    }
+
+    fn text(&mut self, tag: u8, bytes: &[u8]) {
+        self.0.update([tag]);
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        AccountName, Actor, AssetCode, Command, Fingerprint, Metadata, NamespaceId, NamespaceName,
+        PositiveAmount, Reason, Scale, Spend, WalletName,
+    };
+
+    fn spend(amount: &str) -> Fingerprint {
+        let namespace = NamespaceId::of(&NamespaceName::parse("default").unwrap());
+        let wallet = WalletName::new(
+            namespace,
+            AccountName::parse("org:42").unwrap(),
+            AssetCode::parse("credits").unwrap(),
+        );
+        let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
+        let command = Command::Spend(Spend { amount, operation: None, occurred_at: None });
+        let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
+        Fingerprint::of(&wallet, &command, &actor, &reason, &Metadata::default())
+    }
+
+    #[test]
+    fn amounts_that_are_equal_make_one_request() {
+        assert_eq!(spend("10"), spend("10.00"));
+        assert_ne!(spend("10"), spend("11"));
+    }
+
+    /// Keys are kept for years: a fingerprint that changes turns a retry into a conflict.
+    #[test]
+    fn a_fingerprint_never_changes() {
+        assert_eq!(spend("12.5").as_bytes()[..8], [61, 58, 192, 133, 123, 91, 155, 150]);
+    }
+}

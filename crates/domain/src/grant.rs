@@ -1,0 +1,167 @@
+//! A grant: credits with a window, and where they have gone.
+
+use crate::{
+    Amount, EntryKind, GrantNumber, GrantTerms, OperationName, Timestamp, amount::CostBasis,
+};
+
+/// Lower numbers are drawn first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority(i32);
+
+impl Priority {
+    /// The priority of a grant whose request names none.
+    pub const DEFAULT: Self = Self(100);
+    /// Far more steps than any plan has, far from the ends of the integer.
+    const LIMIT: i32 = 1_000_000;
+
+    /// `None` outside of −1,000,000 to 1,000,000.
+    pub fn new(priority: i32) -> Option<Self> {
+        (-Self::LIMIT..=Self::LIMIT).contains(&priority).then_some(Self(priority))
+    }
+
+    /// The number.
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+/// Where a grant's amount is: the seven parts always sum to it (invariant 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantParts {
+    /// Can be spent, or will be once the grant is effective.
+    pub available: Amount,
+    /// Set aside by open holds.
+    pub held: Amount,
+    /// Taken by spends.
+    pub consumed: Amount,
+    /// Left when the grant expired.
+    pub expired: Amount,
+    /// Taken by a void.
+    pub voided: Amount,
+    /// Taken back because the funding was refunded.
+    pub revoked: Amount,
+    /// Moved to other wallets.
+    pub transferred_out: Amount,
+}
+
+impl GrantParts {
+    /// A grant as it is made: all of it available.
+    pub fn of(amount: Amount) -> Self {
+        Self {
+            available: amount,
+            held: Amount::ZERO,
+            consumed: Amount::ZERO,
+            expired: Amount::ZERO,
+            voided: Amount::ZERO,
+            revoked: Amount::ZERO,
+            transferred_out: Amount::ZERO,
+        }
+    }
+
+    /// What the parts sum to: the grant's amount.
+    pub fn total(&self) -> Amount {
+        let Self { available, held, consumed, expired, voided, revoked, transferred_out } = *self;
+        [available, held, consumed, expired, voided, revoked, transferred_out].into_iter().sum()
+    }
+}
+
+/// What a grant is at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantStatus {
+    /// Not effective yet.
+    Scheduled,
+    /// Some of it is available or held.
+    Active,
+    /// Nothing is left, and nothing expired or was voided at the end.
+    UsedUp,
+    /// What was left has expired.
+    Expired,
+    /// What was left was voided.
+    Voided,
+}
+
+/// Credits put in a wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The grant's number within its wallet.
+    pub number: GrantNumber,
+    /// What was granted, and on which terms.
+    pub terms: GrantTerms,
+    /// When it was recorded.
+    pub granted_at: Timestamp,
+    /// Whether its activation is booked, so that what is available counts in the balance.
+    pub activated: bool,
+    /// When what was left expired, once that is booked: `expires_at`, or earlier by an early expiry.
+    pub expired_at: Option<Timestamp>,
+    /// Where the amount is.
+    pub parts: GrantParts,
+}
+
+impl Grant {
+    /// Whether the grant can still change by a spend or by time.
+    pub fn is_open(&self) -> bool {
+        !self.parts.available.is_zero() || !self.parts.held.is_zero()
+    }
+
+    /// Whether an operation may draw the grant.
+    pub fn applies_to(&self, operation: Option<&OperationName>) -> bool {
+        self.terms.applies_to.is_empty()
+            || operation.is_some_and(|operation| self.terms.applies_to.contains(operation))
+    }
+
+    /// Whether the credits cost nothing.
+    pub fn is_free(&self) -> bool {
+        self.terms.cost_basis == CostBasis::ZERO
+    }
+
+    /// The instant at which time alone changes the grant next.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        if self.parts.available.is_zero() {
+            None
+        } else if self.activated {
+            self.terms.window.expires_at()
+        } else {
+            Some(self.terms.window.effective_at())
+        }
+    }
+
+    /// What the grant is now that all that is due by `now` is booked.
+    pub fn status(&self) -> GrantStatus {
+        let Self { parts, .. } = self;
+        if self.is_open() {
+            if self.activated { GrantStatus::Active } else { GrantStatus::Scheduled }
+        } else if !parts.expired.is_zero() {
+            GrantStatus::Expired
+        } else if !parts.voided.is_zero() {
+            GrantStatus::Voided
+        } else {
+            GrantStatus::UsedUp
+        }
+    }
+
+    /// Moves an entry's share between the parts. What each kind moves is decided here and nowhere else.
+    pub fn book(&mut self, kind: EntryKind, amount: Amount, effective_at: Timestamp) {
+        let parts = &mut self.parts;
+        match kind {
+            EntryKind::Granted => {}
+            EntryKind::Activated => self.activated = true,
+            EntryKind::Expired => {
+                parts.available = parts.available - amount;
+                parts.expired = parts.expired + amount;
+                self.expired_at = Some(effective_at);
+            }
+            EntryKind::Spent => {
+                parts.available = parts.available - amount;
+                parts.consumed = parts.consumed + amount;
+            }
+            EntryKind::Voided => {
+                parts.available = parts.available - amount;
+                parts.voided = parts.voided + amount;
+            }
+            EntryKind::ExpiryReversed => {
+                parts.expired = parts.expired - amount;
+                parts.available = parts.available + amount;
+            }
+        }
+    }
+}

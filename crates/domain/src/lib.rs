@@ -1,0 +1,49 @@
+//! The rules of Purse.
+//!
+//! A wallet is the fold of its ledger. [`decide`] takes a wallet's state, a command and an instant,
+//! and returns the entries to append or a rejection; it is the only place that decides, and preview,
+//! batches and tests all call it. This crate does no IO and knows no clock, no chance, no database
+//! and no wire format: whatever it needs is an argument.
+//!
+//! In reading order:
+//!
+//! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
+//! * what a wallet consists of: [`grant`], [`order`], [`entry`], [`wallet`];
+//! * what is asked: [`command`], [`fingerprint`];
+//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it.
+
+pub mod amount;
+pub mod command;
+pub mod decide;
+pub mod draft;
+pub mod entry;
+pub mod fingerprint;
+pub mod grant;
+pub mod ids;
+pub mod names;
+pub mod order;
+pub mod rejection;
+pub mod settle;
+pub mod text;
+pub mod timestamp;
+pub mod wallet;
+pub mod window;
+
+pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
+pub use command::{Command, CreateWallet, GrantTerms, NewGrant, Request, Spend, UpdateWallet};
+pub use decide::{Decision, Verdict, decide};
+pub use entry::{Allocation, Entry, EntryKind, Transaction, TransactionKind};
+pub use fingerprint::Fingerprint;
+pub use grant::{Grant, GrantParts, GrantStatus, Priority};
+pub use ids::{AccountId, GrantNumber, NamespaceId, Sequence, TransactionId, WalletId};
+pub use names::WalletName;
+pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
+pub use rejection::Rejection;
+pub use settle::balances_at;
+pub use text::{
+    AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,
+    OperationName, Reason, TextError,
+};
+pub use timestamp::{Timestamp, TimestampError};
+pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
+pub use window::{Window, WindowError};

@@ -1,0 +1,90 @@
+//! Why a command may not happen. A rejection writes nothing and keeps no key.
+
+use thiserror::Error;
+
+use crate::{Amount, GrantNumber, Scale, Timestamp, TransactionId};
+
+/// Why a well-formed command may not happen.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Rejection {
+    /// There is no such wallet.
+    #[error("the wallet does not exist")]
+    WalletNotFound,
+    /// The wallet has no such grant.
+    #[error("the wallet has no grant {grant}")]
+    GrantNotFound {
+        /// The grant that was named.
+        grant: GrantNumber,
+    },
+    /// What the operation may draw is too little.
+    #[error("{available} available, {required} required")]
+    InsufficientCredits {
+        /// What the operation may draw.
+        available: Amount,
+        /// What it asked for.
+        required: Amount,
+    },
+    /// The grant has nothing left.
+    #[error("grant {grant} has nothing left to take")]
+    GrantEnded {
+        /// The grant that was named.
+        grant: GrantNumber,
+    },
+    /// A grant that is not effective yet cannot expire.
+    #[error(
+        "grant {grant} becomes effective at {effective_at} and cannot expire before; void it instead"
+    )]
+    GrantNotEffective {
+        /// The grant that was named.
+        grant: GrantNumber,
+        /// When it becomes effective.
+        effective_at: Timestamp,
+    },
+    /// The wallet would hold 10^15 or more.
+    #[error("the wallet would hold 10^15 or more")]
+    BalanceLimitExceeded,
+    /// The asset has another scale for ever.
+    #[error("the asset has {scale} decimal places for ever, {requested} were asked for", scale = scale.places(), requested = requested.places())]
+    AssetScaleMismatch {
+        /// The asset's scale.
+        scale: Scale,
+        /// The scale that was asked for.
+        requested: Scale,
+    },
+    /// The settings have changed.
+    #[error("the wallet's settings have changed; its version is {version}")]
+    StaleVersion {
+        /// The version that they have.
+        version: i64,
+    },
+    /// A grant must expire after now.
+    #[error("expires_at must be after now, {now}")]
+    ExpiresAtNotAhead {
+        /// When this was decided.
+        now: Timestamp,
+    },
+    /// A grant must expire after it becomes effective.
+    #[error("expires_at must be after effective_at, {effective_at}")]
+    WindowEndsBeforeItStarts {
+        /// When it would become effective.
+        effective_at: Timestamp,
+    },
+    /// Usage cannot lie ahead.
+    #[error("occurred_at must not be after now, {now}")]
+    OccurredAtAhead {
+        /// When this was decided.
+        now: Timestamp,
+    },
+    /// The usage is too old to be charged.
+    #[error("occurred_at must not be before {oldest}")]
+    OccurredAtTooOld {
+        /// The oldest usage that is still charged.
+        oldest: Timestamp,
+    },
+    /// The account has used the key for another request.
+    #[error("the idempotency key was used for another request, in transaction {transaction}")]
+    IdempotencyKeyReused {
+        /// The transaction that used it.
+        transaction: TransactionId,
+    },
+}

@@ -1,0 +1,176 @@
+//! A wallet: its settings, the head of its ledger, and the grants that matter for the next command.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    Amount, Decision, DrawdownKey, DrawdownPolicy, EntryKind, Grant, GrantNumber, Metadata, Scale,
+    Sequence, SignedAmount, Timestamp, WalletName,
+};
+
+/// A wallet's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletSettings {
+    /// Its name and ids.
+    pub name: WalletName,
+    /// The asset's number of decimal places.
+    pub scale: Scale,
+    /// The order in which its grants are drawn.
+    pub drawdown_policy: DrawdownPolicy,
+    /// The caller's own data.
+    pub metadata: Metadata,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When these settings last changed.
+    pub updated_at: Timestamp,
+    /// 1, 2, 3, … with each change of these settings.
+    pub version: i64,
+}
+
+/// The balances of a wallet at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balances {
+    /// In effective, unexpired grants, not held.
+    pub available: Amount,
+    /// Set aside by open holds.
+    pub held: Amount,
+    /// The part of spends that no grant covered.
+    pub debt: Amount,
+    /// Granted, not effective yet.
+    pub scheduled: Amount,
+}
+
+impl Balances {
+    /// An empty wallet.
+    pub const ZERO: Self = Self {
+        available: Amount::ZERO,
+        held: Amount::ZERO,
+        debt: Amount::ZERO,
+        scheduled: Amount::ZERO,
+    };
+
+    /// Available minus debt: what entries show before and after.
+    pub fn balance(&self) -> SignedAmount {
+        self.available.signed() - self.debt.signed()
+    }
+
+    /// Everything that the wallet's grants still hold.
+    pub fn held_in_all(&self) -> Amount {
+        self.available + self.held + self.scheduled
+    }
+
+    /// Moves an entry's share of a grant between the balances. `activated` is the grant's before the
+    /// entry. What each kind moves is decided here and nowhere else.
+    pub fn book(&mut self, kind: EntryKind, amount: Amount, activated: bool) {
+        let part = if activated { &mut self.available } else { &mut self.scheduled };
+        match kind {
+            EntryKind::Granted | EntryKind::ExpiryReversed => *part = *part + amount,
+            EntryKind::Expired | EntryKind::Spent | EntryKind::Voided => *part = *part - amount,
+            EntryKind::Activated => {
+                self.scheduled = self.scheduled - amount;
+                self.available = self.available + amount;
+            }
+        }
+    }
+}
+
+/// The head of a wallet's ledger: what its row keeps as of its last entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The balances after the last entry.
+    pub balances: Balances,
+    /// The last entry's number; 0 before the first.
+    pub last_sequence: Sequence,
+    /// The last grant's number; 0 before the first.
+    pub last_grant_number: GrantNumber,
+    /// No later than the earliest instant at which time alone changes the balances: reads before it need
+    /// nothing else. It may lie too early after the grant that set it was used up, never too late.
+    pub next_due_at: Option<Timestamp>,
+    /// When the last transaction was recorded; time never runs backwards from here.
+    pub recorded_at: Timestamp,
+}
+
+/// Which of the wallet's open grants a [`WalletState`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// All of them.
+    Complete,
+    /// Those up to a place in the drawdown order, and whatever else was loaded for a reason.
+    Partial {
+        /// Every open grant up to this place is held; `None`: not even the first.
+        drawn_to: Option<DrawdownKey>,
+        /// No grant that is not held becomes due before this instant; `None`: none ever.
+        next_due_at: Option<Timestamp>,
+    },
+}
+
+/// What a decision lacks because the state covers too little. Load it and decide again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The grants that are due by this instant.
+    DueBy(Timestamp),
+    /// More grants in drawdown order.
+    MoreInOrder,
+    /// All open grants.
+    AllOpen,
+}
+
+/// A wallet as the next command finds it.
+#[derive(Debug, Clone)]
+pub struct WalletState {
+    /// Its settings.
+    pub settings: Arc<WalletSettings>,
+    /// The head of its ledger.
+    pub head: Head,
+    /// The grants that are held, in drawdown order: open ones as `coverage` says, and ended ones that a
+    /// command may be about.
+    pub grants: BTreeMap<DrawdownKey, Grant>,
+    /// Which open grants are held.
+    pub coverage: Coverage,
+}
+
+impl WalletState {
+    /// A wallet that was just opened.
+    pub fn opened(settings: WalletSettings) -> Self {
+        let head = Head {
+            balances: Balances::ZERO,
+            last_sequence: Sequence(0),
+            last_grant_number: GrantNumber(0),
+            next_due_at: None,
+            recorded_at: settings.created_at,
+        };
+        Self {
+            settings: Arc::new(settings),
+            head,
+            grants: BTreeMap::new(),
+            coverage: Coverage::Complete,
+        }
+    }
+
+    /// Adds a grant that was loaded, unless it is held already: what is held may have changed since.
+    pub fn hold_loaded(&mut self, grant: Grant) -> DrawdownKey {
+        let key = DrawdownKey::of(self.settings.drawdown_policy, &grant);
+        self.grants.entry(key).or_insert(grant);
+        key
+    }
+
+    /// The state after an accepted command: the one the next command sees.
+    pub fn apply(&mut self, decision: &Decision) {
+        self.head = decision.head;
+        for (key, grant) in &decision.grants {
+            self.grants.insert(*key, grant.clone());
+        }
+        if let Some(settings) = &decision.settings {
+            if settings.drawdown_policy != self.settings.drawdown_policy {
+                self.reorder(settings.drawdown_policy);
+            }
+            self.settings = Arc::new(settings.clone());
+        }
+    }
+
+    /// A change of policy is decided over all open grants, so the coverage stays complete.
+    fn reorder(&mut self, policy: DrawdownPolicy) {
+        let grants = std::mem::take(&mut self.grants);
+        self.grants =
+            grants.into_values().map(|grant| (DrawdownKey::of(policy, &grant), grant)).collect();
+    }
+}

@@ -4,7 +4,7 @@
 //! and storage never see them.
 
 /// `purse.v1`: wallets and grants.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
 pub mod v1 {
     tonic::include_proto!("purse.v1");
 }
@@ -12,7 +12,7 @@ pub mod v1 {
 /// `purse.testing.v1`: the test clock.
 pub mod testing {
     /// `purse.testing.v1`: the test clock.
-    #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+    #[allow(clippy::all, clippy::pedantic, reason = "generated code")]
     pub mod v1 {
         tonic::include_proto!("purse.testing.v1");
     }

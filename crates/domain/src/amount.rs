@@ -153,6 +153,11 @@ impl PositiveAmount {
         if amount.is_zero() { Err(AmountError::NotPositive) } else { Ok(Self(amount)) }
     }
 
+    /// Takes an amount that was checked before it was stored; `None` if there is nothing.
+    pub fn from_stored(stored: Amount) -> Option<Self> {
+        (!stored.is_zero()).then_some(Self(stored))
+    }
+
     /// The amount.
     pub fn get(self) -> Amount {
         self.0

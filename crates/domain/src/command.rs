@@ -14,8 +14,8 @@ use crate::{
 pub struct CreateWallet {
     /// The scale that was asked for; `None`: whichever the asset has.
     pub requested_scale: Option<Scale>,
-    /// The scale that the asset has.
-    pub asset_scale: Scale,
+    /// The scale that the asset has, filled in by whoever keeps the assets; `None`: it is a new asset.
+    pub asset_scale: Option<Scale>,
     /// The order in which grants are drawn.
     pub drawdown_policy: DrawdownPolicy,
 }

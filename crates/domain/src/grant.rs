@@ -98,6 +98,13 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// A grant as it is made. One whose window has not begun is scheduled.
+    pub fn made(number: GrantNumber, terms: GrantTerms, granted_at: Timestamp) -> Self {
+        let activated = terms.window.has_begun(granted_at);
+        let parts = GrantParts::of(terms.amount.get());
+        Self { number, terms, granted_at, activated, expired_at: None, parts }
+    }
+
     /// Whether the grant can still change by a spend or by time.
     pub fn is_open(&self) -> bool {
         !self.parts.available.is_zero() || !self.parts.held.is_zero()

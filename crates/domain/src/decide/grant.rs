@@ -1,7 +1,7 @@
 //! Putting credits in a wallet.
 
 use crate::{
-    Grant, GrantNumber, GrantParts, GrantTerms, NewGrant, Rejection, Window, draft::Draft,
+    Grant, GrantNumber, GrantTerms, NewGrant, Rejection, Window, draft::Draft,
 };
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
@@ -19,20 +19,14 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber
         return Err(Rejection::BalanceLimitExceeded);
     }
     let number = draft.head.last_grant_number.next();
-    draft.add_grant(Grant {
-        number,
-        terms: GrantTerms {
-            amount: *amount,
-            window,
-            priority: *priority,
-            category: category.clone(),
-            cost_basis: *cost_basis,
-            applies_to: applies_to.clone(),
-        },
-        granted_at: now,
-        activated: window.has_begun(now),
-        expired_at: None,
-        parts: GrantParts::of(amount.get()),
-    });
+    let terms = GrantTerms {
+        amount: *amount,
+        window,
+        priority: *priority,
+        category: category.clone(),
+        cost_basis: *cost_basis,
+        applies_to: applies_to.clone(),
+    };
+    draft.add_grant(Grant::made(number, terms, now));
     Ok(number)
 }

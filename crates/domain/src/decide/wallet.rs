@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Stop};
 use crate::{
-    Coverage, CreateWallet, Missing, Rejection, Request, Timestamp, UpdateWallet, WalletSettings,
+    Coverage, CreateWallet, Missing, Rejection, Request, Scale, Timestamp, UpdateWallet, WalletSettings,
     WalletState, draft::Draft,
 };
 
@@ -16,7 +16,7 @@ pub(super) fn create(
     clock: Timestamp,
 ) -> Result<Decision, Rejection> {
     let CreateWallet { requested_scale, asset_scale, drawdown_policy } = create;
-    let scale = state.map_or(*asset_scale, |state| state.settings.scale);
+    let scale = asset_scale.or(*requested_scale).unwrap_or(Scale::MAX);
     if let Some(requested) = requested_scale.filter(|requested| *requested != scale) {
         return Err(Rejection::AssetScaleMismatch { scale, requested });
     }

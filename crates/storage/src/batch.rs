@@ -1,0 +1,313 @@
+//! The write path: load, decide, write, commit.
+//!
+//! A batch of one is the simple case, not a second path. Requests are decided in order, each on the state
+//! that the one before it left. If the database refuses a batch, its requests run one by one, so that one
+//! caller's failure never becomes another's.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use deadpool_postgres::Client;
+use purse_domain::{
+    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, NamespaceId,
+    POLICY_VERSION, Rejection, Request, Scale, Transaction, TransactionId, TransactionKind,
+    Verdict, WalletId, WalletState, decide,
+};
+
+use crate::{
+    Storage, StorageError,
+    load::{Loaded, load, load_missing},
+    replay::UsedKey,
+    write::Writes,
+};
+
+/// How often a single request is tried before its error is answered. The second try sees what another
+/// server committed in between; the third is for a connection that broke in between as well.
+const MOST_TRIES: u32 = 3;
+/// Pause before another try: enough for the other transaction to end, short beside any deadline.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A decision that is still lacking grants after this many loads is a defect: ten thousand grants take
+/// forty.
+const MOST_LOADS: u32 = 4_096;
+
+/// What came of a request.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was accepted.
+    Accepted(Answer),
+    /// It may not happen; nothing was written.
+    Rejected(Rejection),
+}
+
+/// An accepted request's answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What was written, or would be.
+    pub transaction: Arc<Transaction>,
+    /// The key had been used for this very request: this is the first answer again.
+    pub replayed: bool,
+    /// Something was written for this transaction, now or when it was first answered.
+    pub written: bool,
+}
+
+/// How long the steps of a batch took.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchTimings {
+    /// When the batch began.
+    pub started: Instant,
+    /// Until the wallets were locked and loaded.
+    pub load: Duration,
+    /// Until all was decided.
+    pub decide: Duration,
+    /// Until all rows were sent and taken.
+    pub write: Duration,
+    /// Until the commit was durable.
+    pub commit: Duration,
+}
+
+/// The outcomes of a batch, in the order of its requests.
+pub type Outcomes = Vec<Result<Outcome, Arc<StorageError>>>;
+
+impl Storage {
+    /// Runs a batch of requests.
+    pub async fn run_batch(&self, requests: &[Request]) -> (Outcomes, Option<BatchTimings>) {
+        let all: Vec<&Request> = requests.iter().collect();
+        let mut tries = 0;
+        let error = loop {
+            tries += 1;
+            match Box::pin(self.attempt(&all)).await {
+                Ok((outcomes, timings)) => {
+                    return (outcomes.into_iter().map(Ok).collect(), Some(timings));
+                }
+                Err(error @ StorageError::Refused { .. }) if all.len() > 1 => break error,
+                Err(error) if error.is_retryable() && tries < MOST_TRIES => {
+                    tracing::debug!(%error, tries, requests = all.len(), "trying a batch again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    let error = Arc::new(error);
+                    return (all.iter().map(|_| Err(Arc::clone(&error))).collect(), None);
+                }
+            }
+        };
+        tracing::info!(%error, requests = all.len(), "a batch was refused; running its requests one by one");
+        let mut outcomes = Vec::with_capacity(all.len());
+        for request in all {
+            outcomes.push(self.run_alone(request).await);
+        }
+        (outcomes, None)
+    }
+
+    async fn run_alone(&self, request: &Request) -> Result<Outcome, Arc<StorageError>> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Box::pin(self.attempt(&[request])).await {
+                Ok((mut outcomes, _)) => {
+                    return outcomes.pop().ok_or_else(|| {
+                        Arc::new(StorageError::Corrupt("a batch of one has no outcome".to_owned()))
+                    });
+                }
+                Err(error) if error.is_retryable() && tries < MOST_TRIES => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(Arc::new(error)),
+            }
+        }
+    }
+
+    /// One transaction. On any error its connection is dropped, which rolls it back.
+    async fn attempt(
+        &self,
+        requests: &[&Request],
+    ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
+        let started = Instant::now();
+        let client = self.writer().await?;
+        match Box::pin(self.attempt_on(&client, requests, started)).await {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                drop(Client::take(client));
+                Err(error)
+            }
+        }
+    }
+
+    async fn attempt_on(
+        &self,
+        client: &Client,
+        requests: &[&Request],
+        started: Instant,
+    ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
+        let mut batch = Batch::new(load(client, requests).await?);
+        let load = started.elapsed();
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            outcomes.push(self.decide_one(client, &mut batch, request).await?);
+        }
+        let decide = started.elapsed();
+        let has_writes = !batch.writes.is_empty();
+        Box::pin(batch.writes.send(client)).await?;
+        let write = started.elapsed();
+        client.batch_execute(if has_writes { "COMMIT" } else { "ROLLBACK" }).await?;
+        let commit = started.elapsed();
+        Ok((outcomes, BatchTimings { started, load, decide, write, commit }))
+    }
+
+    async fn decide_one(
+        &self,
+        client: &Client,
+        batch: &mut Batch,
+        request: &Request,
+    ) -> Result<Outcome, StorageError> {
+        if let Some(known) = batch.answer_known(client, request).await? {
+            return Ok(known);
+        }
+        let with_scale = batch.with_asset_scale(request);
+        let request = with_scale.as_ref().unwrap_or(request);
+        let wallet = request.wallet.wallet_id;
+        for _ in 0..MOST_LOADS {
+            let clock = self.clock().now();
+            match decide(batch.wallets.get(&wallet), request, clock) {
+                Verdict::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
+                Verdict::Accepted(decision) => {
+                    let id = self.ids().transaction_id(decision.now);
+                    return Ok(batch.accept(request, &decision, id));
+                }
+                Verdict::Lacking(missing) => match batch.wallets.get_mut(&wallet) {
+                    Some(state) => load_missing(client, state, missing).await?,
+                    None => break,
+                },
+            }
+        }
+        Err(StorageError::Corrupt(format!("wallet {wallet}: grants are lacking without end")))
+    }
+}
+
+/// A batch while it is decided.
+struct Batch {
+    wallets: HashMap<WalletId, WalletState>,
+    assets: HashMap<(NamespaceId, AssetCode), Scale>,
+    used: HashMap<(AccountId, String), UsedKey>,
+    answered: HashMap<(AccountId, String), (Fingerprint, Arc<Transaction>)>,
+    writes: Writes,
+}
+
+impl Batch {
+    fn new(loaded: Loaded) -> Self {
+        let Loaded { wallets, keys, assets } = loaded;
+        Self { wallets, assets, used: keys, answered: HashMap::new(), writes: Writes::default() }
+    }
+
+    /// The answer to a request whose key was used before, in an earlier transaction or in this batch.
+    async fn answer_known(
+        &self,
+        client: &Client,
+        request: &Request,
+    ) -> Result<Option<Outcome>, StorageError> {
+        let key = (request.wallet.account_id, request.key.as_str().to_owned());
+        let replay =
+            |transaction| Outcome::Accepted(Answer { transaction, replayed: true, written: true });
+        let reused =
+            |transaction| Outcome::Rejected(Rejection::IdempotencyKeyReused { transaction });
+        if let Some((fingerprint, transaction)) = self.answered.get(&key) {
+            return Ok(Some(if *fingerprint == request.fingerprint {
+                replay(Arc::clone(transaction))
+            } else {
+                reused(transaction.id)
+            }));
+        }
+        let Some(used) = self.used.get(&key) else { return Ok(None) };
+        if used.fingerprint != request.fingerprint {
+            return Ok(Some(reused(used.transaction_id)));
+        }
+        Ok(Some(replay(Arc::new(used.transaction(client, &request.wallet).await?))))
+    }
+
+    /// A request to open a wallet, with the scale that its asset has.
+    fn with_asset_scale(&self, request: &Request) -> Option<Request> {
+        let Command::CreateWallet(create) = &request.command else { return None };
+        let asset = (request.wallet.namespace_id, request.wallet.asset.clone());
+        let asset_scale = self.assets.get(&asset).copied();
+        let create = CreateWallet { asset_scale, ..create.clone() };
+        Some(Request { command: Command::CreateWallet(create), ..request.clone() })
+    }
+
+    fn accept(&mut self, request: &Request, decision: &Decision, id: TransactionId) -> Outcome {
+        let wallet = request.wallet.wallet_id;
+        let before = self.wallets.get(&wallet);
+        let existed = before.is_some();
+        let transaction = Arc::new(transaction(request, decision, id, before));
+        let written = decision.writes && !request.validate_only;
+        if written {
+            self.write(request, decision, &transaction, existed);
+        }
+        Outcome::Accepted(Answer { transaction, replayed: false, written })
+    }
+
+    fn write(
+        &mut self,
+        request: &Request,
+        decision: &Decision,
+        transaction: &Arc<Transaction>,
+        existed: bool,
+    ) {
+        let name = &request.wallet;
+        if let (false, Some(settings)) = (existed, &decision.settings) {
+            self.wallets.insert(name.wallet_id, WalletState::opened(settings.clone()));
+            let asset = (name.namespace_id, name.asset.clone());
+            if self.assets.insert(asset, settings.scale).is_none() {
+                self.writes.add_asset(request, settings.scale, transaction);
+            }
+        }
+        if let Some(state) = self.wallets.get_mut(&name.wallet_id) {
+            state.apply(decision);
+            self.writes.add(request, transaction, decision, existed, state);
+        }
+        self.answered.insert(
+            (name.account_id, request.key.as_str().to_owned()),
+            (request.fingerprint, Arc::clone(transaction)),
+        );
+    }
+}
+
+/// The record of an accepted request.
+fn transaction(
+    request: &Request,
+    decision: &Decision,
+    id: TransactionId,
+    before: Option<&WalletState>,
+) -> Transaction {
+    let settings = decision.settings.as_ref();
+    let policy = before.map(|state| state.settings.drawdown_policy);
+    Transaction {
+        id,
+        kind: request.command.kind(),
+        key: request.key.clone(),
+        fingerprint: request.fingerprint,
+        operation: request.command.operation().cloned(),
+        actor: request.actor.clone(),
+        reason: request.reason.clone(),
+        metadata: match request.command.kind() {
+            // It is the wallet's own, and kept there.
+            TransactionKind::CreateWallet => purse_domain::Metadata::default(),
+            TransactionKind::UpdateWallet
+            | TransactionKind::Grant
+            | TransactionKind::Spend
+            | TransactionKind::VoidGrant
+            | TransactionKind::ExpireGrant => request.metadata.clone(),
+        },
+        drawdown_policy: settings
+            .map(|settings| settings.drawdown_policy)
+            .or(policy)
+            .unwrap_or_default(),
+        policy_version: POLICY_VERSION,
+        recorded_at: decision.now,
+        entries: decision.own_entries().to_vec(),
+        balances: decision.head.balances,
+        settings: decision.settings.clone(),
+        grant: decision.made_grant().cloned(),
+    }
+}

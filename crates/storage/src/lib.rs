@@ -1,0 +1,32 @@
+//! Purse on PostgreSQL.
+//!
+//! Loads the wallets that a batch of requests touches, lets the domain decide each, and writes all that
+//! came of it in one database transaction. It decides nothing itself, and no SQL leaves it.
+//!
+//! In reading order:
+//!
+//! * [`environment`]: the injected clock and ids;
+//! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps;
+//! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
+//! * [`row`]: how domain values and columns correspond;
+//! * [`pool`], [`error`]: connections, and what their failures mean;
+//! * [`migrate`]: the schema, there and back;
+//! * [`embedded`]: a private PostgreSQL as a child process.
+
+pub mod batch;
+pub mod embedded;
+pub mod environment;
+pub mod error;
+pub mod load;
+pub mod migrate;
+pub mod pool;
+pub mod read;
+pub mod replay;
+pub mod row;
+pub mod write;
+
+pub use batch::{Answer, BatchTimings, Outcome};
+pub use environment::{Clock, IdSource};
+pub use error::StorageError;
+pub use pool::{Storage, StorageOptions};
+pub use read::{BalanceAt, EntryQuery, EntryRecord, GrantQuery, GrantRecord, WalletQuery};

@@ -1,0 +1,355 @@
+//! Loading what a batch needs: its wallets, locked in id order, the first grants that they draw, and the
+//! keys that were used before.
+//!
+//! All statements are sent at once. The lock comes first and each statement has its own snapshot (READ
+//! COMMITTED), so the others see everything that was committed before the lock was had.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use deadpool_postgres::Client;
+use purse_domain::{
+    AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, Missing, NamespaceId,
+    Request, Scale, Timestamp, WalletId, WalletName, WalletState,
+};
+use tokio_postgres::{Row, Statement, types::ToSql};
+use uuid::Uuid;
+
+use crate::{
+    StorageError,
+    replay::UsedKey,
+    row::{self, Instant, column, grant_columns, head_columns, settings_columns},
+};
+
+const LOCK_WALLETS: &str = concat!(
+    "SELECT w.account_id,
+         w.wallet_id,",
+    settings_columns!(),
+    ",",
+    head_columns!(),
+    " FROM unnest($1::UUID[], $2::UUID[]) AS k (account_id, wallet_id)
+      JOIN wallets AS w ON w.account_id = k.account_id AND w.wallet_id = k.wallet_id
+      ORDER BY w.account_id, w.wallet_id
+      FOR NO KEY UPDATE OF w"
+);
+
+const FIRST_GRANTS: &str = concat!(
+    "SELECT k.wallet_id,",
+    grant_columns!(),
+    " FROM unnest($1::UUID[], $2::UUID[], $3::BIGINT[]) AS k (account_id, wallet_id, most)
+      CROSS JOIN LATERAL (
+          SELECT *
+          FROM grants
+          WHERE account_id = k.account_id AND wallet_id = k.wallet_id AND open
+          ORDER BY drawdown_key
+          LIMIT k.most
+      ) AS g"
+);
+
+const NAMED_GRANTS: &str = concat!(
+    "SELECT k.wallet_id,",
+    grant_columns!(),
+    " FROM unnest($1::UUID[], $2::UUID[], $3::INTEGER[]) AS k (account_id, wallet_id, grant_number)
+      JOIN grants AS g
+      ON g.account_id = k.account_id AND g.wallet_id = k.wallet_id AND g.grant_number = k.grant_number"
+);
+
+const LOST_GRANTS: &str = concat!(
+    "SELECT k.wallet_id,",
+    grant_columns!(),
+    " FROM unnest($1::UUID[], $2::UUID[], $3::TIMESTAMPTZ[]) AS k (account_id, wallet_id, since)
+      JOIN grants AS g
+      ON g.account_id = k.account_id AND g.wallet_id = k.wallet_id AND g.expired_at > k.since"
+);
+
+const ASSETS: &str = "
+    SELECT a.namespace_id,
+        a.asset,
+        a.scale
+    FROM unnest($1::UUID[], $2::TEXT[]) AS k (namespace_id, asset)
+    JOIN assets AS a ON a.namespace_id = k.namespace_id AND a.asset = k.asset";
+
+const MORE_GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.drawdown_key > $3
+      ORDER BY g.drawdown_key
+      LIMIT $4"
+);
+
+const DUE_GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at <= $3"
+);
+
+const NEXT_DUE: &str = "
+    SELECT min(g.due_at) AS due_at
+    FROM grants AS g
+    WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at > $3";
+
+const OPEN_GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open"
+);
+
+/// A spend seldom empties more than one grant, so this many suffice nearly always; a spend that needs more
+/// asks for more.
+const GRANTS_PER_SPEND: i64 = 3;
+/// Of several spends on one wallet, few empty a grant.
+const SPENDS_PER_FURTHER_GRANT: i64 = 8;
+/// Each further step is this large: a wallet of ten thousand grants is walked in a few steps.
+const FURTHER_GRANTS: i64 = 256;
+
+/// What a batch works on.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// The wallets that exist.
+    pub(crate) wallets: HashMap<WalletId, WalletState>,
+    /// The keys that were used before.
+    pub(crate) keys: HashMap<(AccountId, String), UsedKey>,
+    /// The assets that wallets are to be created of, as far as they exist.
+    pub(crate) assets: HashMap<(NamespaceId, AssetCode), Scale>,
+}
+
+/// What the requests on one wallet need of it.
+struct Need<'a> {
+    name: &'a WalletName,
+    spends: i64,
+    named: HashSet<GrantNumber>,
+    late_since: Option<Timestamp>,
+}
+
+impl Need<'_> {
+    /// How many grants to read in drawdown order.
+    fn first_grants(&self) -> i64 {
+        if self.spends == 0 { 0 } else { GRANTS_PER_SPEND + self.spends / SPENDS_PER_FURTHER_GRANT }
+    }
+}
+
+/// Opens a transaction on `client` and loads what the requests need.
+pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loaded, StorageError> {
+    // In id order, which is the lock order of every writer.
+    let mut needs: BTreeMap<(AccountId, WalletId), Need<'_>> = BTreeMap::new();
+    for request in requests {
+        let name = &request.wallet;
+        let need = needs.entry((name.account_id, name.wallet_id)).or_insert_with(|| Need {
+            name,
+            spends: 0,
+            named: HashSet::new(),
+            late_since: None,
+        });
+        need.spends += i64::from(matches!(request.command, Command::Spend(_)));
+        need.named.extend(request.command.grant_number());
+        need.late_since = need.late_since.into_iter().chain(request.command.occurred_at()).min();
+    }
+
+    let accounts: Vec<Uuid> = needs.keys().map(|(account, _)| account.uuid()).collect();
+    let wallets: Vec<Uuid> = needs.keys().map(|(_, wallet)| wallet.uuid()).collect();
+    let most: Vec<i64> = needs.values().map(Need::first_grants).collect();
+    let key_accounts: Vec<Uuid> =
+        requests.iter().map(|request| request.wallet.account_id.uuid()).collect();
+    let keys: Vec<&str> = requests.iter().map(|request| request.key.as_str()).collect();
+
+    let (lock, first, used) = prepare_three(client).await?;
+    let locked: [&(dyn ToSql + Sync); 2] = [&accounts, &wallets];
+    let drawn: [&(dyn ToSql + Sync); 3] = [&accounts, &wallets, &most];
+    let known: [&(dyn ToSql + Sync); 2] = [&key_accounts, &keys];
+    let (begun, wallet_rows, grant_rows, key_rows) = tokio::join!(
+        biased;
+        client.batch_execute("BEGIN"),
+        client.query(&lock, &locked),
+        client.query(&first, &drawn),
+        client.query(&used, &known),
+    );
+    begun?;
+
+    let mut loaded = Loaded::default();
+    for row in wallet_rows? {
+        let account = AccountId::from_uuid(column(&row, "account_id")?);
+        let wallet = WalletId::from_uuid(column(&row, "wallet_id")?);
+        if let Some(need) = needs.get(&(account, wallet)) {
+            loaded.wallets.insert(wallet, state(&row, need.name.clone())?);
+        }
+    }
+    hold_first_grants(&mut loaded.wallets, &grant_rows?, &needs)?;
+    for row in key_rows? {
+        let key: String = column(&row, "idempotency_key")?;
+        let account = AccountId::from_uuid(column(&row, "account_id")?);
+        loaded.keys.insert((account, key), UsedKey::read(row)?);
+    }
+
+    load_named(client, &mut loaded.wallets, &needs).await?;
+    load_lost(client, &mut loaded.wallets, &needs).await?;
+    load_assets(client, &mut loaded.assets, requests).await?;
+    Ok(loaded)
+}
+
+async fn prepare_three(client: &Client) -> Result<(Statement, Statement, Statement), StorageError> {
+    Ok((
+        client.prepare_cached(LOCK_WALLETS).await?,
+        client.prepare_cached(FIRST_GRANTS).await?,
+        client.prepare_cached(crate::replay::USED_KEYS).await?,
+    ))
+}
+
+/// A wallet's state from its row, with no grant held yet.
+pub(crate) fn state(row: &Row, name: WalletName) -> Result<WalletState, StorageError> {
+    let head = row::head(row)?;
+    Ok(WalletState {
+        settings: std::sync::Arc::new(row::settings(row, name)?),
+        head,
+        grants: BTreeMap::new(),
+        coverage: Coverage::Partial { drawn_to: None, next_due_at: head.next_due_at },
+    })
+}
+
+fn hold_first_grants(
+    wallets: &mut HashMap<WalletId, WalletState>,
+    rows: &[Row],
+    needs: &BTreeMap<(AccountId, WalletId), Need<'_>>,
+) -> Result<(), StorageError> {
+    let mut last: HashMap<WalletId, (i64, Option<DrawdownKey>)> = HashMap::new();
+    for row in rows {
+        let id = WalletId::from_uuid(column(row, "wallet_id")?);
+        if let Some(state) = wallets.get_mut(&id) {
+            let key = state.hold_loaded(row::grant(row)?);
+            let (held, drawn_to) = last.entry(id).or_default();
+            *held += 1;
+            *drawn_to = (*drawn_to).max(Some(key));
+        }
+    }
+    for need in needs.values() {
+        let Some(state) = wallets.get_mut(&need.name.wallet_id) else { continue };
+        let (held, drawn_to) = last.remove(&need.name.wallet_id).unwrap_or_default();
+        state.coverage = if need.first_grants() > held {
+            Coverage::Complete
+        } else {
+            Coverage::Partial { drawn_to, next_due_at: state.head.next_due_at }
+        };
+    }
+    Ok(())
+}
+
+async fn load_named(
+    client: &Client,
+    wallets: &mut HashMap<WalletId, WalletState>,
+    needs: &BTreeMap<(AccountId, WalletId), Need<'_>>,
+) -> Result<(), StorageError> {
+    let named: Vec<(&WalletName, GrantNumber)> = needs
+        .values()
+        .flat_map(|need| need.named.iter().map(|number| (need.name, *number)))
+        .collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let accounts: Vec<Uuid> = named.iter().map(|(name, _)| name.account_id.uuid()).collect();
+    let ids: Vec<Uuid> = named.iter().map(|(name, _)| name.wallet_id.uuid()).collect();
+    let numbers: Vec<i32> = named.iter().map(|(_, number)| number.0).collect();
+    let statement = client.prepare_cached(NAMED_GRANTS).await?;
+    hold_all(wallets, &client.query(&statement, &[&accounts, &ids, &numbers]).await?)
+}
+
+async fn load_lost(
+    client: &Client,
+    wallets: &mut HashMap<WalletId, WalletState>,
+    needs: &BTreeMap<(AccountId, WalletId), Need<'_>>,
+) -> Result<(), StorageError> {
+    let late: Vec<(&WalletName, Timestamp)> =
+        needs.values().filter_map(|need| Some((need.name, need.late_since?))).collect();
+    if late.is_empty() {
+        return Ok(());
+    }
+    let accounts: Vec<Uuid> = late.iter().map(|(name, _)| name.account_id.uuid()).collect();
+    let ids: Vec<Uuid> = late.iter().map(|(name, _)| name.wallet_id.uuid()).collect();
+    let since: Vec<Instant> = late.iter().map(|(_, since)| Instant(*since)).collect();
+    let statement = client.prepare_cached(LOST_GRANTS).await?;
+    hold_all(wallets, &client.query(&statement, &[&accounts, &ids, &since]).await?)
+}
+
+fn hold_all(
+    wallets: &mut HashMap<WalletId, WalletState>,
+    rows: &[Row],
+) -> Result<(), StorageError> {
+    for row in rows {
+        let id = WalletId::from_uuid(column(row, "wallet_id")?);
+        if let Some(state) = wallets.get_mut(&id) {
+            state.hold_loaded(row::grant(row)?);
+        }
+    }
+    Ok(())
+}
+
+async fn load_assets(
+    client: &Client,
+    assets: &mut HashMap<(NamespaceId, AssetCode), Scale>,
+    requests: &[&Request],
+) -> Result<(), StorageError> {
+    let created: Vec<&WalletName> = requests
+        .iter()
+        .filter(|request| matches!(request.command, Command::CreateWallet(_)))
+        .map(|request| &request.wallet)
+        .collect();
+    if created.is_empty() {
+        return Ok(());
+    }
+    let namespaces: Vec<Uuid> = created.iter().map(|name| name.namespace_id.uuid()).collect();
+    let codes: Vec<&str> = created.iter().map(|name| name.asset.as_str()).collect();
+    let statement = client.prepare_cached(ASSETS).await?;
+    for row in client.query(&statement, &[&namespaces, &codes]).await? {
+        let namespace = NamespaceId::from_uuid(column(&row, "namespace_id")?);
+        let asset = AssetCode::from_stored(column(&row, "asset")?);
+        assets.insert((namespace, asset), row::scale(column(&row, "scale")?)?);
+    }
+    Ok(())
+}
+
+/// Loads what a decision lacked.
+pub(crate) async fn load_missing(
+    client: &tokio_postgres::Client,
+    state: &mut WalletState,
+    missing: Missing,
+) -> Result<(), StorageError> {
+    let account = state.settings.name.account_id.uuid();
+    let wallet = state.settings.name.wallet_id.uuid();
+    match missing {
+        Missing::AllOpen => {
+            for row in client.query(OPEN_GRANTS, &[&account, &wallet]).await? {
+                state.hold_loaded(row::grant(&row)?);
+            }
+            state.coverage = Coverage::Complete;
+        }
+        Missing::MoreInOrder => {
+            let (drawn_to, next_due_at) = match state.coverage {
+                Coverage::Complete => return Ok(()),
+                Coverage::Partial { drawn_to, next_due_at } => (drawn_to, next_due_at),
+            };
+            let after = drawn_to.as_ref().map_or(&[][..], DrawdownKey::as_bytes);
+            let rows =
+                client.query(MORE_GRANTS, &[&account, &wallet, &after, &FURTHER_GRANTS]).await?;
+            let mut furthest = drawn_to;
+            for row in &rows {
+                furthest = furthest.max(Some(state.hold_loaded(row::grant(row)?)));
+            }
+            let all = i64::try_from(rows.len()).is_ok_and(|count| count < FURTHER_GRANTS);
+            state.coverage = if all {
+                Coverage::Complete
+            } else {
+                Coverage::Partial { drawn_to: furthest, next_due_at }
+            };
+        }
+        Missing::DueBy(at) => {
+            for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {
+                state.hold_loaded(row::grant(&row)?);
+            }
+            let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(at)]).await?;
+            if let Coverage::Partial { next_due_at, .. } = &mut state.coverage {
+                *next_due_at = row::instant_or_never(&next, "due_at")?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! The schema, there and back.
+//!
+//! Each change is one pair of files under `migrations/`, embedded at build time. A change runs in one
+//! transaction with the record of it, under a lock, so several servers that start at once do it once.
+
+use tokio_postgres::Client;
+
+use crate::{Storage, StorageError};
+
+/// A change of the schema and its way back.
+struct Migration {
+    version: i32,
+    name: &'static str,
+    up: &'static str,
+    down: &'static str,
+}
+
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    name: "foundation",
+    up: include_str!("../../../migrations/0001_foundation.up.sql"),
+    down: include_str!("../../../migrations/0001_foundation.down.sql"),
+}];
+
+/// The version that this build works on.
+pub const SCHEMA_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+
+/// Any number will do, as long as it is always the same.
+const LOCK: i64 = 0x7075_7273_6500_0001;
+
+/// A step that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The migration.
+    pub version: i32,
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it was applied; otherwise it was taken back.
+    pub applied: bool,
+}
+
+/// The version that the database has; 0: none.
+pub async fn version(client: &Client) -> Result<i32, StorageError> {
+    let known = client
+        .query_one("SELECT to_regclass('purse_migrations') IS NOT NULL AS known", &[])
+        .await?;
+    if !crate::row::column::<bool>(&known, "known")? {
+        return Ok(0);
+    }
+    let row = client
+        .query_one("SELECT COALESCE(max(version), 0) AS version FROM purse_migrations", &[])
+        .await?;
+    crate::row::column(&row, "version")
+}
+
+/// Brings the schema to `target`, up or down, and says which steps it took.
+pub async fn migrate(client: &mut Client, target: i32) -> Result<Vec<Step>, StorageError> {
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
+    let steps = run(client, target).await;
+    // If this fails the connection is gone, and the lock with it.
+    let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await;
+    let steps = steps?;
+    unlocked?;
+    Ok(steps)
+}
+
+async fn run(client: &mut Client, target: i32) -> Result<Vec<Step>, StorageError> {
+    client
+        .batch_execute(
+            "CREATE TABLE IF NOT EXISTS purse_migrations (
+                version INTEGER NOT NULL,
+                name TEXT NOT NULL,
+                applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+                CONSTRAINT purse_migrations_pkey PRIMARY KEY (version)
+            )",
+        )
+        .await?;
+    let mut steps = Vec::new();
+    let found = version(client).await?;
+    for migration in MIGRATIONS.iter().filter(|m| m.version > found && m.version <= target) {
+        let transaction = client.transaction().await?;
+        transaction.batch_execute(migration.up).await?;
+        transaction
+            .execute(
+                "INSERT INTO purse_migrations (version, name) VALUES ($1, $2)",
+                &[&migration.version, &migration.name],
+            )
+            .await?;
+        transaction.commit().await?;
+        steps.push(Step { version: migration.version, name: migration.name, applied: true });
+    }
+    for migration in MIGRATIONS.iter().rev().filter(|m| m.version <= found && m.version > target) {
+        let transaction = client.transaction().await?;
+        transaction.batch_execute(migration.down).await?;
+        transaction
+            .execute("DELETE FROM purse_migrations WHERE version = $1", &[&migration.version])
+            .await?;
+        transaction.commit().await?;
+        steps.push(Step { version: migration.version, name: migration.name, applied: false });
+    }
+    Ok(steps)
+}
+
+impl Storage {
+    /// Whether the schema is the one that this build works on.
+    pub async fn check_schema(&self) -> Result<(), StorageError> {
+        let client = self.reader().await?;
+        let found = version(&client).await?;
+        if found == SCHEMA_VERSION {
+            Ok(())
+        } else {
+            Err(StorageError::SchemaVersion { found, needed: SCHEMA_VERSION })
+        }
+    }
+}

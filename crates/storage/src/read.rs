@@ -1,0 +1,78 @@
+//! Reads. They never lock and never write: what time has done since the last entry is worked out by the
+//! same `settle` that writes book.
+
+mod balance;
+mod entries;
+mod grants;
+mod wallets;
+
+pub use balance::BalanceAt;
+pub use entries::{EntryQuery, EntryRecord};
+pub use grants::{GrantQuery, GrantRecord};
+pub use wallets::WalletQuery;
+
+use deadpool_postgres::Client;
+use purse_domain::{WalletName, WalletState};
+
+use crate::{
+    Storage, StorageError,
+    load::state,
+    row::{head_columns, settings_columns},
+};
+
+const WALLET: &str = concat!(
+    "SELECT ",
+    settings_columns!(),
+    ",",
+    head_columns!(),
+    " FROM wallets AS w
+      WHERE w.account_id = $1 AND w.wallet_id = $2"
+);
+
+/// A wallet's row, with no grant held.
+async fn wallet(client: &Client, name: &WalletName) -> Result<Option<WalletState>, StorageError> {
+    let statement = client.prepare_cached(WALLET).await?;
+    let row =
+        client.query_opt(&statement, &[&name.account_id.uuid(), &name.wallet_id.uuid()]).await?;
+    row.map(|row| state(&row, name.clone())).transpose()
+}
+
+impl Storage {
+    /// A reader in a transaction with one snapshot, for reads of several statements. Dropping it puts the
+    /// connection back; the transaction ends with the guard's rollback.
+    async fn snapshot(&self) -> Result<Snapshot, StorageError> {
+        let client = self.reader().await?;
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        Ok(Snapshot { client: Some(client) })
+    }
+}
+
+/// A connection in a read-only transaction. If it is dropped before [`Snapshot::end`], so is the
+/// connection.
+struct Snapshot {
+    client: Option<Client>,
+}
+
+impl Snapshot {
+    /// The connection.
+    fn client(&self) -> Result<&Client, StorageError> {
+        self.client.as_ref().ok_or_else(|| StorageError::Corrupt("a snapshot has ended".to_owned()))
+    }
+
+    async fn end(mut self) -> Result<(), StorageError> {
+        let Some(client) = self.client.take() else { return Ok(()) };
+        let ended = client.batch_execute("COMMIT").await;
+        if ended.is_err() {
+            drop(Client::take(client));
+        }
+        Ok(ended?)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Client::take(client));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Grants as they are now.
+
+use purse_domain::{
+    Actor, Category, Coverage, Grant, GrantNumber, Metadata, Reason, TransactionId, WalletName,
+    WalletState, settle::settled,
+};
+use tokio_postgres::Row;
+
+use crate::{
+    Storage, StorageError,
+    row::{self, column, grant_columns},
+};
+
+const GRANTS: &str = concat!(
+    "SELECT g.transaction_id,
+         t.actor,
+         t.reason,
+         t.metadata::TEXT AS metadata,",
+    grant_columns!(),
+    " FROM grants AS g
+      JOIN transactions AS t
+      ON t.account_id = g.account_id AND t.transaction_id = g.transaction_id
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number > $3
+          AND ($4::TEXT IS NULL OR g.category = $4)
+          AND (NOT $5::BOOLEAN OR g.open)
+      ORDER BY g.grant_number
+      LIMIT $6"
+);
+
+/// Which grants of a wallet to list.
+#[derive(Debug, Clone)]
+pub struct GrantQuery {
+    /// The wallet.
+    pub wallet: WalletName,
+    /// Only of this category.
+    pub category: Option<Category>,
+    /// Only those that are scheduled or active.
+    pub open_only: bool,
+    /// Only those with a higher number.
+    pub after: GrantNumber,
+    /// At most this many.
+    pub most: i64,
+}
+
+/// A grant with the transaction that made it.
+#[derive(Debug, Clone)]
+pub struct GrantRecord {
+    /// The grant as it is now.
+    pub grant: Grant,
+    /// The transaction that made it.
+    pub transaction_id: TransactionId,
+    /// Who made it.
+    pub actor: Actor,
+    /// Why.
+    pub reason: Reason,
+    /// The caller's own data.
+    pub metadata: Metadata,
+}
+
+impl Storage {
+    /// Grants of a wallet by number, as they are now; `None`: no such wallet. What has become due since the
+    /// last entry is counted, so with `open_only` fewer may come than were read; the second figure is the
+    /// number of the last one read, if more may follow.
+    pub async fn list_grants(
+        &self,
+        query: &GrantQuery,
+    ) -> Result<Option<(Vec<GrantRecord>, Option<GrantNumber>)>, StorageError> {
+        let snapshot = self.snapshot().await?;
+        let client = snapshot.client()?;
+        let Some(state) = super::wallet(client, &query.wallet).await? else { return Ok(None) };
+        let statement = client.prepare_cached(GRANTS).await?;
+        let category = query.category.as_ref().map(Category::as_str);
+        let rows = client
+            .query(
+                &statement,
+                &[
+                    &query.wallet.account_id.uuid(),
+                    &query.wallet.wallet_id.uuid(),
+                    &query.after.0,
+                    &category,
+                    &query.open_only,
+                    &query.most,
+                ],
+            )
+            .await?;
+        snapshot.end().await?;
+        let mut records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let full = i64::try_from(records.len()).is_ok_and(|count| count == query.most);
+        let last = records.last().filter(|_| full).map(|record| record.grant.number);
+        self.settle_records(state, &mut records)?;
+        records.retain(|record| !query.open_only || record.grant.is_open());
+        Ok(Some((records, last)))
+    }
+
+    /// Books what is due on these grants, for this answer only. They are all that the state holds, and all
+    /// that is asked about, so they count as complete.
+    fn settle_records(
+        &self,
+        mut state: WalletState,
+        records: &mut [GrantRecord],
+    ) -> Result<(), StorageError> {
+        state.coverage = Coverage::Complete;
+        for record in &*records {
+            state.hold_loaded(record.grant.clone());
+        }
+        let now = settled(&state, self.clock().now())
+            .map_err(|missing| StorageError::Corrupt(format!("lacking {missing:?}")))?;
+        for record in records {
+            if let Some(grant) =
+                now.grants.values().find(|grant| grant.number == record.grant.number)
+            {
+                record.grant = grant.clone();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn record(row: &Row) -> Result<GrantRecord, StorageError> {
+    Ok(GrantRecord {
+        grant: row::grant(row)?,
+        transaction_id: TransactionId::from_uuid(column(row, "transaction_id")?),
+        actor: Actor::from_stored(column(row, "actor")?),
+        reason: Reason::from_stored(column(row, "reason")?),
+        metadata: row::metadata(row, "metadata")?,
+    })
+}

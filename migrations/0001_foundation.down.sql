@@ -1,6 +1,5 @@
 -- The way back from the foundation: everything goes, data included.
 
-DROP TABLE allocations;
 DROP TABLE entries;
 DROP TABLE transactions;
 DROP TABLE grants;

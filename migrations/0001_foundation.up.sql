@@ -1,4 +1,4 @@
--- The foundation: assets, wallets, grants, transactions, entries, allocations.
+-- The foundation: assets, wallets, grants, transactions and entries.
 --
 -- Every table that grows has account_id first in each key, so that the same schema can be distributed by
 -- it. No triggers, no defaults that compute, no foreign keys on the append path: all rows of a command
@@ -131,24 +131,19 @@ CREATE TABLE entries (
     held_after NUMERIC(28, 6) NOT NULL,
     debt_after NUMERIC(28, 6) NOT NULL,
     scheduled_after NUMERIC(28, 6) NOT NULL,
+    -- The allocations: how much of which grant, in the order in which they were drawn. Beside their entry
+    -- and not in a table of their own, because they are written once, with it, and read with it.
+    grant_numbers INTEGER[] NOT NULL,
+    grant_amounts NUMERIC(28, 6)[] NOT NULL,
     -- Invariant 2: two servers cannot both append number n.
     CONSTRAINT entries_pkey PRIMARY KEY (account_id, wallet_id, sequence),
     CONSTRAINT entries_amount_is_positive CHECK (amount > 0 AND amount < 1e22),
-    CONSTRAINT entries_are_not_dated_ahead CHECK (effective_at <= recorded_at)
+    CONSTRAINT entries_are_not_dated_ahead CHECK (effective_at <= recorded_at),
+    CONSTRAINT entries_allocations_are_pairs CHECK (
+        cardinality(grant_numbers) = cardinality(grant_amounts)
+    )
 );
 
 -- What was recorded later than it counts: few, and all that a past balance must be corrected by.
 CREATE INDEX entries_backdated ON entries (account_id, wallet_id, effective_at)
 WHERE effective_at < recorded_at;
-
-CREATE TABLE allocations (
-    account_id UUID NOT NULL,
-    wallet_id UUID NOT NULL,
-    sequence BIGINT NOT NULL,
-    -- The place in the entry: the order in which grants were drawn.
-    ordinal INTEGER NOT NULL,
-    grant_number INTEGER NOT NULL,
-    amount NUMERIC(28, 6) NOT NULL,
-    CONSTRAINT allocations_pkey PRIMARY KEY (account_id, wallet_id, sequence, ordinal),
-    CONSTRAINT allocations_amount_is_positive CHECK (amount > 0 AND amount < 1e15)
-);

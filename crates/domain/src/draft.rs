@@ -42,7 +42,7 @@ impl<'a> Draft<'a> {
         self.state.coverage
     }
 
-    /// The grants as they are now, in drawdown order.
+    /// The grants as they are now: in drawdown order, then those that this command made.
     pub fn grants(&self) -> impl Iterator<Item = (DrawdownKey, &Grant)> {
         self.state
             .grants
@@ -56,19 +56,26 @@ impl<'a> Draft<'a> {
             )
     }
 
+    /// The grant at a place, if it is held.
+    pub fn held(&self, key: &DrawdownKey) -> Option<&Grant> {
+        self.changed.get(key).or_else(|| self.state.grants.get(key))
+    }
+
     /// The grant of a number, if it is held.
     pub fn grant(&self, number: GrantNumber) -> Option<(DrawdownKey, &Grant)> {
         self.grants().find(|(_, grant)| grant.number == number)
     }
 
-    /// Adds a new grant and books it.
+    /// Adds a new grant and books it. It counts from `effective_at` if that is past: late usage of that time
+    /// may draw it, and a spend must not count before the grant that it draws.
     pub fn add_grant(&mut self, grant: Grant) {
         let key = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
         let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
         self.head.last_grant_number = grant.number;
         self.head.next_due_at = earliest(self.head.next_due_at, grant.due_at());
+        let counts_from = grant.terms.window.effective_at().min(self.now);
         self.changed.insert(key, grant);
-        self.book(EntryKind::Granted, self.now, &[(key, allocation)]);
+        self.book(EntryKind::Granted, counts_from, &[(key, allocation)]);
     }
 
     /// Appends an entry. Each allocation names a held grant by its place.

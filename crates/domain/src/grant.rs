@@ -1,5 +1,7 @@
 //! A grant: credits with a window, and where they have gone.
 
+use std::sync::Arc;
+
 use crate::{
     Amount, EntryKind, GrantNumber, GrantTerms, OperationName, Timestamp, amount::CostBasis,
 };
@@ -85,8 +87,8 @@ pub enum GrantStatus {
 pub struct Grant {
     /// The grant's number within its wallet.
     pub number: GrantNumber,
-    /// What was granted, and on which terms.
-    pub terms: GrantTerms,
+    /// What was granted, and on which terms. They never change, so copies share them.
+    pub terms: Arc<GrantTerms>,
     /// When it was recorded.
     pub granted_at: Timestamp,
     /// Whether its activation is booked, so that what is available counts in the balance.
@@ -102,7 +104,7 @@ impl Grant {
     pub fn made(number: GrantNumber, terms: GrantTerms, granted_at: Timestamp) -> Self {
         let activated = terms.window.has_begun(granted_at);
         let parts = GrantParts::of(terms.amount.get());
-        Self { number, terms, granted_at, activated, expired_at: None, parts }
+        Self { number, terms: Arc::new(terms), granted_at, activated, expired_at: None, parts }
     }
 
     /// Whether the grant can still change by a spend or by time.

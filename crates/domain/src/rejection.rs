@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Amount, GrantNumber, Scale, Timestamp, TransactionId};
+use crate::{Amount, GrantNumber, IdempotencyKey, Scale, Timestamp, TransactionId};
 
 /// Why a well-formed command may not happen.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -82,8 +82,10 @@ pub enum Rejection {
         oldest: Timestamp,
     },
     /// The account has used the key for another request.
-    #[error("the idempotency key was used for another request, in transaction {transaction}")]
+    #[error("the idempotency key {key} was used for another request, in transaction {transaction}")]
     IdempotencyKeyReused {
+        /// The key.
+        key: IdempotencyKey,
         /// The transaction that used it.
         transaction: TransactionId,
     },

@@ -48,7 +48,7 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
     }
     due.sort_unstable();
     for (at, due, number, key) in due {
-        let Some((_, grant)) = draft.grant(number) else { continue };
+        let Some(grant) = draft.held(&key) else { continue };
         let kind = match due {
             Due::Expiry => EntryKind::Expired,
             Due::Activation => EntryKind::Activated,

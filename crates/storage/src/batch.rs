@@ -49,8 +49,10 @@ pub struct Answer {
     pub transaction: Arc<Transaction>,
     /// The key had been used for this very request: this is the first answer again.
     pub replayed: bool,
-    /// Something was written for this transaction, now or when it was first answered.
-    pub written: bool,
+    /// The request changes something; opening a wallet that is there already does not.
+    pub changes: bool,
+    /// It was only validated: nothing was written.
+    pub previewed: bool,
 }
 
 /// How long the steps of a batch took.
@@ -208,10 +210,20 @@ impl Batch {
         request: &Request,
     ) -> Result<Option<Outcome>, StorageError> {
         let key = (request.wallet.account_id, request.key.as_str().to_owned());
-        let replay =
-            |transaction| Outcome::Accepted(Answer { transaction, replayed: true, written: true });
-        let reused =
-            |transaction| Outcome::Rejected(Rejection::IdempotencyKeyReused { transaction });
+        let replay = |transaction| {
+            Outcome::Accepted(Answer {
+                transaction,
+                replayed: true,
+                changes: true,
+                previewed: false,
+            })
+        };
+        let reused = |transaction| {
+            Outcome::Rejected(Rejection::IdempotencyKeyReused {
+                key: request.key.clone(),
+                transaction,
+            })
+        };
         if let Some((fingerprint, transaction)) = self.answered.get(&key) {
             return Ok(Some(if *fingerprint == request.fingerprint {
                 replay(Arc::clone(transaction))
@@ -240,11 +252,11 @@ impl Batch {
         let before = self.wallets.get(&wallet);
         let existed = before.is_some();
         let transaction = Arc::new(transaction(request, decision, id, before));
-        let written = decision.writes && !request.validate_only;
-        if written {
+        let (changes, previewed) = (decision.writes, request.validate_only);
+        if changes && !previewed {
             self.write(request, decision, &transaction, existed);
         }
-        Outcome::Accepted(Answer { transaction, replayed: false, written })
+        Outcome::Accepted(Answer { transaction, replayed: false, changes, previewed })
     }
 
     fn write(

@@ -169,8 +169,8 @@ impl Embedded {
         ensure.await.map_err(EmbeddedError::Database)
     }
 
-    /// Stops the server cleanly and waits for it.
-    pub fn stop(self) {
+    /// Stops the server cleanly and waits for it. Blocks. A second call does nothing.
+    pub fn stop(&self) {
         self.supervisor.stop();
     }
 }

@@ -29,4 +29,6 @@ pub use batch::{Answer, BatchTimings, Outcome};
 pub use environment::{Clock, IdSource};
 pub use error::StorageError;
 pub use pool::{Storage, StorageOptions};
-pub use read::{BalanceAt, EntryQuery, EntryRecord, GrantQuery, GrantRecord, WalletQuery};
+pub use read::{
+    BalanceAt, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord, WalletQuery,
+};

@@ -4,7 +4,10 @@
 //! All statements are sent at once. The lock comes first and each statement has its own snapshot (READ
 //! COMMITTED), so the others see everything that was committed before the lock was had.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use deadpool_postgres::Client;
 use purse_domain::{
@@ -17,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     StorageError,
     replay::UsedKey,
-    row::{self, Instant, column, grant_columns, head_columns, settings_columns},
+    row::{self, Columns, Instant, grant_columns, head_columns, settings_columns},
 };
 
 const LOCK_WALLETS: &str = concat!(
@@ -96,9 +99,9 @@ const OPEN_GRANTS: &str = concat!(
       WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open"
 );
 
-/// A spend seldom empties more than one grant, so this many suffice nearly always; a spend that needs more
-/// asks for more.
-const GRANTS_PER_SPEND: i64 = 3;
+/// A spend seldom empties a grant, so the first one suffices nearly always; a spend that needs more asks for
+/// more.
+const GRANTS_PER_SPEND: i64 = 1;
 /// Of several spends on one wallet, few empty a grant.
 const SPENDS_PER_FURTHER_GRANT: i64 = 8;
 /// Each further step is this large: a wallet of ten thousand grants is walked in a few steps.
@@ -169,17 +172,17 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
 
     let mut loaded = Loaded::default();
     for row in wallet_rows? {
-        let account = AccountId::from_uuid(column(&row, "account_id")?);
-        let wallet = WalletId::from_uuid(column(&row, "wallet_id")?);
+        let mut columns = Columns::of(&row);
+        let account = AccountId::from_uuid(columns.take()?);
+        let wallet = WalletId::from_uuid(columns.take()?);
         if let Some(need) = needs.get(&(account, wallet)) {
-            loaded.wallets.insert(wallet, state(&row, need.name.clone())?);
+            loaded.wallets.insert(wallet, state(&mut columns, need.name.clone())?);
         }
     }
     hold_first_grants(&mut loaded.wallets, &grant_rows?, &needs)?;
     for row in key_rows? {
-        let key: String = column(&row, "idempotency_key")?;
-        let account = AccountId::from_uuid(column(&row, "account_id")?);
-        loaded.keys.insert((account, key), UsedKey::read(row)?);
+        let used = UsedKey::read(row)?;
+        loaded.keys.insert((used.account_id, used.key.clone()), used);
     }
 
     load_named(client, &mut loaded.wallets, &needs).await?;
@@ -197,10 +200,14 @@ async fn prepare_three(client: &Client) -> Result<(Statement, Statement, Stateme
 }
 
 /// A wallet's state from its row, with no grant held yet.
-pub(crate) fn state(row: &Row, name: WalletName) -> Result<WalletState, StorageError> {
-    let head = row::head(row)?;
+pub(crate) fn state(
+    columns: &mut Columns<'_>,
+    name: WalletName,
+) -> Result<WalletState, StorageError> {
+    let settings = Arc::new(row::settings(columns, name)?);
+    let head = row::head(columns)?;
     Ok(WalletState {
-        settings: std::sync::Arc::new(row::settings(row, name)?),
+        settings,
         head,
         grants: BTreeMap::new(),
         coverage: Coverage::Partial { drawn_to: None, next_due_at: head.next_due_at },
@@ -214,9 +221,10 @@ fn hold_first_grants(
 ) -> Result<(), StorageError> {
     let mut last: HashMap<WalletId, (i64, Option<DrawdownKey>)> = HashMap::new();
     for row in rows {
-        let id = WalletId::from_uuid(column(row, "wallet_id")?);
+        let mut columns = Columns::of(row);
+        let id = WalletId::from_uuid(columns.take()?);
         if let Some(state) = wallets.get_mut(&id) {
-            let key = state.hold_loaded(row::grant(row)?);
+            let key = state.hold_loaded(row::grant(&mut columns)?);
             let (held, drawn_to) = last.entry(id).or_default();
             *held += 1;
             *drawn_to = (*drawn_to).max(Some(key));
@@ -275,9 +283,10 @@ fn hold_all(
     rows: &[Row],
 ) -> Result<(), StorageError> {
     for row in rows {
-        let id = WalletId::from_uuid(column(row, "wallet_id")?);
+        let mut columns = Columns::of(row);
+        let id = WalletId::from_uuid(columns.take()?);
         if let Some(state) = wallets.get_mut(&id) {
-            state.hold_loaded(row::grant(row)?);
+            state.hold_loaded(row::grant(&mut columns)?);
         }
     }
     Ok(())
@@ -300,9 +309,10 @@ async fn load_assets(
     let codes: Vec<&str> = created.iter().map(|name| name.asset.as_str()).collect();
     let statement = client.prepare_cached(ASSETS).await?;
     for row in client.query(&statement, &[&namespaces, &codes]).await? {
-        let namespace = NamespaceId::from_uuid(column(&row, "namespace_id")?);
-        let asset = AssetCode::from_stored(column(&row, "asset")?);
-        assets.insert((namespace, asset), row::scale(column(&row, "scale")?)?);
+        let mut columns = Columns::of(&row);
+        let namespace = NamespaceId::from_uuid(columns.take()?);
+        let asset = AssetCode::from_stored(columns.take()?);
+        assets.insert((namespace, asset), row::scale(columns.take()?)?);
     }
     Ok(())
 }
@@ -318,7 +328,7 @@ pub(crate) async fn load_missing(
     match missing {
         Missing::AllOpen => {
             for row in client.query(OPEN_GRANTS, &[&account, &wallet]).await? {
-                state.hold_loaded(row::grant(&row)?);
+                state.hold_loaded(row::grant(&mut Columns::of(&row))?);
             }
             state.coverage = Coverage::Complete;
         }
@@ -332,7 +342,8 @@ pub(crate) async fn load_missing(
                 client.query(MORE_GRANTS, &[&account, &wallet, &after, &FURTHER_GRANTS]).await?;
             let mut furthest = drawn_to;
             for row in &rows {
-                furthest = furthest.max(Some(state.hold_loaded(row::grant(row)?)));
+                furthest =
+                    furthest.max(Some(state.hold_loaded(row::grant(&mut Columns::of(row))?)));
             }
             let all = i64::try_from(rows.len()).is_ok_and(|count| count < FURTHER_GRANTS);
             state.coverage = if all {
@@ -343,11 +354,11 @@ pub(crate) async fn load_missing(
         }
         Missing::DueBy(at) => {
             for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {
-                state.hold_loaded(row::grant(&row)?);
+                state.hold_loaded(row::grant(&mut Columns::of(&row))?);
             }
             let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(at)]).await?;
             if let Coverage::Partial { next_due_at, .. } = &mut state.coverage {
-                *next_due_at = row::instant_or_never(&next, "due_at")?;
+                *next_due_at = Columns::of(&next).instant_or_never()?;
             }
         }
     }

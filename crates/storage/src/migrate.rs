@@ -5,7 +5,7 @@
 
 use tokio_postgres::Client;
 
-use crate::{Storage, StorageError};
+use crate::{Storage, StorageError, row::Columns};
 
 /// A change of the schema and its way back.
 struct Migration {
@@ -44,13 +44,13 @@ pub async fn version(client: &Client) -> Result<i32, StorageError> {
     let known = client
         .query_one("SELECT to_regclass('purse_migrations') IS NOT NULL AS known", &[])
         .await?;
-    if !crate::row::column::<bool>(&known, "known")? {
+    if !Columns::of(&known).take::<bool>()? {
         return Ok(0);
     }
     let row = client
         .query_one("SELECT COALESCE(max(version), 0) AS version FROM purse_migrations", &[])
         .await?;
-    crate::row::column(&row, "version")
+    Columns::of(&row).take()
 }
 
 /// Brings the schema to `target`, up or down, and says which steps it took.

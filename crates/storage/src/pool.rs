@@ -9,7 +9,7 @@ use rustls::RootCertStore;
 use tokio_postgres::{Config, NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{Clock, IdSource, StorageError};
+use crate::{Clock, IdSource, StorageError, row::Columns};
 
 /// How long a request waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -79,7 +79,7 @@ impl Storage {
         let client = self.reader().await?;
         for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
             let row = client.query_one("SELECT current_setting($1) AS value", &[&setting]).await?;
-            if crate::row::column::<String>(&row, "value")? == "off" {
+            if Columns::of(&row).take::<&str>()? == "off" {
                 return Err(StorageError::UnsafeDurability { setting });
             }
         }

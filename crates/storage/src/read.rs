@@ -8,7 +8,7 @@ mod wallets;
 
 pub use balance::BalanceAt;
 pub use entries::{EntryQuery, EntryRecord};
-pub use grants::{GrantQuery, GrantRecord};
+pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use wallets::WalletQuery;
 
 use deadpool_postgres::Client;
@@ -17,7 +17,7 @@ use purse_domain::{WalletName, WalletState};
 use crate::{
     Storage, StorageError,
     load::state,
-    row::{head_columns, settings_columns},
+    row::{Columns, head_columns, settings_columns},
 };
 
 const WALLET: &str = concat!(
@@ -34,7 +34,7 @@ async fn wallet(client: &Client, name: &WalletName) -> Result<Option<WalletState
     let statement = client.prepare_cached(WALLET).await?;
     let row =
         client.query_opt(&statement, &[&name.account_id.uuid(), &name.wallet_id.uuid()]).await?;
-    row.map(|row| state(&row, name.clone())).transpose()
+    row.map(|row| state(&mut Columns::of(&row), name.clone())).transpose()
 }
 
 impl Storage {

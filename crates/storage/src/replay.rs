@@ -1,26 +1,25 @@
 //! Keys that were used before, and the transactions that they stand for, as they were first answered.
 
-use std::collections::HashMap;
-
 use purse_domain::{
-    Actor, Allocation, Balances, Entry, Fingerprint, Grant, GrantNumber, IdempotencyKey,
-    OperationName, Reason, Sequence, SignedAmount, Transaction, TransactionId, WalletName,
+    AccountId, Actor, Allocation, Amount, Balances, Entry, Fingerprint, Grant, GrantNumber,
+    GrantTerms, IdempotencyKey, OperationName, Reason, Sequence, SignedAmount, Transaction,
+    TransactionId, WalletName,
 };
+use rust_decimal::Decimal;
 use tokio_postgres::{Client, Row};
 
 use crate::{
     StorageError,
-    row::{self, SettingsSnapshot, column, grant_columns},
+    row::{self, Columns, SettingsSnapshot, grant_columns},
 };
 
 /// The transactions that used any of the keys.
 pub(crate) const USED_KEYS: &str = "
     SELECT t.account_id,
-        t.transaction_id,
-        t.wallet_id,
-        t.kind,
         t.idempotency_key,
+        t.transaction_id,
         t.fingerprint,
+        t.kind,
         t.operation,
         t.actor,
         t.reason,
@@ -36,29 +35,6 @@ pub(crate) const USED_KEYS: &str = "
     JOIN transactions AS t
     ON t.account_id = k.account_id AND t.idempotency_key = k.idempotency_key";
 
-const ENTRIES: &str = "
-    SELECT e.sequence,
-        e.kind,
-        e.amount,
-        e.balance_before,
-        e.available_after,
-        e.held_after,
-        e.debt_after,
-        e.scheduled_after,
-        e.effective_at,
-        e.recorded_at
-    FROM entries AS e
-    WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence BETWEEN $3 AND $4
-    ORDER BY e.sequence";
-
-const ALLOCATIONS: &str = "
-    SELECT a.sequence,
-        a.grant_number,
-        a.amount
-    FROM allocations AS a
-    WHERE a.account_id = $1 AND a.wallet_id = $2 AND a.sequence BETWEEN $3 AND $4
-    ORDER BY a.sequence, a.ordinal";
-
 const GRANT: &str = concat!(
     "SELECT ",
     grant_columns!(),
@@ -66,9 +42,16 @@ const GRANT: &str = concat!(
       WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = $3"
 );
 
+/// Where the columns of [`USED_KEYS`] begin that only a replay reads.
+const FIRST_OF_THE_REST: usize = 4;
+
 /// A key that was used before.
 #[derive(Debug)]
 pub(crate) struct UsedKey {
+    /// The account that used it.
+    pub(crate) account_id: AccountId,
+    /// The key.
+    pub(crate) key: String,
     /// The transaction that used it.
     pub(crate) transaction_id: TransactionId,
     /// What it stands for.
@@ -78,10 +61,13 @@ pub(crate) struct UsedKey {
 
 impl UsedKey {
     pub(crate) fn read(row: Row) -> Result<Self, StorageError> {
-        let fingerprint = Fingerprint::from_stored(column(&row, "fingerprint")?)
+        let mut columns = Columns::of(&row);
+        let account_id = AccountId::from_uuid(columns.take()?);
+        let key = columns.take()?;
+        let transaction_id = TransactionId::from_uuid(columns.take()?);
+        let fingerprint = Fingerprint::from_stored(columns.take()?)
             .ok_or_else(|| StorageError::Corrupt("a fingerprint".to_owned()))?;
-        let transaction_id = TransactionId::from_uuid(column(&row, "transaction_id")?);
-        Ok(Self { transaction_id, fingerprint, row })
+        Ok(Self { account_id, key, transaction_id, fingerprint, row })
     }
 
     /// The transaction as it was first answered. What it is read from never changes.
@@ -90,35 +76,43 @@ impl UsedKey {
         client: &Client,
         name: &WalletName,
     ) -> Result<Transaction, StorageError> {
-        let Self { transaction_id, fingerprint, row } = self;
-        let first: Option<i64> = column(row, "first_sequence")?;
-        let last: Option<i64> = column(row, "last_sequence")?;
-        let entries = match first.zip(last) {
+        let mut columns = Columns::starting_at(&self.row, FIRST_OF_THE_REST);
+        let kind = row::transaction_kind(columns.take()?)?;
+        let operation = columns.take::<Option<String>>()?.map(OperationName::from_stored);
+        let actor = Actor::from_stored(columns.take()?);
+        let reason = Reason::from_stored(columns.take()?);
+        let metadata = columns.metadata()?;
+        let drawdown_policy = row::policy(columns.take()?)?;
+        let policy_version = columns.take()?;
+        let recorded_at = columns.instant()?;
+        let range = columns.take::<Option<i64>>()?.zip(columns.take()?);
+        let number = columns.take::<Option<i32>>()?;
+        let settings = columns.take::<Option<&str>>()?;
+        let entries = match range {
             Some((first, last)) => entries(client, name, Sequence(first), Sequence(last)).await?,
             None => Vec::new(),
         };
-        let grant = match column::<Option<i32>>(row, "grant_number")? {
+        let grant = match number {
             Some(number) => Some(grant_as_made(client, name, GrantNumber(number)).await?),
             None => None,
         };
-        let settings = column::<Option<&str>>(row, "settings")?
-            .map(|json| SettingsSnapshot::parse(json, name.clone()))
-            .transpose()?;
         Ok(Transaction {
-            id: *transaction_id,
-            kind: row::transaction_kind(column(row, "kind")?)?,
-            key: IdempotencyKey::from_stored(column(row, "idempotency_key")?),
-            fingerprint: *fingerprint,
-            operation: column::<Option<String>>(row, "operation")?.map(OperationName::from_stored),
-            actor: Actor::from_stored(column(row, "actor")?),
-            reason: Reason::from_stored(column(row, "reason")?),
-            metadata: row::metadata(row, "metadata")?,
-            drawdown_policy: row::policy(column(row, "drawdown_policy")?)?,
-            policy_version: column(row, "policy_version")?,
-            recorded_at: row::instant(row, "recorded_at")?,
+            id: self.transaction_id,
+            kind,
+            key: IdempotencyKey::from_stored(self.key.clone()),
+            fingerprint: self.fingerprint,
+            operation,
+            actor,
+            reason,
+            metadata,
+            drawdown_policy,
+            policy_version,
+            recorded_at,
             balances: entries.last().map_or(Balances::ZERO, |entry| entry.after),
             entries,
-            settings,
+            settings: settings
+                .map(|json| SettingsSnapshot::parse(json, name.clone()))
+                .transpose()?,
             grant,
         })
     }
@@ -132,47 +126,59 @@ async fn entries(
     last: Sequence,
 ) -> Result<Vec<Entry>, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-    let range: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-        [&account, &wallet, &first.0, &last.0];
-    let mut allocations = allocations_by_entry(&client.query(ALLOCATIONS, &range).await?)?;
-    let rows = client.query(ENTRIES, &range).await?;
-    rows.iter().map(|row| entry(row, &mut allocations)).collect()
+    let rows = client.query(ENTRIES, &[&account, &wallet, &first.0, &last.0]).await?;
+    rows.iter().map(|row| entry(&mut Columns::of(row))).collect()
 }
 
-/// Rows of sequence, grant and amount, by entry.
-pub(crate) fn allocations_by_entry(
-    rows: &[Row],
-) -> Result<HashMap<Sequence, Vec<Allocation>>, StorageError> {
-    let mut by_entry: HashMap<Sequence, Vec<Allocation>> = HashMap::new();
-    for row in rows {
-        let sequence = Sequence(column(row, "sequence")?);
-        let grant = GrantNumber(column(row, "grant_number")?);
-        let amount = row::amount(row, "amount")?;
-        by_entry.entry(sequence).or_default().push(Allocation { grant, amount });
-    }
-    Ok(by_entry)
+/// The columns of [`entry`], in any statement that reads an entry `e`.
+macro_rules! entry_columns {
+    () => {
+        "e.sequence,
+         e.kind,
+         e.amount,
+         e.balance_before,
+         e.available_after,
+         e.held_after,
+         e.debt_after,
+         e.scheduled_after,
+         e.effective_at,
+         e.recorded_at,
+         e.grant_numbers,
+         e.grant_amounts"
+    };
 }
+pub(crate) use entry_columns;
 
-pub(crate) fn entry(
-    row: &Row,
-    allocations: &mut HashMap<Sequence, Vec<Allocation>>,
-) -> Result<Entry, StorageError> {
-    let sequence = Sequence(column(row, "sequence")?);
+const ENTRIES: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM entries AS e
+      WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence BETWEEN $3 AND $4
+      ORDER BY e.sequence"
+);
+
+pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
     Ok(Entry {
-        sequence,
-        kind: row::entry_kind(column(row, "kind")?)?,
-        amount: row::amount(row, "amount")?,
-        balance_before: SignedAmount::from_stored(column(row, "balance_before")?),
-        after: Balances {
-            available: row::amount(row, "available_after")?,
-            held: row::amount(row, "held_after")?,
-            debt: row::amount(row, "debt_after")?,
-            scheduled: row::amount(row, "scheduled_after")?,
-        },
-        effective_at: row::instant(row, "effective_at")?,
-        recorded_at: row::instant(row, "recorded_at")?,
-        allocations: allocations.remove(&sequence).unwrap_or_default(),
+        sequence: Sequence(columns.take()?),
+        kind: row::entry_kind(columns.take()?)?,
+        amount: columns.amount()?,
+        balance_before: SignedAmount::from_stored(columns.take()?),
+        after: row::balances(columns)?,
+        effective_at: columns.instant()?,
+        recorded_at: columns.instant()?,
+        allocations: allocations(columns)?,
     })
+}
+
+fn allocations(columns: &mut Columns<'_>) -> Result<Vec<Allocation>, StorageError> {
+    let numbers: Vec<i32> = columns.take()?;
+    let amounts: Vec<Decimal> = columns.take()?;
+    let parts = numbers.into_iter().zip(amounts).map(|(number, amount)| {
+        let amount = Amount::from_stored(amount)
+            .ok_or_else(|| StorageError::Corrupt(format!("{amount} is no amount")))?;
+        Ok(Allocation { grant: GrantNumber(number), amount })
+    });
+    parts.collect()
 }
 
 async fn grant_as_made(
@@ -182,6 +188,6 @@ async fn grant_as_made(
 ) -> Result<Grant, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
     let row = client.query_one(GRANT, &[&account, &wallet, &number.0]).await?;
-    let now = row::grant(&row)?;
-    Ok(Grant::made(now.number, now.terms, now.granted_at))
+    let now = row::grant(&mut Columns::of(&row))?;
+    Ok(Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at))
 }

@@ -3,7 +3,7 @@
 //! Codes of enums are for ever. A row that the domain cannot hold is [`StorageError::Corrupt`], never a
 //! panic.
 
-use std::{collections::BTreeMap, error::Error};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use bytes::{BufMut as _, BytesMut};
 use purse_domain::{
@@ -46,26 +46,56 @@ impl ToSql for Instant {
     to_sql_checked!();
 }
 
-/// Reads a column and says which one if it does not fit.
-pub(crate) fn column<'a, T: FromSql<'a>>(row: &'a Row, name: &str) -> Result<T, StorageError> {
-    row.try_get(name).map_err(|error| {
-        let cause = error.source().map(ToString::to_string).unwrap_or_default();
-        StorageError::Corrupt(format!("column {name}: {error} {cause}"))
-    })
+/// Reads a row's columns one after another, in the order in which the statement selects them. By name would
+/// compare names for each column of each row, which shows in a profile.
+pub(crate) struct Columns<'a> {
+    row: &'a Row,
+    next: usize,
 }
 
-pub(crate) fn instant(row: &Row, name: &str) -> Result<Timestamp, StorageError> {
-    column::<Instant>(row, name).map(|Instant(at)| at)
-}
+impl<'a> Columns<'a> {
+    /// From the first column on.
+    pub(crate) fn of(row: &'a Row) -> Self {
+        Self { row, next: 0 }
+    }
 
-pub(crate) fn instant_or_never(row: &Row, name: &str) -> Result<Option<Timestamp>, StorageError> {
-    Ok(column::<Option<Instant>>(row, name)?.map(|Instant(at)| at))
-}
+    /// From a later column on.
+    pub(crate) fn starting_at(row: &'a Row, next: usize) -> Self {
+        Self { row, next }
+    }
 
-pub(crate) fn amount(row: &Row, name: &str) -> Result<Amount, StorageError> {
-    let stored: Decimal = column(row, name)?;
-    Amount::from_stored(stored)
-        .ok_or_else(|| StorageError::Corrupt(format!("column {name}: {stored} is no amount")))
+    /// The next column.
+    pub(crate) fn take<T: FromSql<'a>>(&mut self) -> Result<T, StorageError> {
+        let index = self.next;
+        self.next += 1;
+        self.row.try_get(index).map_err(|error| {
+            let name = self.row.columns().get(index).map_or("none", |column| column.name());
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            StorageError::Corrupt(format!("column {name}: {error} {cause}"))
+        })
+    }
+
+    pub(crate) fn instant(&mut self) -> Result<Timestamp, StorageError> {
+        self.take::<Instant>().map(|Instant(at)| at)
+    }
+
+    pub(crate) fn instant_or_never(&mut self) -> Result<Option<Timestamp>, StorageError> {
+        Ok(self.take::<Option<Instant>>()?.map(|Instant(at)| at))
+    }
+
+    pub(crate) fn amount(&mut self) -> Result<Amount, StorageError> {
+        let stored: Decimal = self.take()?;
+        Amount::from_stored(stored)
+            .ok_or_else(|| StorageError::Corrupt(format!("{stored} is no amount")))
+    }
+
+    /// Metadata that the statement selects as `::TEXT`.
+    pub(crate) fn metadata(&mut self) -> Result<Metadata, StorageError> {
+        let Some(text) = self.take::<Option<&str>>()? else { return Ok(Metadata::default()) };
+        let map: BTreeMap<String, String> =
+            serde_json::from_str(text).map_err(|_| corrupt("metadata is no map of strings"))?;
+        Ok(Metadata::from_stored(map))
+    }
 }
 
 fn corrupt(what: &str) -> StorageError {
@@ -142,16 +172,6 @@ pub(crate) fn metadata_json(metadata: &Metadata) -> Option<String> {
     (!map.is_empty()).then(|| serde_json::json!(map).to_string())
 }
 
-/// Metadata that a statement selected as `::TEXT`.
-pub(crate) fn metadata(row: &Row, name: &str) -> Result<Metadata, StorageError> {
-    let Some(text) = column::<Option<String>>(row, name)? else {
-        return Ok(Metadata::default());
-    };
-    let map: BTreeMap<String, String> =
-        serde_json::from_str(&text).map_err(|_| corrupt("metadata is no map of strings"))?;
-    Ok(Metadata::from_stored(map))
-}
-
 /// The columns of [`settings`], in any statement that reads a wallet `w`.
 macro_rules! settings_columns {
     () => {
@@ -165,15 +185,18 @@ macro_rules! settings_columns {
 }
 pub(crate) use settings_columns;
 
-pub(crate) fn settings(row: &Row, name: WalletName) -> Result<WalletSettings, StorageError> {
+pub(crate) fn settings(
+    columns: &mut Columns<'_>,
+    name: WalletName,
+) -> Result<WalletSettings, StorageError> {
     Ok(WalletSettings {
         name,
-        scale: scale(column(row, "scale")?)?,
-        drawdown_policy: policy(column(row, "drawdown_policy")?)?,
-        metadata: metadata(row, "metadata")?,
-        created_at: instant(row, "created_at")?,
-        updated_at: instant(row, "updated_at")?,
-        version: column(row, "version")?,
+        scale: scale(columns.take()?)?,
+        drawdown_policy: policy(columns.take()?)?,
+        metadata: columns.metadata()?,
+        created_at: columns.instant()?,
+        updated_at: columns.instant()?,
+        version: columns.take()?,
     })
 }
 
@@ -196,18 +219,23 @@ macro_rules! head_columns {
 }
 pub(crate) use head_columns;
 
-pub(crate) fn head(row: &Row) -> Result<Head, StorageError> {
+pub(crate) fn head(columns: &mut Columns<'_>) -> Result<Head, StorageError> {
     Ok(Head {
-        balances: Balances {
-            available: amount(row, "available")?,
-            held: amount(row, "held")?,
-            debt: amount(row, "debt")?,
-            scheduled: amount(row, "scheduled")?,
-        },
-        last_sequence: Sequence(column(row, "last_sequence")?),
-        last_grant_number: GrantNumber(column(row, "last_grant_number")?),
-        next_due_at: instant_or_never(row, "next_due_at")?,
-        recorded_at: instant(row, "recorded_at")?,
+        balances: balances(columns)?,
+        last_sequence: Sequence(columns.take()?),
+        last_grant_number: GrantNumber(columns.take()?),
+        next_due_at: columns.instant_or_never()?,
+        recorded_at: columns.instant()?,
+    })
+}
+
+/// Available, held, debt and scheduled.
+pub(crate) fn balances(columns: &mut Columns<'_>) -> Result<Balances, StorageError> {
+    Ok(Balances {
+        available: columns.amount()?,
+        held: columns.amount()?,
+        debt: columns.amount()?,
+        scheduled: columns.amount()?,
     })
 }
 
@@ -236,33 +264,33 @@ macro_rules! grant_columns {
 }
 pub(crate) use grant_columns;
 
-pub(crate) fn grant(row: &Row) -> Result<Grant, StorageError> {
-    let window = Window::new(instant(row, "effective_at")?, instant_or_never(row, "expires_at")?)
+pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
+    let number = GrantNumber(columns.take()?);
+    let granted_at = columns.instant()?;
+    let amount = PositiveAmount::from_stored(columns.amount()?)
+        .ok_or_else(|| corrupt("a grant of nothing"))?;
+    let window = Window::new(columns.instant()?, columns.instant_or_never()?)
         .map_err(|_| corrupt("a grant's window is empty"))?;
-    let applies_to: Vec<String> = column(row, "applies_to")?;
+    let priority = Priority::new(columns.take()?).ok_or_else(|| corrupt("a grant's priority"))?;
+    let category = Category::from_stored(columns.take()?);
+    let cost_basis = CostBasis::from_stored(columns.take()?);
+    let applies_to: Vec<String> = columns.take()?;
+    let applies_to = applies_to.into_iter().map(OperationName::from_stored).collect();
+    let terms = GrantTerms { amount, window, priority, category, cost_basis, applies_to };
     Ok(Grant {
-        number: GrantNumber(column(row, "grant_number")?),
-        terms: GrantTerms {
-            amount: PositiveAmount::from_stored(amount(row, "amount")?)
-                .ok_or_else(|| corrupt("a grant of nothing"))?,
-            window,
-            priority: Priority::new(column(row, "priority")?)
-                .ok_or_else(|| corrupt("a grant's priority"))?,
-            category: Category::from_stored(column(row, "category")?),
-            cost_basis: CostBasis::from_stored(column(row, "cost_basis")?),
-            applies_to: applies_to.into_iter().map(OperationName::from_stored).collect(),
-        },
-        granted_at: instant(row, "granted_at")?,
-        activated: column(row, "activated")?,
-        expired_at: instant_or_never(row, "expired_at")?,
+        number,
+        terms: Arc::new(terms),
+        granted_at,
+        activated: columns.take()?,
+        expired_at: columns.instant_or_never()?,
         parts: GrantParts {
-            available: amount(row, "available")?,
-            held: amount(row, "held")?,
-            consumed: amount(row, "consumed")?,
-            expired: amount(row, "expired")?,
-            voided: amount(row, "voided")?,
-            revoked: amount(row, "revoked")?,
-            transferred_out: amount(row, "transferred_out")?,
+            available: columns.amount()?,
+            held: columns.amount()?,
+            consumed: columns.amount()?,
+            expired: columns.amount()?,
+            voided: columns.amount()?,
+            revoked: columns.amount()?,
+            transferred_out: columns.amount()?,
         },
     })
 }

@@ -1,7 +1,7 @@
-//! Writing what a batch decided: one statement a table, arrays through `unnest`, all sent at once.
+//! Writing what a batch decided: arrays through `unnest`, the statements of all tables sent as one.
 //!
-//! The commit is not sent with them but after all have succeeded, so a statement that never left can not
-//! make half a batch durable.
+//! The commit is not sent with it but after it has succeeded, so what never left cannot make half a batch
+//! durable.
 
 mod assets;
 mod columns;
@@ -14,13 +14,13 @@ use deadpool_postgres::Client;
 use purse_domain::{Decision, Request, Scale, Transaction, WalletState};
 
 use crate::StorageError;
+use columns::{Rows, send};
 
 /// All rows of a batch, gathered while it is decided.
 #[derive(Debug, Default)]
 pub(crate) struct Writes {
     transactions: transactions::Transactions,
     entries: entries::Entries,
-    allocations: entries::Allocations,
     wallets: wallets::Wallets,
     grants: grants::Grants,
     assets: assets::Assets,
@@ -47,7 +47,6 @@ impl Writes {
         for (index, entry) in decision.entries.iter().enumerate() {
             let owner = (index >= decision.settled).then_some(transaction.id);
             self.entries.add(name, entry, owner);
-            self.allocations.add(name, entry);
         }
         self.grants.add(name, decision, transaction.id, after);
         self.wallets.add(existed, decision, after);
@@ -60,16 +59,13 @@ impl Writes {
 
     /// Sends everything; the transaction is left open.
     pub(crate) async fn send(self, client: &Client) -> Result<(), StorageError> {
-        let Self { transactions, entries, allocations, wallets, grants, assets } = self;
-        let (transactions, entries, allocations, wallets, grants, assets) = tokio::join!(
-            biased;
-            transactions.send(client),
-            entries.send(client),
-            allocations.send(client),
-            wallets.send(client),
-            grants.send(client),
-            assets.send(client),
-        );
-        transactions.and(entries).and(allocations).and(wallets).and(grants).and(assets)
+        let Self { transactions, entries, wallets, grants, assets } = self;
+        let (heads, new_wallets, settings) = wallets.rows();
+        let (changed_grants, new_grants, places) = grants.rows();
+        let rows: [&dyn Rows; 7] =
+            [&assets, &new_wallets, &new_grants, &transactions, &entries, &heads, &changed_grants];
+        send(client, &rows).await?;
+        // These touch rows that the statement above may touch too.
+        send(client, &[&settings, &places]).await
     }
 }

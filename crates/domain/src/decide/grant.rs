@@ -1,8 +1,6 @@
 //! Putting credits in a wallet.
 
-use crate::{
-    Grant, GrantNumber, GrantTerms, NewGrant, Rejection, Window, draft::Draft,
-};
+use crate::{Grant, GrantNumber, GrantTerms, NewGrant, Rejection, Window, draft::Draft};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
 pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber, Rejection> {

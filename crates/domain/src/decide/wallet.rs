@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Stop};
 use crate::{
-    Coverage, CreateWallet, Missing, Rejection, Request, Scale, Timestamp, UpdateWallet, WalletSettings,
-    WalletState, draft::Draft,
+    Coverage, CreateWallet, Missing, Rejection, Request, Scale, Timestamp, UpdateWallet,
+    WalletSettings, WalletState, draft::Draft,
 };
 
 /// Opens a wallet, or answers the one there is and writes nothing.

@@ -16,6 +16,8 @@ use super::{Binaries, EmbeddedError, Owner, Place};
 
 /// The role that owns everything; reached only through the socket, whose folder is closed to others.
 pub(super) const SUPERUSER: &str = "purse";
+/// How the folders of clusters begin that are being made.
+const HALF_MADE: &str = "postgres.new.";
 /// Crash recovery after a busy day takes some seconds; this is for slow disks.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(10);
@@ -51,13 +53,12 @@ impl Cluster {
         &self.place
     }
 
-    /// Into a folder beside, then renamed: a cluster is there whole or not at all.
+    /// Into a folder beside, then renamed: a cluster is there whole or not at all. Each process has a folder
+    /// of its own, because one that was killed may have left an `initdb` that still writes.
     fn init(&self) -> Result<(), EmbeddedError> {
         let target = self.place.cluster_dir();
-        let new = self.place.root().join("postgres.new");
-        if new.exists() {
-            fs::remove_dir_all(&new).map_err(EmbeddedError::io("remove a half-made cluster"))?;
-        }
+        self.remove_half_made();
+        let new = self.place.root().join(format!("{HALF_MADE}{}", std::process::id()));
         fs::create_dir(&new).map_err(EmbeddedError::io("make the cluster's folder"))?;
         self.owner.take(&new).map_err(EmbeddedError::io("give away the cluster's folder"))?;
         self.run("initdb", |command| {
@@ -69,6 +70,17 @@ impl Cluster {
                 .args(["--data-checksums", "--no-instructions"])
         })?;
         fs::rename(&new, &target).map_err(EmbeddedError::io("put the cluster in its place"))
+    }
+
+    /// What an earlier process did not finish. If that is still being written it stays until a later start.
+    fn remove_half_made(&self) {
+        for entry in fs::read_dir(self.place.root()).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(HALF_MADE)
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::debug!(%error, "a half-made cluster stays for now");
+            }
+        }
     }
 
     /// `pg_ctl` judges whether `postmaster.pid` is stale; a live server is one whose parent was killed and
@@ -178,7 +190,6 @@ fn settings(socket_dir: &Path) -> Vec<String> {
         "full_page_writes=on",
         "timezone=UTC",
         "max_connections=100",
-        "wal_compression=on",
         "max_wal_size=8GB",
         "checkpoint_timeout=15min",
         "random_page_cost=1.1",

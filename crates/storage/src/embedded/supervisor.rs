@@ -6,7 +6,7 @@
 use std::{
     process::Child,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI32, Ordering},
         mpsc,
     },
@@ -33,6 +33,11 @@ const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
     thread: JoinHandle<()>,
     /// Closing its input lets it remove the data folder.
     remover: Option<Child>,
@@ -58,7 +63,9 @@ impl Supervisor {
             })
             .map_err(EmbeddedError::io("start a thread"))?;
         match first_start.recv() {
-            Ok(Ok(())) => Ok(Self { shared, thread, remover }),
+            Ok(Ok(())) => {
+                Ok(Self { shared, running: Mutex::new(Some(Running { thread, remover })) })
+            }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(EmbeddedError::Io {
                 what: "start PostgreSQL: its thread ended".to_owned(),
@@ -71,12 +78,14 @@ impl Supervisor {
         Some(self.shared.server.load(Ordering::Acquire)).filter(|pid| *pid > 0)
     }
 
-    pub(super) fn stop(self) {
+    pub(super) fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
-        if self.thread.join().is_err() {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Running { thread, remover }) = running else { return };
+        if thread.join().is_err() {
             tracing::error!("the thread of PostgreSQL panicked");
         }
-        if let Some(mut remover) = self.remover {
+        if let Some(mut remover) = remover {
             drop(remover.stdin.take());
             if let Err(error) = remover.wait() {
                 tracing::warn!(%error, "cannot remove the throw-away cluster");

@@ -6,7 +6,7 @@ use purse_domain::{Balances, Timestamp, WalletName, WalletState, balances_at};
 use crate::{
     Storage, StorageError,
     load::load_missing,
-    row::{self, Instant},
+    row::{self, Columns, Instant},
 };
 
 /// A wallet's balances at a past instant: those after the last entry that was recorded by then, corrected by
@@ -122,10 +122,5 @@ async fn past(
             ],
         )
         .await?;
-    Ok(Balances {
-        available: row::amount(&row, "available")?,
-        held: row::amount(&row, "held")?,
-        debt: row::amount(&row, "debt")?,
-        scheduled: row::amount(&row, "scheduled")?,
-    })
+    row::balances(&mut Columns::of(&row))
 }

@@ -1,32 +1,26 @@
 //! The ledger of a wallet, page by page.
 
 use purse_domain::{
-    Actor, Entry, EntryKind, Metadata, OperationName, Reason, Sequence, TransactionId, WalletName,
+    Actor, Entry, EntryKind, IdempotencyKey, Metadata, OperationName, Reason, Sequence,
+    TransactionId, WalletName,
 };
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
     Storage, StorageError,
-    replay::{allocations_by_entry, entry},
-    row::{self, column},
+    replay::{entry, entry_columns},
+    row::{self, Columns},
 };
 
 /// The two directions differ in the comparison and the order only.
 macro_rules! page {
     ($comparison:literal, $direction:literal) => {
         concat!(
-            "SELECT e.sequence,
-                 e.kind,
-                 e.amount,
-                 e.balance_before,
-                 e.available_after,
-                 e.held_after,
-                 e.debt_after,
-                 e.scheduled_after,
-                 e.effective_at,
-                 e.recorded_at,
+            "SELECT ",
+            entry_columns!(),
+            ",
                  e.transaction_id,
+                 t.idempotency_key,
                  t.operation,
                  t.actor,
                  t.reason,
@@ -47,15 +41,6 @@ macro_rules! page {
 
 const OLDEST_FIRST: &str = page!(">", "ASC");
 const NEWEST_FIRST: &str = page!("<", "DESC");
-
-const ALLOCATIONS: &str = "
-    SELECT a.sequence,
-        a.grant_number,
-        a.amount
-    FROM unnest($3::BIGINT[]) AS k (sequence)
-    JOIN allocations AS a
-    ON a.account_id = $1 AND a.wallet_id = $2 AND a.sequence = k.sequence
-    ORDER BY a.sequence, a.ordinal";
 
 /// Which entries of a wallet to list.
 #[derive(Debug, Clone)]
@@ -79,6 +64,8 @@ pub struct EntryRecord {
     pub entry: Entry,
     /// Its transaction; `None`: time alone did it.
     pub transaction_id: Option<TransactionId>,
+    /// Its transaction's key.
+    pub key: Option<IdempotencyKey>,
     /// What the spend paid for.
     pub operation: Option<OperationName>,
     /// Who asked; `None`: nobody.
@@ -90,8 +77,11 @@ pub struct EntryRecord {
 }
 
 impl Storage {
-    /// Entries of a wallet. A wallet that does not exist has none.
-    pub async fn list_entries(&self, query: &EntryQuery) -> Result<Vec<EntryRecord>, StorageError> {
+    /// Entries of a wallet; `None`: no such wallet.
+    pub async fn list_entries(
+        &self,
+        query: &EntryQuery,
+    ) -> Result<Option<Vec<EntryRecord>>, StorageError> {
         let EntryQuery { wallet, newest_first, kinds, after, most } = query;
         let client = self.reader().await?;
         let (account, id) = (wallet.account_id.uuid(), wallet.wallet_id.uuid());
@@ -99,26 +89,24 @@ impl Storage {
         let after = after.map_or(start, |Sequence(sequence)| sequence);
         let codes: Vec<i16> = kinds.iter().map(|kind| row::entry_kind_code(*kind)).collect();
         let kinds = (!codes.is_empty()).then_some(codes);
+        if super::wallet(&client, wallet).await?.is_none() {
+            return Ok(None);
+        }
         let statement = client.prepare_cached(sql).await?;
         let rows = client.query(&statement, &[&account, &id, &after, &kinds, most]).await?;
-
-        let sequences =
-            rows.iter().map(|row| column(row, "sequence")).collect::<Result<Vec<i64>, _>>()?;
-        let statement = client.prepare_cached(ALLOCATIONS).await?;
-        let allocations = client.query(&statement, &[&account, &id, &sequences]).await?;
-        let mut allocations = allocations_by_entry(&allocations)?;
-        rows.iter().map(|row| record(row, entry(row, &mut allocations)?)).collect()
+        let records = rows.iter().map(|row| record(&mut Columns::of(row)));
+        records.collect::<Result<Vec<_>, _>>().map(Some)
     }
 }
 
-fn record(row: &Row, entry: Entry) -> Result<EntryRecord, StorageError> {
+fn record(columns: &mut Columns<'_>) -> Result<EntryRecord, StorageError> {
     Ok(EntryRecord {
-        entry,
-        transaction_id: column::<Option<Uuid>>(row, "transaction_id")?
-            .map(TransactionId::from_uuid),
-        operation: column::<Option<String>>(row, "operation")?.map(OperationName::from_stored),
-        actor: column::<Option<String>>(row, "actor")?.map(Actor::from_stored),
-        reason: column::<Option<String>>(row, "reason")?.map(Reason::from_stored),
-        metadata: row::metadata(row, "metadata")?,
+        entry: entry(columns)?,
+        transaction_id: columns.take::<Option<Uuid>>()?.map(TransactionId::from_uuid),
+        key: columns.take::<Option<String>>()?.map(IdempotencyKey::from_stored),
+        operation: columns.take::<Option<String>>()?.map(OperationName::from_stored),
+        actor: columns.take::<Option<String>>()?.map(Actor::from_stored),
+        reason: columns.take::<Option<String>>()?.map(Reason::from_stored),
+        metadata: columns.metadata()?,
     })
 }

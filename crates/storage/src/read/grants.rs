@@ -8,16 +8,18 @@ use tokio_postgres::Row;
 
 use crate::{
     Storage, StorageError,
-    row::{self, column, grant_columns},
+    row::{self, Columns, grant_columns},
 };
 
 const GRANTS: &str = concat!(
-    "SELECT g.transaction_id,
+    "SELECT ",
+    grant_columns!(),
+    ",
+         g.transaction_id,
          t.actor,
          t.reason,
-         t.metadata::TEXT AS metadata,",
-    grant_columns!(),
-    " FROM grants AS g
+         t.metadata::TEXT AS metadata
+      FROM grants AS g
       JOIN transactions AS t
       ON t.account_id = g.account_id AND t.transaction_id = g.transaction_id
       WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number > $3
@@ -57,14 +59,19 @@ pub struct GrantRecord {
     pub metadata: Metadata,
 }
 
+/// A page of grants.
+#[derive(Debug, Clone)]
+pub struct GrantPage {
+    /// The grants, by number.
+    pub records: Vec<GrantRecord>,
+    /// More may follow after this number.
+    pub more_after: Option<GrantNumber>,
+}
+
 impl Storage {
     /// Grants of a wallet by number, as they are now; `None`: no such wallet. What has become due since the
-    /// last entry is counted, so with `open_only` fewer may come than were read; the second figure is the
-    /// number of the last one read, if more may follow.
-    pub async fn list_grants(
-        &self,
-        query: &GrantQuery,
-    ) -> Result<Option<(Vec<GrantRecord>, Option<GrantNumber>)>, StorageError> {
+    /// last entry is counted, so with `open_only` fewer may come than were read.
+    pub async fn list_grants(&self, query: &GrantQuery) -> Result<Option<GrantPage>, StorageError> {
         let snapshot = self.snapshot().await?;
         let client = snapshot.client()?;
         let Some(state) = super::wallet(client, &query.wallet).await? else { return Ok(None) };
@@ -86,10 +93,10 @@ impl Storage {
         snapshot.end().await?;
         let mut records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
         let full = i64::try_from(records.len()).is_ok_and(|count| count == query.most);
-        let last = records.last().filter(|_| full).map(|record| record.grant.number);
+        let more_after = records.last().filter(|_| full).map(|record| record.grant.number);
         self.settle_records(state, &mut records)?;
         records.retain(|record| !query.open_only || record.grant.is_open());
-        Ok(Some((records, last)))
+        Ok(Some(GrantPage { records, more_after }))
     }
 
     /// Books what is due on these grants, for this answer only. They are all that the state holds, and all
@@ -117,11 +124,12 @@ impl Storage {
 }
 
 fn record(row: &Row) -> Result<GrantRecord, StorageError> {
+    let mut columns = Columns::of(row);
     Ok(GrantRecord {
-        grant: row::grant(row)?,
-        transaction_id: TransactionId::from_uuid(column(row, "transaction_id")?),
-        actor: Actor::from_stored(column(row, "actor")?),
-        reason: Reason::from_stored(column(row, "reason")?),
-        metadata: row::metadata(row, "metadata")?,
+        grant: row::grant(&mut columns)?,
+        transaction_id: TransactionId::from_uuid(columns.take()?),
+        actor: Actor::from_stored(columns.take()?),
+        reason: Reason::from_stored(columns.take()?),
+        metadata: columns.metadata()?,
     })
 }

@@ -4,7 +4,7 @@ use purse_domain::{AccountName, AssetCode, NamespaceId, Scale, WalletName, Walle
 
 use crate::{
     Storage, StorageError,
-    row::{self, column, settings_columns},
+    row::{self, Columns, settings_columns},
 };
 
 const WALLETS: &str = concat!(
@@ -71,9 +71,10 @@ impl Storage {
             .await?;
         rows.iter()
             .map(|row| {
-                let account = AccountName::from_stored(column(row, "account")?);
-                let asset = AssetCode::from_stored(column(row, "asset")?);
-                row::settings(row, WalletName::new(*namespace_id, account, asset))
+                let mut columns = Columns::of(row);
+                let account = AccountName::from_stored(columns.take()?);
+                let asset = AssetCode::from_stored(columns.take()?);
+                row::settings(&mut columns, WalletName::new(*namespace_id, account, asset))
             })
             .collect()
     }
@@ -87,6 +88,6 @@ impl Storage {
         let client = self.reader().await?;
         let statement = client.prepare_cached(SCALE).await?;
         let row = client.query_opt(&statement, &[&namespace_id.uuid(), &asset.as_str()]).await?;
-        row.map(|row| row::scale(column(&row, "scale")?)).transpose()
+        row.map(|row| row::scale(Columns::of(&row).take()?)).transpose()
     }
 }

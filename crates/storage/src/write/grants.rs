@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use deadpool_postgres::Client;
 use purse_domain::{
     AccountId, Decision, DrawdownKey, Grant, GrantNumber, OperationName, TransactionId, WalletId,
     WalletName, WalletState,
@@ -11,7 +10,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::columns::columns;
-use crate::{StorageError, row::Instant};
+use crate::row::Instant;
 
 type GrantId = (AccountId, WalletId, GrantNumber);
 
@@ -56,27 +55,21 @@ impl Grants {
         }
     }
 
-    pub(super) async fn send(self, client: &Client) -> Result<(), StorageError> {
-        let Self { changed, new, moved } = self;
-        let mut inserts = NewGrants::default();
+    /// As rows: those that changed, new ones, and places.
+    pub(super) fn rows(&self) -> (ChangedGrants, NewGrants, Places) {
         let mut updates = ChangedGrants::default();
+        let mut inserts = NewGrants::default();
         let mut places = Places::default();
-        for (id, grant) in &changed {
-            match new.get(id) {
+        for (id, grant) in &self.changed {
+            match self.new.get(id) {
                 Some(new) => inserts.add(*id, grant, new),
                 None => updates.add(*id, grant),
             }
         }
-        for (id, place) in moved {
-            places.add(id, place);
+        for (id, place) in &self.moved {
+            places.add(*id, place);
         }
-        let (updates, inserts, places) = tokio::join!(
-            biased;
-            updates.send(client),
-            inserts.send(client),
-            places.send(client),
-        );
-        updates.and(inserts).and(places)
+        (updates, inserts, places)
     }
 }
 
@@ -240,7 +233,7 @@ columns!(
 );
 
 impl Places {
-    fn add(&mut self, (account, wallet, number): GrantId, place: DrawdownKey) {
+    fn add(&mut self, (account, wallet, number): GrantId, place: &DrawdownKey) {
         self.account_id.push(account.uuid());
         self.wallet_id.push(wallet.uuid());
         self.grant_number.push(number.0);

@@ -2,16 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use deadpool_postgres::Client;
 use purse_domain::{AccountId, Decision, Head, WalletId, WalletSettings, WalletState};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::columns::columns;
-use crate::{
-    StorageError,
-    row::{self, Instant},
-};
+use crate::row::{self, Instant};
 
 /// The wallets of a batch as they are at its end.
 #[derive(Debug, Default)]
@@ -44,9 +40,10 @@ impl Wallets {
             });
     }
 
-    pub(super) async fn send(self, client: &Client) -> Result<(), StorageError> {
-        let mut new = NewWallets::default();
+    /// As rows: the heads of those that were there before, new ones, and changed settings.
+    pub(super) fn rows(&self) -> (Heads, NewWallets, ChangedSettings) {
         let mut heads = Heads::default();
+        let mut new = NewWallets::default();
         let mut changed = ChangedSettings::default();
         for Touched { is_new, has_new_settings, after: (settings, head) } in self.touched.values() {
             if *is_new {
@@ -58,13 +55,7 @@ impl Wallets {
                 }
             }
         }
-        let (heads, new, changed) = tokio::join!(
-            biased;
-            heads.send(client),
-            new.send(client),
-            changed.send(client),
-        );
-        heads.and(new).and(changed)
+        (heads, new, changed)
     }
 }
 

@@ -1,0 +1,86 @@
+//! The command line's grammar: the global flags and the verbs. What a verb takes is in its own module.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    balance::BalanceArgs, connection::ConnectionArgs, demo::DemoArgs, end_grant::EndGrantArgs,
+    entries::EntriesArgs, exit::EXIT_CODES, grant::GrantArgs, grants::GrantsArgs,
+    migrate::MigrateArgs, output::Format, replay::ReplayArgs, serve::ServeArgs, spend::SpendArgs,
+    wallet::WalletCommand,
+};
+
+/// Time-aware credit wallets: what is in them, why, and how to change it.
+#[derive(Debug, Parser)]
+#[command(name = "purse", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// How to reach the service.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+
+    /// What is printed: a table for people, or the JSON that grpcurl prints.
+    #[arg(short, long, global = true, help_heading = "Global options", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve Purse, on a private PostgreSQL or on one that it is given
+    Serve(ServeArgs),
+    /// Bring the schema of a PostgreSQL up to date, or back
+    Migrate(MigrateArgs),
+    /// Show the service at work, on a wallet of the demo's own
+    Demo(DemoArgs),
+    /// Spend a trace of real usage and check that the ledger adds up
+    Replay(ReplayArgs),
+    /// Work on wallets.
+    #[command(flatten)]
+    Operation(Operation),
+}
+
+/// The verbs for operations, each a call or a few.
+#[derive(Debug, Subcommand)]
+pub enum Operation {
+    /// Create, show, list and change wallets
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// Show what a wallet holds, now or at any instant
+    Balance(BalanceArgs),
+    /// List a wallet's ledger
+    Entries(EntriesArgs),
+    /// List a wallet's grants
+    Grants(GrantsArgs),
+    /// Put credits in a wallet, spendable within a window
+    Grant(GrantArgs),
+    /// Take what a grant has left, as if that had never been granted
+    Void(EndGrantArgs),
+    /// Let what a grant has left expire now
+    Expire(EndGrantArgs),
+    /// Take credits from a wallet, all or nothing
+    Spend(SpendArgs),
+}
+
+/// The two names of a wallet, as most verbs take them.
+#[derive(Debug, Clone, Args)]
+pub struct WalletArgs {
+    /// Who holds the credits, such as org:42
+    pub account: String,
+    /// What is counted, such as credits
+    pub asset: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

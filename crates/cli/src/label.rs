@@ -1,0 +1,84 @@
+//! The API's enums and lists as words for people.
+
+use purse_client::v1::{
+    Allocation, DrawdownPolicy, Entry, EntryKind, Grant, TransactionKind, Wallet,
+};
+
+/// How this program was called, for commands that a person copies.
+pub fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "purse".to_owned())
+}
+
+/// What an entry did, such as `spent`.
+pub fn entry_kind(entry: &Entry) -> String {
+    word(entry.kind().as_str_name(), "ENTRY_KIND_")
+}
+
+/// What a grant is, such as `active`.
+pub fn grant_status(grant: &Grant) -> String {
+    word(grant.status().as_str_name(), "GRANT_STATUS_")
+}
+
+/// The order in which a wallet's grants are drawn, such as `expiry-first`.
+pub fn drawdown_policy(wallet: &Wallet) -> String {
+    word(wallet.drawdown_policy().as_str_name(), "DRAWDOWN_POLICY_")
+}
+
+/// What a transaction did, such as `spend`.
+pub fn transaction_kind(kind: TransactionKind) -> String {
+    word(kind.as_str_name(), "TRANSACTION_KIND_")
+}
+
+/// Allocations by grant number, such as `#1 10, #3 2.5`.
+pub fn allocations(allocations: &[Allocation]) -> String {
+    let slices = allocations
+        .iter()
+        .map(|Allocation { grant_number, amount }| format!("#{grant_number} {amount}"));
+    slices.collect::<Vec<_>>().join(", ")
+}
+
+/// Metadata, such as `invoice=17, plan=pro`.
+pub fn metadata<'a>(metadata: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
+    let pairs = metadata.into_iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// Reads the kind of an entry as [`entry_kind`] writes it.
+pub fn parse_entry_kind(text: &str) -> Result<EntryKind, String> {
+    EntryKind::from_str_name(&format!("ENTRY_KIND_{}", screaming(text)))
+        .filter(|kind| *kind != EntryKind::Unspecified)
+        .ok_or_else(|| {
+            "expected granted, activated, expired, spent, voided or expiry-reversed".to_owned()
+        })
+}
+
+/// Reads a drawdown policy as [`drawdown_policy`] writes it.
+pub fn parse_drawdown_policy(text: &str) -> Result<DrawdownPolicy, String> {
+    DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{}", screaming(text)))
+        .filter(|policy| *policy != DrawdownPolicy::Unspecified)
+        .ok_or_else(|| "expected expiry-first or oldest-first".to_owned())
+}
+
+fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', "-")
+}
+
+fn screaming(word: &str) -> String {
+    word.to_uppercase().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        let kind = EntryKind::ExpiryReversed;
+        let entry = Entry { kind: kind.into(), ..Entry::default() };
+        assert_eq!(entry_kind(&entry), "expiry-reversed");
+        assert_eq!(parse_entry_kind("expiry-reversed"), Ok(kind));
+        assert_eq!(parse_drawdown_policy("oldest-first"), Ok(DrawdownPolicy::OldestFirst));
+        assert!(parse_entry_kind("unspecified").is_err());
+        assert!(parse_drawdown_policy("newest-first").is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! `purse`: the command line of the Purse service.
+//!
+//! Reads arguments, dispatches and turns the outcome into an exit code. Each verb has a module of its own;
+//! all of them talk to a service through `purse-client` and know nothing of what is behind it.
+
+mod args;
+mod balance;
+mod connection;
+mod demo;
+mod duration;
+mod end_grant;
+mod entries;
+mod exit;
+mod fresh;
+mod grant;
+mod grants;
+mod instant;
+mod json;
+mod label;
+mod local;
+mod migrate;
+mod output;
+mod pages;
+mod replay;
+mod serve;
+mod spend;
+mod table;
+mod wallet;
+mod write_args;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tokio::runtime::Runtime;
+
+use crate::{
+    args::{Cli, Command, Operation},
+    connection::ConnectionArgs,
+    exit::Failure,
+    output::Output,
+};
+
+/// A call makes some dozens of small, short-lived allocations, often freed on another thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    run(Cli::parse()).unwrap_or_else(|failure| failure.report())
+}
+
+fn run(Cli { connection, output: format, command }: Cli) -> Result<ExitCode, Failure> {
+    let mut output = Output::stdout(format);
+    match command {
+        Command::Serve(args) => serve::run(args),
+        Command::Migrate(args) => runtime()?.block_on(migrate::run(args)),
+        Command::Demo(args) => demo::run(&args, &connection, &mut output),
+        Command::Replay(args) => replay::run(args, &connection, &mut output),
+        Command::Operation(operation) => {
+            runtime()?.block_on(operate(operation, &connection, &mut output))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn operate(
+    operation: Operation,
+    connection: &ConnectionArgs,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let client = connection.client()?;
+    match operation {
+        Operation::Wallet(command) => wallet::run(command, &client, output).await,
+        Operation::Balance(args) => balance::run(args, &client, output).await,
+        Operation::Entries(args) => entries::run(args, &client, output).await,
+        Operation::Grants(args) => grants::run(args, &client, output).await,
+        Operation::Grant(args) => grant::run(args, &client, output).await,
+        Operation::Void(args) => end_grant::void(args, &client, output).await,
+        Operation::Expire(args) => end_grant::expire(args, &client, output).await,
+        Operation::Spend(args) => spend::run(args, &client, output).await,
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    Runtime::new().map_err(Failure::Runtime)
+}

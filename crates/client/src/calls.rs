@@ -1,0 +1,61 @@
+//! One method per RPC. Each takes and gives the messages of the API as they are.
+
+use purse_proto::v1::{
+    CreateWalletRequest, CreateWalletResponse, ExpireGrantRequest, ExpireGrantResponse,
+    GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetWalletRequest,
+    GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse,
+    ListGrantsRequest, ListGrantsResponse, ListWalletsRequest, ListWalletsResponse, SpendRequest,
+    SpendResponse, UpdateWalletRequest, UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+};
+
+use crate::{Client, Error, client::MAX_ANSWER_BYTES};
+
+macro_rules! calls {
+    ($service:ident: $($(#[$doc:meta])* $method:ident($request:ty) -> $response:ty;)*) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                pub async fn $method(&self, request: $request) -> Result<$response, Error> {
+                    self.call(request, |channel, request| async move {
+                        $service::new(channel)
+                            .max_decoding_message_size(MAX_ANSWER_BYTES)
+                            .$method(request)
+                            .await
+                    })
+                    .await
+                }
+            )*
+        }
+    };
+}
+
+calls! { WalletServiceClient:
+    /// Opens the wallet of an account and an asset, or answers the one there is.
+    create_wallet(CreateWalletRequest) -> CreateWalletResponse;
+    /// Answers a wallet's settings.
+    get_wallet(GetWalletRequest) -> GetWalletResponse;
+    /// Answers a page of the namespace's wallets, by account and asset.
+    list_wallets(ListWalletsRequest) -> ListWalletsResponse;
+    /// Changes a wallet's settings.
+    update_wallet(UpdateWalletRequest) -> UpdateWalletResponse;
+    /// Answers what a wallet holds, now or at any instant.
+    get_balance(GetBalanceRequest) -> GetBalanceResponse;
+    /// Takes credits from a wallet, all or nothing.
+    spend(SpendRequest) -> SpendResponse;
+    /// Answers a page of a wallet's ledger.
+    list_entries(ListEntriesRequest) -> ListEntriesResponse;
+}
+
+calls! { GrantServiceClient:
+    /// Puts credits in a wallet, spendable within a window.
+    grant(GrantRequest) -> GrantResponse;
+    /// Answers one grant as it is now.
+    get_grant(GetGrantRequest) -> GetGrantResponse;
+    /// Answers a page of a wallet's grants, as they are now.
+    list_grants(ListGrantsRequest) -> ListGrantsResponse;
+    /// Takes what a grant has left, as if that had never been granted.
+    void_grant(VoidGrantRequest) -> VoidGrantResponse;
+    /// Lets what a grant has left expire now.
+    expire_grant(ExpireGrantRequest) -> ExpireGrantResponse;
+}

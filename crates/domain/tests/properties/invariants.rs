@@ -1,0 +1,129 @@
+//! Invariants 1 to 3 of the design, and that a rejection leaves no trace.
+
+use proptest::prelude::*;
+use purse_domain::{
+    Amount, Entry, Sequence, SignedAmount, Timestamp, Verdict, WalletState, decide, settle::settled,
+};
+
+use crate::{
+    cases,
+    ledger::Ledger,
+    program::{HOUR, START, programs_with_a_bad_clock, request},
+};
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn invariants_1_to_3_hold_after_each_step(program in programs_with_a_bad_clock(30)) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            ledger.run(&step.action, clock);
+            check_grants(&ledger.state)?;
+            check_entries(&ledger)?;
+        }
+        let later = ledger.state.head.recorded_at.plus_micros(24 * HOUR);
+        check_grants(&settled(&ledger.state, later).expect("all grants are held"))?;
+    }
+
+    #[test]
+    fn time_never_runs_backwards_within_a_wallet(program in programs_with_a_bad_clock(30)) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            let before = ledger.state.head.recorded_at;
+            if let Verdict::Accepted(decision) = ledger.run(&step.action, clock) {
+                prop_assert_eq!(decision.now, clock.max(before));
+                prop_assert_eq!(ledger.state.head.recorded_at, decision.now);
+            }
+        }
+        for pair in ledger.entries.windows(2) {
+            prop_assert!(pair[0].recorded_at <= pair[1].recorded_at);
+        }
+        for entry in &ledger.entries {
+            prop_assert!(entry.effective_at <= entry.recorded_at, "dated ahead: {entry:?}");
+        }
+    }
+
+    #[test]
+    fn deciding_twice_gives_equal_results_and_changes_nothing(
+        program in programs_with_a_bad_clock(30)
+    ) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            let request = request(&step.action, clock);
+            let before = format!("{:?}", ledger.state);
+            let preview = decide(Some(&ledger.state), &request, clock);
+            prop_assert_eq!(format!("{:?}", ledger.state), before.clone());
+            let verdict = ledger.run(&step.action, clock);
+            prop_assert_eq!(format!("{preview:?}"), format!("{verdict:?}"));
+            match verdict {
+                Verdict::Accepted(_) => {}
+                Verdict::Rejected(_) => prop_assert_eq!(format!("{:?}", ledger.state), before),
+                Verdict::Lacking(missing) => prop_assert!(false, "all is held, yet {missing:?}"),
+            }
+        }
+    }
+}
+
+/// Invariant 1, and that the wallet's balances are those of its grants.
+fn check_grants(state: &WalletState) -> Result<(), TestCaseError> {
+    let mut available = Amount::ZERO;
+    let mut scheduled = Amount::ZERO;
+    let mut held = Amount::ZERO;
+    for grant in state.grants.values() {
+        prop_assert_eq!(grant.parts.total(), grant.terms.amount.get(), "grant {}", grant.number);
+        let part = if grant.activated { &mut available } else { &mut scheduled };
+        *part = *part + grant.parts.available;
+        held = held + grant.parts.held;
+    }
+    let balances = state.head.balances;
+    prop_assert_eq!(balances.available, available);
+    prop_assert_eq!(balances.scheduled, scheduled);
+    prop_assert_eq!(balances.held, held);
+    prop_assert_eq!(balances.debt, Amount::ZERO);
+
+    let due = state.grants.values().filter_map(purse_domain::Grant::due_at).min();
+    prop_assert!(not_later(state.head.next_due_at, due), "{:?} is after {due:?}", state.head);
+    Ok(())
+}
+
+/// Invariants 2 and 3.
+fn check_entries(ledger: &Ledger) -> Result<(), TestCaseError> {
+    let head = ledger.state.head;
+    let mut balance: SignedAmount = Amount::ZERO.signed();
+    let mut sequence = Sequence(0);
+    for entry in &ledger.entries {
+        let Entry { amount, balance_before, after, allocations, .. } = entry;
+        sequence = sequence.next();
+        prop_assert_eq!(entry.sequence, sequence);
+        prop_assert_eq!(*balance_before, balance);
+        let allocated: Amount = allocations.iter().map(|allocation| allocation.amount).sum();
+        prop_assert_eq!(allocated, *amount);
+        prop_assert!(!amount.is_zero(), "an entry of nothing: {entry:?}");
+        prop_assert!(
+            allocations.iter().all(|allocation| !allocation.amount.is_zero()),
+            "an allocation of nothing: {entry:?}"
+        );
+        balance = after.balance();
+    }
+    prop_assert_eq!(head.last_sequence, sequence);
+    if let Some(last) = ledger.entries.last() {
+        prop_assert_eq!(last.after, head.balances);
+    }
+    Ok(())
+}
+
+/// Whether `early` is not after `late`, where `None` is never.
+pub fn not_later(early: Option<Timestamp>, late: Option<Timestamp>) -> bool {
+    match (early, late) {
+        (Some(early), Some(late)) => early <= late,
+        (_, None) => true,
+        (None, Some(_)) => false,
+    }
+}

@@ -1,0 +1,250 @@
+//! What a wallet does, once more: slow, without a ledger, and written to be obviously right.
+//!
+//! It keeps each grant with what was taken from it and when, and computes everything from that each time.
+//! Amounts are whole hundredths.
+
+use std::cmp::Ordering;
+
+use purse_domain::{Command, DrawdownPolicy, NewGrant, OperationName, Request, Spend, Timestamp};
+
+use crate::program::{HOUR, START};
+
+/// The hours that usage may be late.
+const LATE_HOURS: i64 = 72;
+
+/// A wallet.
+#[derive(Debug)]
+pub struct Model {
+    policy: DrawdownPolicy,
+    grants: Vec<ModelGrant>,
+    last_at: Timestamp,
+}
+
+/// A grant, and what became of it.
+#[derive(Debug)]
+struct ModelGrant {
+    number: i32,
+    amount: i64,
+    granted_at: Timestamp,
+    effective_at: Timestamp,
+    /// `expires_at`, or earlier by an early expiry.
+    ends_at: Option<Timestamp>,
+    /// What the drawdown order compares, which an early expiry does not change.
+    expires_at: Option<Timestamp>,
+    priority: i32,
+    is_paid: bool,
+    applies_to: Vec<OperationName>,
+    voided: Option<Taken>,
+    draws: Vec<Taken>,
+}
+
+/// An amount that was taken, and the instant at which that counts.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    at: Timestamp,
+    amount: i64,
+}
+
+/// What came of a command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It happened; a spend took so much of which grant.
+    Done(Vec<(i32, i64)>),
+    /// There was so much.
+    Insufficient(i64),
+    /// It was refused, for this reason.
+    Refused(&'static str),
+}
+
+impl ModelGrant {
+    fn has_begun(&self, at: Timestamp) -> bool {
+        self.effective_at <= at
+    }
+
+    fn has_ended(&self, at: Timestamp) -> bool {
+        self.ends_at.is_some_and(|end| end <= at)
+    }
+
+    fn serves(&self, operation: Option<&OperationName>) -> bool {
+        self.applies_to.is_empty()
+            || operation.is_some_and(|operation| self.applies_to.contains(operation))
+    }
+
+    /// What nothing has taken yet.
+    fn left(&self) -> i64 {
+        self.left_at(Timestamp::from_micros(i64::MAX))
+    }
+
+    /// What nothing that counts by `at` has taken.
+    fn left_at(&self, at: Timestamp) -> i64 {
+        let taken: i64 = self
+            .draws
+            .iter()
+            .chain(&self.voided)
+            .filter(|taken| taken.at <= at)
+            .map(|taken| taken.amount)
+            .sum();
+        self.amount - taken
+    }
+}
+
+impl Model {
+    /// An empty wallet.
+    pub fn new() -> Self {
+        Self { policy: DrawdownPolicy::default(), grants: Vec::new(), last_at: START }
+    }
+
+    /// What is available at an instant, past or future, as is known today.
+    pub fn available(&self, at: Timestamp) -> i64 {
+        self.sum(at, |grant| grant.has_begun(at) && !grant.has_ended(at))
+    }
+
+    /// What is granted at an instant and not effective yet.
+    pub fn scheduled(&self, at: Timestamp) -> i64 {
+        self.sum(at, |grant| grant.granted_at <= at && !grant.has_begun(at))
+    }
+
+    fn sum(&self, at: Timestamp, counts: impl Fn(&ModelGrant) -> bool) -> i64 {
+        self.grants.iter().filter(|grant| counts(grant)).map(|grant| grant.left_at(at)).sum()
+    }
+
+    /// Does what a request asks for.
+    pub fn run(&mut self, request: &Request, clock: Timestamp) -> Outcome {
+        let now = clock.max(self.last_at);
+        let outcome = match &request.command {
+            Command::CreateWallet(_) => Outcome::Refused("programs do not open wallets"),
+            Command::UpdateWallet(update) => {
+                self.policy = update.drawdown_policy.unwrap_or(self.policy);
+                Outcome::Done(Vec::new())
+            }
+            Command::Grant(new) => self.grant(new, now),
+            Command::Spend(spend) => self.spend(spend, now),
+            Command::VoidGrant(number) => self.void(number.0, now),
+            Command::ExpireGrant(number) => self.expire(number.0, now),
+        };
+        if matches!(outcome, Outcome::Done(_)) {
+            self.last_at = now;
+        }
+        outcome
+    }
+
+    fn grant(&mut self, new: &NewGrant, now: Timestamp) -> Outcome {
+        let effective_at = new.effective_at.unwrap_or(now);
+        if new.expires_at.is_some_and(|expires_at| expires_at <= now) {
+            return Outcome::Refused("expires_at is not ahead");
+        }
+        if new.expires_at.is_some_and(|expires_at| expires_at <= effective_at) {
+            return Outcome::Refused("the window is empty");
+        }
+        self.grants.push(ModelGrant {
+            number: i32::try_from(self.grants.len() + 1).expect("few grants"),
+            amount: hundredths(new.amount.get()),
+            granted_at: now,
+            effective_at,
+            ends_at: new.expires_at,
+            expires_at: new.expires_at,
+            priority: new.priority.get(),
+            is_paid: !new.cost_basis.is_zero(),
+            applies_to: new.applies_to.iter().cloned().collect(),
+            voided: None,
+            draws: Vec::new(),
+        });
+        Outcome::Done(Vec::new())
+    }
+
+    fn spend(&mut self, spend: &Spend, now: Timestamp) -> Outcome {
+        let at = spend.occurred_at.unwrap_or(now);
+        if at > now {
+            return Outcome::Refused("occurred_at is ahead");
+        }
+        if at < now.plus_micros(-LATE_HOURS * HOUR) {
+            return Outcome::Refused("occurred_at is too old");
+        }
+        let policy = self.policy;
+        let mut valid: Vec<&mut ModelGrant> = self
+            .grants
+            .iter_mut()
+            .filter(|grant| grant.has_begun(at) && !grant.has_ended(at))
+            .filter(|grant| grant.serves(spend.operation.as_ref()) && grant.left() > 0)
+            .collect();
+        // What is still there pays before what has been lost since.
+        valid.sort_by(|a, b| {
+            a.has_ended(now).cmp(&b.has_ended(now)).then_with(|| in_order(policy, a, b))
+        });
+
+        let required = hundredths(spend.amount.get());
+        let available: i64 = valid.iter().map(|grant| grant.left()).sum();
+        if available < required {
+            return Outcome::Insufficient(available);
+        }
+        let mut missing = required;
+        let mut drawn = Vec::new();
+        for grant in valid {
+            let amount = missing.min(grant.left());
+            if amount > 0 {
+                grant.draws.push(Taken { at, amount });
+                drawn.push((grant.number, amount));
+                missing -= amount;
+            }
+        }
+        Outcome::Done(drawn)
+    }
+
+    fn void(&mut self, number: i32, now: Timestamp) -> Outcome {
+        self.end(number, now, |grant| {
+            grant.voided = Some(Taken { at: now, amount: grant.left() });
+            Outcome::Done(Vec::new())
+        })
+    }
+
+    fn expire(&mut self, number: i32, now: Timestamp) -> Outcome {
+        self.end(number, now, |grant| {
+            if !grant.has_begun(now) {
+                return Outcome::Refused("the grant is not effective");
+            }
+            grant.ends_at = Some(now);
+            Outcome::Done(Vec::new())
+        })
+    }
+
+    fn end(
+        &mut self,
+        number: i32,
+        now: Timestamp,
+        end: impl FnOnce(&mut ModelGrant) -> Outcome,
+    ) -> Outcome {
+        match self.grants.iter_mut().find(|grant| grant.number == number) {
+            None => Outcome::Refused("there is no such grant"),
+            Some(grant) if grant.has_ended(now) || grant.left() == 0 => {
+                Outcome::Refused("the grant has ended")
+            }
+            Some(grant) => end(grant),
+        }
+    }
+}
+
+/// The drawdown order of the design.
+fn in_order(policy: DrawdownPolicy, a: &ModelGrant, b: &ModelGrant) -> Ordering {
+    // Later than every instant: what never expires comes last.
+    let expiry = |grant: &ModelGrant| grant.expires_at.map_or(i64::MAX, Timestamp::micros);
+    // More than any list has: what is unrestricted comes last.
+    let width = |grant: &ModelGrant| match grant.applies_to.len() {
+        0 => usize::MAX,
+        operations => operations,
+    };
+    let key = |grant: &ModelGrant| {
+        let (early, late) = match policy {
+            DrawdownPolicy::ExpiryFirst => (expiry(grant), 0),
+            DrawdownPolicy::OldestFirst => (0, expiry(grant)),
+        };
+        (grant.priority, early, width(grant), grant.is_paid, grant.effective_at, late, grant.number)
+    };
+    key(a).cmp(&key(b))
+}
+
+/// An amount of a program in hundredths.
+pub fn hundredths(amount: purse_domain::Amount) -> i64 {
+    let mut decimal = amount.decimal();
+    decimal.rescale(2);
+    i64::try_from(decimal.mantissa()).expect("programs have small amounts")
+}

@@ -1,0 +1,252 @@
+//! Deciding with some of the grants, and more on demand, gives the decision that all of them give.
+//!
+//! This is how storage decides: it holds the first few grants in drawdown order, and supplies what
+//! [`Verdict::Lacking`] asks for out of a database that still has the state from before the batch.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use purse_domain::{
+    Coverage, Decision, DrawdownKey, Grant, Head, Missing, Request, Timestamp, Verdict,
+    WalletState, decide,
+};
+
+use crate::{
+    cases,
+    invariants::not_later,
+    ledger::Ledger,
+    program::{HOUR, START, Step, programs_with_a_bad_clock, request},
+};
+
+/// No decision over the few grants of a program asks more often.
+const MOST_LOADS: usize = 200;
+
+/// How a store reads prefixes.
+#[derive(Debug, Clone)]
+struct Habits {
+    /// How many grants it reads before it decides.
+    first: usize,
+    /// How many more it reads each time.
+    further: usize,
+    /// Whether it knows when the rest becomes due, or goes by what the wallet's row says.
+    knows_next_due: bool,
+}
+
+fn habits() -> impl Strategy<Value = Habits> {
+    (0..5_usize, 1..=3_usize, any::<bool>()).prop_map(|(first, further, knows_next_due)| Habits {
+        first,
+        further,
+        knows_next_due,
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn a_prefix_and_more_on_demand_decide_as_all_grants_do(
+        program in programs_with_a_bad_clock(40),
+        habits in habits(),
+    ) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            let request = request(&step.action, clock);
+            let store = Store { database: ledger.state.clone(), habits: habits.clone() };
+            let mut state = store.load(std::slice::from_ref(&request));
+            let partial = store.decide(&mut state, &request, clock)?;
+            let complete = ledger.run(&step.action, clock);
+            same(&partial, &complete, &ledger)?;
+        }
+    }
+
+    #[test]
+    fn a_batch_on_a_prefix_decides_as_its_commands_do_one_by_one(
+        program in programs_with_a_bad_clock(40),
+        habits in habits(),
+        batch_size in 2..=7_usize,
+    ) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        for batch in program.chunks(batch_size) {
+            let steps = dated(batch, &mut clock);
+            let requests: Vec<Request> = steps.iter().map(|(request, _)| request.clone()).collect();
+            let store = Store { database: ledger.state.clone(), habits: habits.clone() };
+            let mut state = store.load(&requests);
+            for ((request, clock), step) in steps.iter().zip(batch) {
+                let partial = store.decide(&mut state, request, *clock)?;
+                if let Verdict::Accepted(decision) = &partial {
+                    state.apply(decision);
+                }
+                let complete = ledger.run(&step.action, *clock);
+                same(&partial, &complete, &ledger)?;
+            }
+        }
+    }
+
+    #[test]
+    fn settling_on_demand_gives_the_balances_that_all_grants_give(
+        program in programs_with_a_bad_clock(30),
+        habits in habits(),
+        ahead in 0_i64..100,
+    ) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            ledger.run(&step.action, clock);
+        }
+        let at = clock.max(ledger.state.head.recorded_at).plus_micros(ahead * HOUR);
+        let store = Store { database: ledger.state.clone(), habits };
+        let mut state = store.load(&[]);
+        let balances = loop {
+            match purse_domain::balances_at(&state, at) {
+                Ok(balances) => break balances,
+                Err(missing) => store.supply(&mut state, missing),
+            }
+        };
+        prop_assert_eq!(Ok(balances), purse_domain::balances_at(&ledger.state, at));
+    }
+}
+
+/// The requests of a batch with the clock that each is decided at.
+fn dated(batch: &[Step], clock: &mut Timestamp) -> Vec<(Request, Timestamp)> {
+    batch
+        .iter()
+        .map(|step| {
+            *clock = clock.plus_micros(step.wait * HOUR);
+            (request(&step.action, *clock), *clock)
+        })
+        .collect()
+}
+
+/// A database as it was before a batch, and how prefixes are read from it.
+struct Store {
+    database: WalletState,
+    habits: Habits,
+}
+
+impl Store {
+    /// The first grants in order, those that a request names, and those that late usage may draw.
+    fn load(&self, requests: &[Request]) -> WalletState {
+        let first: Vec<(DrawdownKey, Grant)> = self.open().take(self.habits.first).collect();
+        let named = requests.iter().filter_map(|request| request.command.grant_number());
+        let named: Vec<_> = named.collect();
+        let late_since = requests.iter().filter_map(|request| request.command.occurred_at()).min();
+        let lost = |grant: &Grant| {
+            late_since.is_some_and(|since| grant.expired_at.is_some_and(|lost_at| lost_at > since))
+        };
+        let drawn_to = first.last().map(|(key, _)| *key);
+        let covers_all = first.len() < self.habits.first;
+        let mut state = WalletState {
+            grants: BTreeMap::new(),
+            coverage: Coverage::Complete,
+            ..self.database.clone()
+        };
+        let besides = self.database.grants.values();
+        let besides = besides.filter(|grant| named.contains(&grant.number) || lost(grant));
+        for grant in first.into_iter().map(|(_, grant)| grant).chain(besides.cloned()) {
+            state.hold_loaded(grant);
+        }
+        if !covers_all {
+            let next_due_at = if self.habits.knows_next_due {
+                self.next_due(|key, _| !state.grants.contains_key(key))
+            } else {
+                self.database.head.next_due_at
+            };
+            state.coverage = Coverage::Partial { drawn_to, next_due_at };
+        }
+        state
+    }
+
+    fn decide(
+        &self,
+        state: &mut WalletState,
+        request: &Request,
+        clock: Timestamp,
+    ) -> Result<Verdict, TestCaseError> {
+        for _ in 0..MOST_LOADS {
+            match decide(Some(state), request, clock) {
+                Verdict::Lacking(missing) => {
+                    prop_assert_ne!(state.coverage, Coverage::Complete);
+                    self.supply(state, missing);
+                }
+                verdict @ (Verdict::Accepted(_) | Verdict::Rejected(_)) => return Ok(verdict),
+            }
+        }
+        Err(TestCaseError::fail(format!("grants are lacking without end: {state:?}")))
+    }
+
+    fn supply(&self, state: &mut WalletState, missing: Missing) {
+        let Coverage::Partial { drawn_to, next_due_at } = state.coverage else { return };
+        match missing {
+            Missing::DueBy(at) => {
+                let is_due = |grant: &Grant| grant.due_at().is_some_and(|due_at| due_at <= at);
+                for (_, grant) in self.open().filter(|(_, grant)| is_due(grant)) {
+                    state.hold_loaded(grant);
+                }
+                let next_due_at = self.next_due(|_, grant| !is_due(grant));
+                state.coverage = Coverage::Partial { drawn_to, next_due_at };
+            }
+            Missing::MoreInOrder => {
+                let more: Vec<(DrawdownKey, Grant)> = self
+                    .open()
+                    .filter(|(key, _)| drawn_to.is_none_or(|drawn_to| *key > drawn_to))
+                    .take(self.habits.further)
+                    .collect();
+                let drawn_to = more.last().map(|(key, _)| *key).or(drawn_to);
+                state.coverage = if more.len() < self.habits.further {
+                    Coverage::Complete
+                } else {
+                    Coverage::Partial { drawn_to, next_due_at }
+                };
+                for (_, grant) in more {
+                    state.hold_loaded(grant);
+                }
+            }
+            Missing::AllOpen => {
+                for (_, grant) in self.open() {
+                    state.hold_loaded(grant);
+                }
+                state.coverage = Coverage::Complete;
+            }
+        }
+    }
+
+    fn open(&self) -> impl Iterator<Item = (DrawdownKey, Grant)> {
+        let open = self.database.grants.iter().filter(|(_, grant)| grant.is_open());
+        open.map(|(key, grant)| (*key, grant.clone()))
+    }
+
+    fn next_due(&self, counts: impl Fn(&DrawdownKey, &Grant) -> bool) -> Option<Timestamp> {
+        self.open()
+            .filter(|(key, grant)| counts(key, grant))
+            .filter_map(|(_, grant)| grant.due_at())
+            .min()
+    }
+}
+
+/// The same but for `next_due_at`, which may be too early in its own way, but never too late. `after` is the
+/// wallet after it, with all grants.
+fn same(partial: &Verdict, complete: &Verdict, after: &Ledger) -> Result<(), TestCaseError> {
+    match (partial, complete) {
+        (Verdict::Accepted(partial), Verdict::Accepted(complete)) => {
+            let early = partial.head.next_due_at;
+            let exact = after.state.grants.values().filter_map(Grant::due_at).min();
+            prop_assert!(not_later(early, exact), "{early:?} is after {exact:?}");
+            let without = |decision: &Decision| {
+                let head = Head { next_due_at: None, ..decision.head };
+                format!("{:?}", Decision { head, ..decision.clone() })
+            };
+            prop_assert_eq!(without(partial), without(complete));
+        }
+        (Verdict::Rejected(partial), Verdict::Rejected(complete)) => {
+            prop_assert_eq!(partial, complete);
+        }
+        (Verdict::Accepted(_) | Verdict::Rejected(_) | Verdict::Lacking(_), _) => {
+            prop_assert!(false, "{:?} with some grants, {:?} with all", partial, complete);
+        }
+    }
+    Ok(())
+}

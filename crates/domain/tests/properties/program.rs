@@ -1,0 +1,197 @@
+//! Random programs of commands.
+
+use std::collections::BTreeSet;
+
+use proptest::{collection, option, prelude::*, sample::select};
+use purse_domain::{
+    AccountName, Actor, AssetCode, Category, Command, CostBasis, DrawdownPolicy, Fingerprint,
+    GrantNumber, IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant, OperationName,
+    PositiveAmount, Priority, Reason, Request, Scale, Spend, Timestamp, UpdateWallet, WalletName,
+    WalletSettings,
+};
+
+/// An hour.
+pub const HOUR: i64 = 3_600_000_000;
+/// Where programs begin: 2026-01-01T00:00:00Z.
+pub const START: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+
+/// A command, and how long after the one before it is asked for.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Hours since the step before.
+    pub wait: i64,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// A command with hours relative to when it is asked for, and amounts in hundredths.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Put credits in.
+    Grant {
+        /// Hundredths.
+        amount: u32,
+        /// Effective in so many hours, or so many hours ago.
+        starts_in: Option<i64>,
+        /// Expires in so many hours.
+        ends_in: Option<i64>,
+        /// Lower is drawn first.
+        priority: i32,
+        /// What one credit cost.
+        cost: u8,
+        /// The operations that may draw it.
+        applies_to: BTreeSet<&'static str>,
+    },
+    /// Take credits.
+    Spend {
+        /// Hundredths.
+        amount: u32,
+        /// What it pays for.
+        operation: Option<&'static str>,
+        /// The usage happened so many hours ago.
+        hours_ago: Option<i64>,
+    },
+    /// Void a grant.
+    Void(i32),
+    /// Expire a grant.
+    Expire(i32),
+    /// Choose an order.
+    Policy(DrawdownPolicy),
+}
+
+/// Programs in which time stands still or moves forward.
+pub fn programs(most_steps: usize) -> impl Strategy<Value = Vec<Step>> {
+    collection::vec(steps(0..=14), 1..=most_steps)
+}
+
+/// Programs in which the clock sometimes runs backwards, as clocks do.
+pub fn programs_with_a_bad_clock(most_steps: usize) -> impl Strategy<Value = Vec<Step>> {
+    collection::vec(steps(-4..=14), 1..=most_steps)
+}
+
+fn steps(waits: std::ops::RangeInclusive<i64>) -> impl Strategy<Value = Step> {
+    let wait = prop_oneof![2 => Just(0), 3 => waits];
+    (wait, actions()).prop_map(|(wait, action)| Step { wait, action })
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        8 => grants(),
+        8 => spends(),
+        1 => (1..12).prop_map(Action::Void),
+        1 => (1..12).prop_map(Action::Expire),
+        1 => select(&POLICIES[..]).prop_map(Action::Policy),
+    ]
+}
+
+/// Both policies.
+pub const POLICIES: [DrawdownPolicy; 2] =
+    [DrawdownPolicy::ExpiryFirst, DrawdownPolicy::OldestFirst];
+
+/// Commands that put credits in.
+pub fn grants() -> impl Strategy<Value = Action> {
+    let operations = collection::btree_set(select(&["chat", "image", "voice"][..]), 0..=2);
+    let applies_to = prop_oneof![2 => Just(BTreeSet::new()), 1 => operations];
+    (
+        1_u32..6_000,
+        option::of(-30_i64..=30),
+        option::weighted(0.7, -2_i64..=60),
+        select(&[-5, 100, 100, 100, 200][..]),
+        select(&[0_u8, 0, 1, 2][..]),
+        applies_to,
+    )
+        .prop_map(|(amount, starts_in, ends_in, priority, cost, applies_to)| Action::Grant {
+            amount,
+            starts_in,
+            ends_in,
+            priority,
+            cost,
+            applies_to,
+        })
+}
+
+fn spends() -> impl Strategy<Value = Action> {
+    let operation = option::of(select(&["chat", "image", "other"][..]));
+    // Beyond both ends of the late window, whose 72 hours are among the values.
+    let hours_ago =
+        option::weighted(0.4, prop_oneof![8 => 0_i64..=40, 1 => 70_i64..=74, 1 => Just(-1)]);
+    (1_u32..9_000, operation, hours_ago).prop_map(|(amount, operation, hours_ago)| Action::Spend {
+        amount,
+        operation,
+        hours_ago,
+    })
+}
+
+/// An amount of so many hundredths.
+pub fn amount(hundredths: u32) -> PositiveAmount {
+    let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
+    PositiveAmount::parse(&text, Scale::MAX).expect("programs have positive amounts")
+}
+
+/// The request of an action that is asked for at `clock`.
+pub fn request(action: &Action, clock: Timestamp) -> Request {
+    let from_now = |hours: i64| clock.plus_micros(hours * HOUR);
+    let command = match action {
+        Action::Grant { amount: hundredths, starts_in, ends_in, priority, cost, applies_to } => {
+            Command::Grant(NewGrant {
+                amount: amount(*hundredths),
+                effective_at: starts_in.map(from_now),
+                expires_at: ends_in.map(from_now),
+                priority: Priority::new(*priority).expect("a small number"),
+                category: Category::adjustment(),
+                cost_basis: CostBasis::parse(&cost.to_string()).expect("a digit"),
+                applies_to: applies_to.iter().map(|name| operation(name)).collect(),
+            })
+        }
+        Action::Spend { amount: hundredths, operation: paid_for, hours_ago } => {
+            Command::Spend(Spend {
+                amount: amount(*hundredths),
+                operation: paid_for.map(operation),
+                occurred_at: hours_ago.map(|hours| from_now(-hours)),
+            })
+        }
+        Action::Void(number) => Command::VoidGrant(GrantNumber(*number)),
+        Action::Expire(number) => Command::ExpireGrant(GrantNumber(*number)),
+        Action::Policy(policy) => Command::UpdateWallet(UpdateWallet {
+            drawdown_policy: Some(*policy),
+            metadata: None,
+            expected_version: None,
+        }),
+    };
+    let wallet = wallet_name();
+    let (actor, reason, metadata) = (nobody(), no_reason(), Metadata::default());
+    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
+    let key = IdempotencyKey::parse("key").expect("a key");
+    Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
+}
+
+/// The settings of a wallet that was opened at the start.
+pub fn settings() -> WalletSettings {
+    WalletSettings {
+        name: wallet_name(),
+        scale: Scale::MAX,
+        drawdown_policy: DrawdownPolicy::default(),
+        metadata: Metadata::default(),
+        created_at: START,
+        updated_at: START,
+        version: 1,
+    }
+}
+
+fn wallet_name() -> WalletName {
+    let namespace = NamespaceId::of(&NamespaceName::parse("default").expect("a code"));
+    let account = AccountName::parse("org:42").expect("a name");
+    WalletName::new(namespace, account, AssetCode::parse("credits").expect("a code"))
+}
+
+fn operation(name: &str) -> OperationName {
+    OperationName::parse(name).expect("a code")
+}
+
+fn nobody() -> Actor {
+    Actor::parse("").expect("nobody")
+}
+
+fn no_reason() -> Reason {
+    Reason::parse("").expect("no reason")
+}

@@ -1,0 +1,126 @@
+//! The domain and a slow, plain model agree on every balance, refusal and allocation.
+
+use proptest::prelude::*;
+use purse_domain::{Balances, EntryKind, Rejection, Timestamp, Verdict, balances_at};
+
+use crate::{
+    cases,
+    ledger::{Ledger, Totals},
+    model::{Model, Outcome, hundredths},
+    program::{HOUR, START, programs_with_a_bad_clock, request},
+};
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn a_slow_plain_model_decides_the_same_and_has_the_same_balances(
+        program in programs_with_a_bad_clock(30)
+    ) {
+        let mut ledger = Ledger::opened();
+        let mut model = Model::new();
+        let mut clock = START;
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            let expected = model.run(&request(&step.action, clock), clock);
+            let verdict = ledger.run(&step.action, clock);
+            prop_assert_eq!(outcome(&verdict), expected, "{:?} at {}", step, clock);
+        }
+
+        let recorded_at = ledger.state.head.recorded_at;
+        for at in ledger.boundaries() {
+            let expected = (model.available(at), model.scheduled(at));
+            let totals = if at < recorded_at {
+                ledger.past(at)
+            } else {
+                Totals::of(&balances_at(&ledger.state, at).expect("all grants are held"))
+            };
+            prop_assert_eq!(figures(&totals), expected, "at {}", at);
+        }
+    }
+
+    #[test]
+    fn no_balance_was_ever_negative(program in programs_with_a_bad_clock(30)) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            ledger.run(&step.action, clock);
+        }
+        let zero = Totals::of(&Balances::ZERO);
+        for at in ledger.boundaries() {
+            let Totals { available, scheduled, held, debt } = ledger.past(at);
+            prop_assert!(available >= zero.available, "{available} available at {at}");
+            prop_assert!(scheduled >= zero.scheduled, "{scheduled} scheduled at {at}");
+            prop_assert_eq!((held, debt), (zero.held, zero.debt));
+        }
+    }
+}
+
+fn outcome(verdict: &Verdict) -> Outcome {
+    match verdict {
+        Verdict::Accepted(decision) => Outcome::Done(
+            decision
+                .own_entries()
+                .iter()
+                .filter(|entry| entry.kind == EntryKind::Spent)
+                .flat_map(|entry| &entry.allocations)
+                .map(|allocation| (allocation.grant.0, hundredths(allocation.amount)))
+                .collect(),
+        ),
+        Verdict::Rejected(rejection) => refusal(rejection),
+        Verdict::Lacking(_) => Outcome::Refused("nothing can be lacking: all is held"),
+    }
+}
+
+fn refusal(rejection: &Rejection) -> Outcome {
+    Outcome::Refused(match rejection {
+        Rejection::InsufficientCredits { available, .. } => {
+            return Outcome::Insufficient(hundredths(*available));
+        }
+        Rejection::ExpiresAtNotAhead { .. } => "expires_at is not ahead",
+        Rejection::WindowEndsBeforeItStarts { .. } => "the window is empty",
+        Rejection::OccurredAtAhead { .. } => "occurred_at is ahead",
+        Rejection::OccurredAtTooOld { .. } => "occurred_at is too old",
+        Rejection::GrantNotFound { .. } => "there is no such grant",
+        Rejection::GrantEnded { .. } => "the grant has ended",
+        Rejection::GrantNotEffective { .. } => "the grant is not effective",
+        Rejection::WalletNotFound
+        | Rejection::BalanceLimitExceeded
+        | Rejection::AssetScaleMismatch { .. }
+        | Rejection::StaleVersion { .. }
+        | Rejection::IdempotencyKeyReused { .. } => "not in programs",
+    })
+}
+
+/// Available and scheduled, in hundredths.
+fn figures(totals: &Totals) -> (i64, i64) {
+    let [available, scheduled] = [totals.available, totals.scheduled].map(|total| {
+        let mut decimal = total.decimal();
+        decimal.rescale(2);
+        i64::try_from(decimal.mantissa()).expect("programs have small amounts")
+    });
+    (available, scheduled)
+}
+
+/// The instants of [`Ledger::boundaries`] reach into the future, where only time happens.
+#[test]
+fn boundaries_lie_on_both_sides_of_now() {
+    let mut ledger = Ledger::opened();
+    let grant = crate::program::Action::Grant {
+        amount: 100,
+        starts_in: Some(-5),
+        ends_in: Some(5),
+        priority: 100,
+        cost: 0,
+        applies_to: std::collections::BTreeSet::new(),
+    };
+    ledger.run(&grant, START);
+    let boundaries = ledger.boundaries();
+    let around = |hours: i64| -> [Timestamp; 3] {
+        [-1, 0, 1].map(|micros| START.plus_micros(hours * HOUR + micros))
+    };
+    for hours in [-5, 0, 5] {
+        assert!(around(hours).iter().all(|at| boundaries.contains(at)), "{hours}");
+    }
+}

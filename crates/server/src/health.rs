@@ -1,0 +1,78 @@
+//! Readiness, which follows the database. Liveness (the service "") never touches it.
+
+use std::time::Duration;
+
+use purse_storage::{Storage, StorageError};
+use tokio_util::sync::CancellationToken;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+/// The services whose health is readiness.
+pub const READINESS: [&str; 2] = ["purse.v1.WalletService", "purse.v1.GrantService"];
+
+/// Between looks while all is well, and while it is not: recovery should be seen soon.
+const WELL: Duration = Duration::from_secs(1);
+const UNWELL: Duration = Duration::from_millis(200);
+/// A database that takes longer to answer nothing is not ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a server demands of its database before it is ready.
+#[derive(Debug, Clone, Copy)]
+pub struct Demands {
+    /// `fsync` and `synchronous_commit` are on.
+    pub durability: bool,
+}
+
+/// Sets the services' health by what the database answers, until `stop`.
+pub async fn follow_database(
+    storage: Storage,
+    demands: Demands,
+    reporter: HealthReporter,
+    stop: CancellationToken,
+) {
+    let mut was_ready = false;
+    let mut checked = false;
+    loop {
+        let answer = tokio::time::timeout(PATIENCE, look(&storage, demands, checked)).await;
+        let error = match answer {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("it does not answer in time".to_owned()),
+        };
+        let is_ready = error.is_none();
+        checked |= is_ready;
+        if is_ready != was_ready || !checked {
+            set(&reporter, is_ready).await;
+        }
+        match (was_ready, &error) {
+            (true, Some(error)) => tracing::warn!(%error, "not ready: the database failed"),
+            (false, Some(error)) if !checked => tracing::info!(%error, "waiting for the database"),
+            (false, None) => tracing::info!("ready"),
+            (true, None) | (false, Some(_)) => {}
+        }
+        was_ready = is_ready;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(if is_ready { WELL } else { UNWELL }) => {}
+        }
+    }
+    set(&reporter, false).await;
+}
+
+/// The first look also checks what does not change while the server runs.
+async fn look(storage: &Storage, demands: Demands, checked: bool) -> Result<(), StorageError> {
+    if checked {
+        return storage.ping().await;
+    }
+    storage.check_schema().await?;
+    if demands.durability {
+        storage.check_durability().await?;
+    }
+    Ok(())
+}
+
+async fn set(reporter: &HealthReporter, is_ready: bool) {
+    let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for service in READINESS {
+        reporter.set_service_status(service, status).await;
+    }
+}

@@ -1,0 +1,121 @@
+//! Lanes: where requests gather into batches.
+//!
+//! Each lane is a task with a connection of its own. It takes whatever waits and runs it as one batch;
+//! while that commits, the next one gathers. There is no timer. An account always goes to the same lane, so
+//! within one server no two lanes wait for each other's locks.
+//!
+//! A batch runs to its end whoever still waits for it: a caller that goes away never interrupts a commit.
+
+use std::{sync::Arc, time::Instant};
+
+use purse_domain::{AccountId, Request};
+use purse_storage::{BatchTimings, Outcome, Storage, StorageError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+use tonic::Status;
+
+use crate::{status, telemetry::Metrics};
+
+/// Most requests in one batch: beyond this a larger one gains little and waits longer.
+const MOST_IN_BATCH: usize = 256;
+/// Most requests that wait in a lane: about a second of work. More are refused before any work.
+const MOST_WAITING: usize = 8_192;
+
+/// What came of a request, and when.
+#[derive(Debug)]
+pub struct Reply {
+    /// What came of it.
+    pub outcome: Result<Outcome, Arc<StorageError>>,
+    /// When it was taken out of the lane.
+    pub taken: Instant,
+    /// How long its batch took; `None`: it ran alone after its batch was refused.
+    pub timings: Option<BatchTimings>,
+}
+
+#[derive(Debug)]
+struct Job {
+    request: Request,
+    waiting_since: Instant,
+    reply: oneshot::Sender<Reply>,
+}
+
+/// All lanes of a server.
+#[derive(Debug)]
+pub struct Lanes {
+    lanes: Vec<mpsc::Sender<Job>>,
+}
+
+impl Lanes {
+    /// Starts as many lanes as the storage has writers. They end when this is dropped; `tasks` knows when.
+    pub fn start(
+        storage: &Storage,
+        count: usize,
+        metrics: &Arc<Metrics>,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let lanes = (0..count)
+            .map(|_| {
+                let (sender, receiver) = mpsc::channel(MOST_WAITING);
+                tasks.spawn(run(storage.clone(), receiver, Arc::clone(metrics)));
+                sender
+            })
+            .collect();
+        Self { lanes }
+    }
+
+    /// Hands a request to its account's lane and waits for what comes of it.
+    pub async fn run(&self, request: Request) -> Result<Reply, Status> {
+        let lane = self.lane_of(request.wallet.account_id).ok_or_else(status::stopping)?;
+        let (reply, replied) = oneshot::channel();
+        let job = Job { request, waiting_since: Instant::now(), reply };
+        lane.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => status::overloaded(),
+            mpsc::error::TrySendError::Closed(_) => status::stopping(),
+        })?;
+        replied.await.map_err(|_| status::stopping())
+    }
+
+    fn lane_of(&self, account: AccountId) -> Option<&mpsc::Sender<Job>> {
+        // The low half of a UUIDv5 is as good as random.
+        let [.., low] = account.uuid().into_bytes();
+        self.lanes.get(usize::from(low) % self.lanes.len().max(1))
+    }
+}
+
+/// Lets the calls that have arrived get into the lane before the batch leaves: without this, a lane that
+/// is woken by its database runs before them and takes a handful. It ends as soon as a turn brings nothing.
+async fn gather(waiting: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
+    loop {
+        let before = jobs.len();
+        tokio::task::yield_now().await;
+        while jobs.len() < MOST_IN_BATCH {
+            let Ok(job) = waiting.try_recv() else { break };
+            jobs.push(job);
+        }
+        if jobs.len() == before || jobs.len() == MOST_IN_BATCH {
+            return;
+        }
+    }
+}
+
+async fn run(storage: Storage, mut waiting: mpsc::Receiver<Job>, metrics: Arc<Metrics>) {
+    let mut jobs = Vec::with_capacity(MOST_IN_BATCH);
+    while waiting.recv_many(&mut jobs, MOST_IN_BATCH).await > 0 {
+        gather(&mut waiting, &mut jobs).await;
+        let taken = Instant::now();
+        // Nobody waits for these any more, and nothing has been done for them.
+        jobs.retain(|job| !job.reply.is_closed());
+        let (requests, replies): (Vec<Request>, Vec<(Instant, oneshot::Sender<Reply>)>) =
+            jobs.drain(..).map(|job| (job.request, (job.waiting_since, job.reply))).unzip();
+        if requests.is_empty() {
+            continue;
+        }
+        let (outcomes, timings) = storage.run_batch(&requests).await;
+        metrics.batch(requests.len(), timings.as_ref());
+        for ((waiting_since, reply), outcome) in replies.into_iter().zip(outcomes) {
+            metrics.lane_wait(taken - waiting_since);
+            // A caller that has gone meanwhile finds its answer by its key.
+            reply.send(Reply { outcome, taken, timings }).ok();
+        }
+    }
+}

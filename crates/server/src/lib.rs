@@ -1,0 +1,30 @@
+//! Purse over gRPC.
+//!
+//! Each call takes six hops: proto, a one-line trait method, parse, lane, decide (in the domain, called by
+//! storage), reply. Nothing here knows SQL, and no proto type goes deeper than [`parse`].
+//!
+//! In reading order:
+//!
+//! * [`service`]: the methods of the services, each a line or two;
+//! * [`parse`] and [`render`]: proto to domain and back;
+//! * [`status`]: the one place that makes a `tonic::Status`;
+//! * [`lane`]: where requests gather into batches;
+//! * [`auth`]: from a bearer token to a namespace and roles;
+//! * [`page`], [`assets`], [`clock`]: page tokens, scales, time and ids;
+//! * [`deadline`], [`telemetry`], [`health`]: what surrounds every call;
+//! * [`server`] and [`node`]: putting it together, starting and stopping it.
+
+pub mod assets;
+pub mod auth;
+pub mod clock;
+pub mod deadline;
+pub mod health;
+pub mod lane;
+pub mod node;
+pub mod page;
+pub mod parse;
+pub mod render;
+pub mod server;
+pub mod service;
+pub mod status;
+pub mod telemetry;

@@ -1,0 +1,142 @@
+//! Proto to domain: the step after which nothing can be malformed.
+//!
+//! Messages are destructured, so a field that is added to a proto breaks the build here until it is read.
+//! All violations of a request are answered at once, each with its field's name.
+
+mod grant;
+mod wallet;
+
+pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
+pub use wallet::{
+    create_wallet, get_balance, get_wallet, list_entries, list_wallets, spend, update_wallet,
+};
+
+use std::{collections::BTreeMap, fmt::Display};
+
+use purse_domain::{
+    AccountName, Actor, AssetCode, Command, Fingerprint, GrantNumber, IdempotencyKey, Metadata,
+    Reason, Request, Scale, Timestamp, WalletName,
+};
+use tonic::Status;
+
+use crate::{
+    auth::Caller,
+    status::{self, Violation},
+};
+
+/// Gathers what is wrong with a request while it is parsed.
+#[derive(Debug, Default)]
+pub struct Fields {
+    violations: Vec<Violation>,
+}
+
+impl Fields {
+    /// The parsed field, or a note of what is wrong with it.
+    fn check<T, E: Display>(&mut self, field: &'static str, parsed: Result<T, E>) -> Option<T> {
+        match parsed {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.note(field, problem.to_string());
+                None
+            }
+        }
+    }
+
+    /// A field that may be absent: `Some(None)` if it is.
+    #[expect(clippy::option_option, reason = "wrong, absent and present are three cases")]
+    fn check_optional<T, E: Display>(
+        &mut self,
+        field: &'static str,
+        parsed: Option<Result<T, E>>,
+    ) -> Option<Option<T>> {
+        match parsed {
+            None => Some(None),
+            Some(parsed) => self.check(field, parsed).map(Some),
+        }
+    }
+
+    fn take<T>(&mut self, parsed: Result<T, Violation>) -> Option<T> {
+        match parsed {
+            Ok(value) => Some(value),
+            Err(violation) => {
+                self.violations.push(violation);
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, field: &'static str, problem: impl Into<String>) {
+        self.violations.push(Violation { field, problem: problem.into() });
+    }
+
+    /// `value` if all fields were right. Each part of it that is missing has been noted.
+    fn finish<T>(self, value: Option<T>) -> Result<T, Status> {
+        match value {
+            Some(value) if self.violations.is_empty() => Ok(value),
+            Some(_) | None => Err(status::invalid_fields(&self.violations)),
+        }
+    }
+
+    fn wallet(&mut self, caller: &Caller, account: &str, asset: &str) -> Option<WalletName> {
+        let account = self.check("account", AccountName::parse(account));
+        let asset = self.check("asset", AssetCode::parse(asset));
+        Some(WalletName::new(caller.namespace_id, account?, asset?))
+    }
+
+    #[expect(clippy::option_option, reason = "wrong, absent and present are three cases")]
+    fn instant(
+        &mut self,
+        field: &'static str,
+        instant: Option<prost_types::Timestamp>,
+    ) -> Option<Option<Timestamp>> {
+        self.check_optional(
+            field,
+            instant.map(|instant| Timestamp::from_parts(instant.seconds, instant.nanos)),
+        )
+    }
+
+    fn grant_number(&mut self, number: i32) -> Option<GrantNumber> {
+        if number > 0 {
+            return Some(GrantNumber(number));
+        }
+        self.note("grant_number", "must be greater than zero");
+        None
+    }
+}
+
+/// What every write carries, as it came.
+struct Write {
+    idempotency_key: String,
+    actor: String,
+    reason: String,
+    metadata: BTreeMap<String, String>,
+    validate_only: bool,
+}
+
+impl Write {
+    /// The request, once its wallet and command are parsed too.
+    fn request(
+        self,
+        mut fields: Fields,
+        caller: &Caller,
+        wallet: Option<WalletName>,
+        command: Option<Command>,
+    ) -> Result<Request, Status> {
+        let Self { idempotency_key, actor, reason, metadata, validate_only } = self;
+        let key = fields.check("idempotency_key", IdempotencyKey::parse(&idempotency_key));
+        let asked = fields.check("actor", Actor::parse(&actor));
+        let reason = fields.check("reason", Reason::parse(&reason));
+        let metadata = fields.check("metadata", Metadata::parse(metadata));
+        let parts = (|| Some((wallet?, command?, key?, asked?, reason?, metadata?)))();
+        let (wallet, command, key, asked, reason, metadata) = fields.finish(parts)?;
+        let fingerprint = Fingerprint::of(&wallet, &command, &asked, &reason, &metadata);
+        let actor = if asked.as_str().is_empty() { caller.name.clone() } else { asked };
+        Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
+    }
+}
+
+/// The scale of an asset that must be there. Comes after all violations: a malformed request is malformed
+/// whatever exists.
+fn existing(scale: Option<Scale>, asset: &str) -> Result<(), Status> {
+    scale.map(|_| ()).ok_or_else(|| status::asset_not_found(&asset.trim().to_lowercase()))
+}

@@ -1,0 +1,182 @@
+//! Requests of the `GrantService`.
+
+use std::collections::BTreeSet;
+
+use purse_domain::{
+    Category, Command, CostBasis, GrantNumber, NewGrant, OperationName, PositiveAmount, Priority,
+    Request, Scale, WalletName, Window,
+};
+use purse_proto::v1;
+use purse_storage::GrantQuery;
+use tonic::Status;
+
+use super::{Fields, Write, existing};
+use crate::{auth::Caller, page};
+
+/// Most operations that a grant may be restricted to: its place in the drawdown order counts them.
+const MOST_OPERATIONS: usize = 64;
+
+/// A request to grant. `scale` is the asset's; `None`: there is no such asset.
+pub fn grant(
+    caller: &Caller,
+    message: v1::GrantRequest,
+    scale: Option<Scale>,
+) -> Result<Request, Status> {
+    let v1::GrantRequest {
+        account,
+        asset,
+        amount,
+        effective_at,
+        expires_at,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let amount =
+        fields.check("amount", PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
+    let effective_at = fields.instant("effective_at", effective_at);
+    let expires_at = fields.instant("expires_at", expires_at);
+    if let (Some(Some(effective_at)), Some(expires_at)) = (effective_at, expires_at) {
+        fields.check("expires_at", Window::new(effective_at, expires_at));
+    }
+    let priority = match priority {
+        None => Some(Priority::DEFAULT),
+        Some(priority) => fields
+            .check("priority", Priority::new(priority).ok_or("must be −1,000,000 to 1,000,000")),
+    };
+    let category = if category.is_empty() {
+        Some(Category::adjustment())
+    } else {
+        fields.check("category", Category::parse(&category))
+    };
+    let cost_basis = if cost_basis.is_empty() {
+        Some(CostBasis::ZERO)
+    } else {
+        fields.check("cost_basis", CostBasis::parse(&cost_basis))
+    };
+    let applies_to = operations(&mut fields, &applies_to);
+    let command = (|| {
+        Some(Command::Grant(NewGrant {
+            amount: amount?,
+            effective_at: effective_at?,
+            expires_at: expires_at?,
+            priority: priority?,
+            category: category?,
+            cost_basis: cost_basis?,
+            applies_to: applies_to?,
+        }))
+    })();
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
+        .request(fields, caller, wallet, command)?;
+    existing(scale, &asset)?;
+    Ok(request)
+}
+
+/// A request to void a grant.
+pub fn void_grant(caller: &Caller, message: v1::VoidGrantRequest) -> Result<Request, Status> {
+    let v1::VoidGrantRequest {
+        account,
+        asset,
+        grant_number,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only };
+    end_grant(caller, (&account, &asset, grant_number), write, Command::VoidGrant)
+}
+
+/// A request to let a grant expire now.
+pub fn expire_grant(caller: &Caller, message: v1::ExpireGrantRequest) -> Result<Request, Status> {
+    let v1::ExpireGrantRequest {
+        account,
+        asset,
+        grant_number,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only };
+    end_grant(caller, (&account, &asset, grant_number), write, Command::ExpireGrant)
+}
+
+fn end_grant(
+    caller: &Caller,
+    (account, asset, number): (&str, &str, i32),
+    write: Write,
+    command: fn(GrantNumber) -> Command,
+) -> Result<Request, Status> {
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, account, asset);
+    let number = fields.grant_number(number);
+    write.request(fields, caller, wallet, number.map(command))
+}
+
+/// The grant that a request names.
+pub fn get_grant(
+    caller: &Caller,
+    message: v1::GetGrantRequest,
+) -> Result<(WalletName, GrantNumber), Status> {
+    let v1::GetGrantRequest { account, asset, grant_number } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let number = fields.grant_number(grant_number);
+    fields.finish(wallet.zip(number))
+}
+
+/// Which grants to list, and the query for the next page's token.
+pub fn list_grants(
+    caller: &Caller,
+    message: v1::ListGrantsRequest,
+) -> Result<(GrantQuery, page::Query), Status> {
+    let (page_size, page_token) = (message.page_size, message.page_token.clone());
+    let message = v1::ListGrantsRequest { page_size: 0, page_token: String::new(), ..message };
+    let query = page::Query::of(&message);
+    let v1::ListGrantsRequest { account, asset, category, open_only, page_size: _, page_token: _ } =
+        message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let category = (!category.is_empty()).then(|| Category::parse(&category));
+    let category = fields.check_optional("category", category);
+    let most = fields.take(page::size(page_size));
+    let cursor = fields.take(query.cursor(&page_token));
+    let after = cursor.and_then(|cursor| match cursor {
+        None => Some(GrantNumber(0)),
+        Some(cursor) => fields.check(
+            "page_token",
+            cursor.parse().map(GrantNumber).map_err(|_| "is not a token that this service gave"),
+        ),
+    });
+    let parsed = (|| {
+        Some(GrantQuery {
+            wallet: wallet?,
+            category: category?,
+            open_only,
+            after: after?,
+            most: most?,
+        })
+    })();
+    Ok((fields.finish(parsed)?, query))
+}
+
+fn operations(fields: &mut Fields, names: &[String]) -> Option<BTreeSet<OperationName>> {
+    if names.len() > MOST_OPERATIONS {
+        fields.note("applies_to", format!("has more than {MOST_OPERATIONS} operations"));
+        return None;
+    }
+    let parsed: Result<BTreeSet<OperationName>, _> =
+        names.iter().map(|name| OperationName::parse(name)).collect();
+    fields.check("applies_to", parsed)
+}

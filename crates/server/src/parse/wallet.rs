@@ -1,0 +1,242 @@
+//! Requests of the `WalletService`.
+
+use purse_domain::{
+    AccountName, AssetCode, Command, CreateWallet, DrawdownPolicy, EntryKind, Metadata,
+    OperationName, PositiveAmount, Request, Scale, Sequence, Spend, Timestamp, UpdateWallet,
+    WalletName,
+};
+use purse_proto::v1;
+use purse_storage::{EntryQuery, WalletQuery};
+use tonic::Status;
+
+use super::{Fields, Write, existing};
+use crate::{auth::Caller, page};
+
+/// A request to open a wallet.
+pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Result<Request, Status> {
+    let v1::CreateWalletRequest {
+        account,
+        asset,
+        scale,
+        drawdown_policy,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let requested_scale = fields
+        .check_optional("scale", scale.map(|places| Scale::new(places).ok_or("must be 0 to 6")));
+    let policy = policy(&mut fields, "drawdown_policy", drawdown_policy);
+    let command = (|| {
+        Some(Command::CreateWallet(CreateWallet {
+            requested_scale: requested_scale?,
+            asset_scale: None,
+            drawdown_policy: policy?,
+        }))
+    })();
+    Write { idempotency_key, actor, reason, metadata, validate_only }
+        .request(fields, caller, wallet, command)
+}
+
+/// A request to change settings.
+pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Result<Request, Status> {
+    let v1::UpdateWalletRequest {
+        account,
+        asset,
+        wallet: settings,
+        update_mask,
+        etag,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let paths = update_mask.map(|mask| mask.paths).unwrap_or_default();
+    if paths.is_empty() {
+        fields.note("update_mask", "must name at least one of drawdown_policy and metadata");
+    }
+    if settings.is_none() {
+        fields.note("wallet", "is missing");
+    }
+    let settings = settings.unwrap_or_default();
+    let mut update = UpdateWallet { drawdown_policy: None, metadata: None, expected_version: None };
+    for path in &paths {
+        match path.as_str() {
+            "drawdown_policy" => {
+                update.drawdown_policy =
+                    policy(&mut fields, "wallet.drawdown_policy", settings.drawdown_policy);
+            }
+            "metadata" => {
+                update.metadata =
+                    fields.check("wallet.metadata", Metadata::parse(settings.metadata.clone()));
+            }
+            _ => fields.note("update_mask", "may name drawdown_policy and metadata only"),
+        }
+    }
+    if !etag.is_empty() {
+        update.expected_version =
+            fields.check("etag", etag.parse().map_err(|_| "is not one that this service gave"));
+    }
+    Write { idempotency_key, actor, reason, metadata, validate_only }.request(
+        fields,
+        caller,
+        wallet,
+        Some(Command::UpdateWallet(update)),
+    )
+}
+
+/// A request to spend. `scale` is the asset's; `None`: there is no such asset.
+pub fn spend(
+    caller: &Caller,
+    message: v1::SpendRequest,
+    scale: Option<Scale>,
+) -> Result<Request, Status> {
+    let v1::SpendRequest {
+        account,
+        asset,
+        amount,
+        operation,
+        occurred_at,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let amount =
+        fields.check("amount", PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
+    let operation = (!operation.is_empty()).then(|| OperationName::parse(&operation));
+    let operation = fields.check_optional("operation", operation);
+    let occurred_at = fields.instant("occurred_at", occurred_at);
+    let command = (|| {
+        Some(Command::Spend(Spend {
+            amount: amount?,
+            operation: operation?,
+            occurred_at: occurred_at?,
+        }))
+    })();
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
+        .request(fields, caller, wallet, command)?;
+    existing(scale, &asset)?;
+    Ok(request)
+}
+
+/// The wallet that a request names.
+pub fn get_wallet(caller: &Caller, message: v1::GetWalletRequest) -> Result<WalletName, Status> {
+    let v1::GetWalletRequest { account, asset } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    fields.finish(wallet)
+}
+
+/// The wallet and the instant of a balance.
+pub fn get_balance(
+    caller: &Caller,
+    message: v1::GetBalanceRequest,
+) -> Result<(WalletName, Option<Timestamp>), Status> {
+    let v1::GetBalanceRequest { account, asset, at } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let at = fields.instant("at", at);
+    fields.finish(wallet.zip(at))
+}
+
+/// Which wallets to list, and the query for the next page's token.
+pub fn list_wallets(
+    caller: &Caller,
+    message: v1::ListWalletsRequest,
+) -> Result<(WalletQuery, page::Query), Status> {
+    let (page_size, page_token) = (message.page_size, message.page_token.clone());
+    let message = v1::ListWalletsRequest { page_size: 0, page_token: String::new(), ..message };
+    let query = page::Query::of(&message);
+    let v1::ListWalletsRequest { account, asset, page_size: _, page_token: _ } = message;
+    let mut fields = Fields::default();
+    let account = (!account.is_empty()).then(|| AccountName::parse(&account));
+    let account = fields.check_optional("account", account);
+    let asset = (!asset.is_empty()).then(|| AssetCode::parse(&asset));
+    let asset = fields.check_optional("asset", asset);
+    let most = fields.take(page::size(page_size));
+    let cursor = fields.take(query.cursor(&page_token));
+    let parsed = (|| {
+        // An account holds no line feed, so the first one ends it.
+        let after = cursor?.map(|cursor| {
+            let (account, asset) = cursor.split_once('\n').unwrap_or((&cursor, ""));
+            (account.to_owned(), asset.to_owned())
+        });
+        Some(WalletQuery {
+            namespace_id: caller.namespace_id,
+            account: account?,
+            asset: asset?,
+            after,
+            most: most?,
+        })
+    })();
+    Ok((fields.finish(parsed)?, query))
+}
+
+/// Which entries to list, and the query for the next page's token.
+pub fn list_entries(
+    caller: &Caller,
+    message: v1::ListEntriesRequest,
+) -> Result<(EntryQuery, page::Query), Status> {
+    let (page_size, page_token) = (message.page_size, message.page_token.clone());
+    let message = v1::ListEntriesRequest { page_size: 0, page_token: String::new(), ..message };
+    let query = page::Query::of(&message);
+    let v1::ListEntriesRequest { account, asset, order, kinds, page_size: _, page_token: _ } =
+        message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let newest_first = match v1::EntryOrder::try_from(order) {
+        Ok(v1::EntryOrder::Unspecified | v1::EntryOrder::OldestFirst) => false,
+        Ok(v1::EntryOrder::NewestFirst) => true,
+        Err(_) => {
+            fields.note("order", "is no known value");
+            false
+        }
+    };
+    let kinds = kinds.into_iter().filter_map(|kind| entry_kind(&mut fields, kind)).collect();
+    let most = fields.take(page::size(page_size));
+    let cursor = fields.take(query.cursor(&page_token));
+    let after = cursor.flatten().and_then(|cursor| {
+        let sequence = cursor.parse().map_err(|_| "is not a token that this service gave");
+        fields.check("page_token", sequence.map(Sequence))
+    });
+    let parsed =
+        (|| Some(EntryQuery { wallet: wallet?, newest_first, kinds, after, most: most? }))();
+    Ok((fields.finish(parsed)?, query))
+}
+
+fn policy(fields: &mut Fields, field: &'static str, policy: i32) -> Option<DrawdownPolicy> {
+    match v1::DrawdownPolicy::try_from(policy) {
+        Ok(v1::DrawdownPolicy::Unspecified) => Some(DrawdownPolicy::default()),
+        Ok(v1::DrawdownPolicy::ExpiryFirst) => Some(DrawdownPolicy::ExpiryFirst),
+        Ok(v1::DrawdownPolicy::OldestFirst) => Some(DrawdownPolicy::OldestFirst),
+        Err(_) => {
+            fields.note(field, "is no known value");
+            None
+        }
+    }
+}
+
+fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
+    match v1::EntryKind::try_from(kind) {
+        Ok(v1::EntryKind::Granted) => Some(EntryKind::Granted),
+        Ok(v1::EntryKind::Activated) => Some(EntryKind::Activated),
+        Ok(v1::EntryKind::Expired) => Some(EntryKind::Expired),
+        Ok(v1::EntryKind::Spent) => Some(EntryKind::Spent),
+        Ok(v1::EntryKind::Voided) => Some(EntryKind::Voided),
+        Ok(v1::EntryKind::ExpiryReversed) => Some(EntryKind::ExpiryReversed),
+        Ok(v1::EntryKind::Unspecified) | Err(_) => {
+            fields.note("kinds", "is no known value");
+            None
+        }
+    }
+}

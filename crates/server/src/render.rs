@@ -1,0 +1,230 @@
+//! Domain to proto: answers.
+
+use purse_domain::{
+    Allocation, Balances, DrawdownPolicy, Entry, EntryKind, Grant, GrantNumber, GrantParts,
+    GrantStatus, GrantTerms, Timestamp, Transaction, TransactionKind, WalletName, WalletSettings,
+};
+use purse_proto::v1;
+use purse_storage::{Answer, EntryRecord, GrantRecord};
+
+/// An instant.
+pub fn instant(at: Timestamp) -> prost_types::Timestamp {
+    let (seconds, nanos) = at.parts();
+    prost_types::Timestamp { seconds, nanos }
+}
+
+/// A wallet's settings.
+pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
+    let WalletSettings { name, scale, drawdown_policy, metadata, created_at, updated_at, version } =
+        settings;
+    v1::Wallet {
+        account: name.account.to_string(),
+        asset: name.asset.to_string(),
+        wallet_id: name.wallet_id.to_string(),
+        scale: i32::from(scale.places()),
+        drawdown_policy: policy(*drawdown_policy).into(),
+        metadata: metadata.as_map().clone(),
+        created_at: Some(instant(*created_at)),
+        updated_at: Some(instant(*updated_at)),
+        etag: version.to_string(),
+    }
+}
+
+/// The balances of a wallet at an instant.
+pub fn balance(name: &WalletName, at: Timestamp, balances: &Balances) -> v1::Balance {
+    let Balances { available, held, debt, scheduled } = balances;
+    v1::Balance {
+        account: name.account.to_string(),
+        asset: name.asset.to_string(),
+        at: Some(instant(at)),
+        balance: balances.balance().to_string(),
+        available: available.to_string(),
+        held: held.to_string(),
+        debt: debt.to_string(),
+        scheduled: scheduled.to_string(),
+    }
+}
+
+/// What every write on a wallet's ledger answers: the transaction and the balance right after it.
+pub fn written(name: &WalletName, answer: &Answer) -> (v1::Transaction, v1::Balance) {
+    let done = &answer.transaction;
+    (transaction(name, answer), balance(name, done.recorded_at, &done.balances))
+}
+
+fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
+    let Transaction {
+        id,
+        kind,
+        key,
+        fingerprint: _,
+        operation,
+        actor,
+        reason,
+        metadata,
+        drawdown_policy,
+        policy_version,
+        recorded_at,
+        entries,
+        balances: _,
+        settings: _,
+        grant: _,
+    } = &*answer.transaction;
+    v1::Transaction {
+        transaction_id: if answer.previewed { String::new() } else { id.to_string() },
+        kind: transaction_kind(*kind).into(),
+        idempotency_key: key.to_string(),
+        account: name.account.to_string(),
+        asset: name.asset.to_string(),
+        drawdown_policy: policy(*drawdown_policy).into(),
+        drawdown_policy_version: i32::from(*policy_version),
+        recorded_at: Some(instant(*recorded_at)),
+        entries: entries.iter().map(entry).collect(),
+        operation: operation.as_ref().map(ToString::to_string).unwrap_or_default(),
+        actor: actor.to_string(),
+        reason: reason.to_string(),
+        metadata: metadata.as_map().clone(),
+    }
+}
+
+/// An entry of a list, with what its transaction says of it.
+pub fn entry_record(record: &EntryRecord) -> v1::Entry {
+    let EntryRecord { entry: line, transaction_id, key, operation, actor, reason, metadata } =
+        record;
+    v1::Entry {
+        transaction_id: transaction_id.map(|id| id.to_string()).unwrap_or_default(),
+        operation: operation.as_ref().map(ToString::to_string).unwrap_or_default(),
+        actor: actor.as_ref().map(ToString::to_string).unwrap_or_default(),
+        reason: reason.as_ref().map(ToString::to_string).unwrap_or_default(),
+        metadata: metadata.as_map().clone(),
+        idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ..entry(line)
+    }
+}
+
+fn entry(entry: &Entry) -> v1::Entry {
+    let Entry {
+        sequence,
+        kind,
+        amount,
+        balance_before,
+        after,
+        effective_at,
+        recorded_at,
+        allocations,
+    } = entry;
+    v1::Entry {
+        sequence: sequence.0,
+        kind: entry_kind(*kind).into(),
+        amount: amount.to_string(),
+        balance_before: balance_before.to_string(),
+        balance_after: after.balance().to_string(),
+        after: Some(v1::EntryBalances {
+            available: after.available.to_string(),
+            held: after.held.to_string(),
+            debt: after.debt.to_string(),
+            scheduled: after.scheduled.to_string(),
+        }),
+        effective_at: Some(instant(*effective_at)),
+        recorded_at: Some(instant(*recorded_at)),
+        allocations: allocations
+            .iter()
+            .map(|Allocation { grant, amount }| v1::Allocation {
+                grant_number: grant.0,
+                amount: amount.to_string(),
+            })
+            .collect(),
+        ..v1::Entry::default()
+    }
+}
+
+/// The grant that a transaction made.
+pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
+    let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
+    let record = GrantRecord {
+        grant: transaction.grant.clone()?,
+        transaction_id: transaction.id,
+        actor: transaction.actor.clone(),
+        reason: transaction.reason.clone(),
+        metadata: transaction.metadata.clone(),
+    };
+    let mut made = grant(name, &record);
+    if *previewed {
+        made.transaction_id = String::new();
+    }
+    Some(made)
+}
+
+/// A grant.
+pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
+    let GrantRecord { grant, transaction_id, actor, reason, metadata } = record;
+    let status = grant_status(grant.status());
+    let Grant { number: GrantNumber(number), terms, granted_at, activated: _, expired_at, parts } =
+        grant;
+    let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = &**terms;
+    let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
+    v1::Grant {
+        account: name.account.to_string(),
+        asset: name.asset.to_string(),
+        number: *number,
+        status: status.into(),
+        amount: amount.get().to_string(),
+        effective_at: Some(instant(window.effective_at())),
+        expires_at: window.expires_at().map(instant),
+        priority: priority.get(),
+        category: category.to_string(),
+        cost_basis: cost_basis.to_string(),
+        applies_to: applies_to.iter().map(ToString::to_string).collect(),
+        available: available.to_string(),
+        held: held.to_string(),
+        consumed: consumed.to_string(),
+        expired: expired.to_string(),
+        voided: voided.to_string(),
+        revoked: revoked.to_string(),
+        transferred_out: transferred_out.to_string(),
+        expired_at: expired_at.map(instant),
+        granted_at: Some(instant(*granted_at)),
+        transaction_id: transaction_id.to_string(),
+        actor: actor.to_string(),
+        reason: reason.to_string(),
+        metadata: metadata.as_map().clone(),
+    }
+}
+
+fn policy(policy: DrawdownPolicy) -> v1::DrawdownPolicy {
+    match policy {
+        DrawdownPolicy::ExpiryFirst => v1::DrawdownPolicy::ExpiryFirst,
+        DrawdownPolicy::OldestFirst => v1::DrawdownPolicy::OldestFirst,
+    }
+}
+
+fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
+    match kind {
+        TransactionKind::CreateWallet => v1::TransactionKind::CreateWallet,
+        TransactionKind::UpdateWallet => v1::TransactionKind::UpdateWallet,
+        TransactionKind::Grant => v1::TransactionKind::Grant,
+        TransactionKind::Spend => v1::TransactionKind::Spend,
+        TransactionKind::VoidGrant => v1::TransactionKind::VoidGrant,
+        TransactionKind::ExpireGrant => v1::TransactionKind::ExpireGrant,
+    }
+}
+
+fn entry_kind(kind: EntryKind) -> v1::EntryKind {
+    match kind {
+        EntryKind::Granted => v1::EntryKind::Granted,
+        EntryKind::Activated => v1::EntryKind::Activated,
+        EntryKind::Expired => v1::EntryKind::Expired,
+        EntryKind::Spent => v1::EntryKind::Spent,
+        EntryKind::Voided => v1::EntryKind::Voided,
+        EntryKind::ExpiryReversed => v1::EntryKind::ExpiryReversed,
+    }
+}
+
+fn grant_status(status: GrantStatus) -> v1::GrantStatus {
+    match status {
+        GrantStatus::Scheduled => v1::GrantStatus::Scheduled,
+        GrantStatus::Active => v1::GrantStatus::Active,
+        GrantStatus::UsedUp => v1::GrantStatus::UsedUp,
+        GrantStatus::Expired => v1::GrantStatus::Expired,
+        GrantStatus::Voided => v1::GrantStatus::Voided,
+    }
+}

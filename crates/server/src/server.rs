@@ -1,0 +1,228 @@
+//! One gRPC server: services, layers, limits, start and graceful stop.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use purse_proto::{
+    testing::v1::test_clock_service_server::TestClockServiceServer,
+    v1::{grant_service_server::GrantServiceServer, wallet_service_server::WalletServiceServer},
+};
+use purse_storage::Storage;
+use thiserror::Error;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{
+    service::{Routes, interceptor::InterceptedService},
+    transport::{Server as Transport, server::TcpIncoming},
+};
+
+use crate::{
+    assets::Assets,
+    auth::{Authenticate, Credentials},
+    clock::TestClock,
+    deadline::DeadlineLayer,
+    health::{Demands, READINESS, follow_database},
+    lane::Lanes,
+    service::{Grants, Shared, TestClockControl, Wallets},
+    telemetry::{Metrics, TelemetryLayer, serve_metrics},
+};
+
+/// Most bytes of a message: a page of a thousand entries, or a batch, with room for metadata.
+pub const MOST_MESSAGE_BYTES: usize = 4 * 1_024 * 1_024;
+/// Most calls at once on one connection; callers with more open another one.
+const MOST_STREAMS: u32 = 128;
+/// Most streams that a caller may open and reset before its connection is closed ("rapid reset").
+const MOST_PENDING_RESETS: usize = 64;
+/// Most bytes of a call's headers.
+const MOST_HEADER_BYTES: u32 = 16 * 1_024;
+/// A connection that is silent for this long is asked whether it lives, and closed if it does not answer.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Callers reconnect now and then, so that they find servers that have come since.
+const MOST_CONNECTION_AGE: Duration = Duration::from_mins(30);
+/// How long calls may take to end once the server is to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How a server runs.
+#[derive(Debug)]
+pub struct ServerOptions {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where metrics are scraped; `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Who may call.
+    pub credentials: Credentials,
+    /// As many as the storage has writers.
+    pub lanes: usize,
+    /// A clock that callers may set.
+    pub test_clock: Option<Arc<TestClock>>,
+    /// What the database must be like.
+    pub demands: Demands,
+}
+
+/// Why a server cannot start.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anybody on the network could spend.
+    #[error(
+        "refusing to listen on {address} without tokens: anybody could spend; set tokens, or listen on loopback"
+    )]
+    OpenToNetwork {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Reflection could not be built.
+    #[error("cannot describe the services")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    stop: CancellationToken,
+    accepting: CancellationToken,
+    transport: JoinHandle<()>,
+    health: JoinHandle<()>,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Starts to listen. It is not ready before the database is.
+    pub async fn start(storage: Storage, options: ServerOptions) -> Result<Self, ServerError> {
+        let ServerOptions { listen, metrics_listen, credentials, lanes, test_clock, demands } =
+            options;
+        if credentials.is_open() && !listen.ip().is_loopback() {
+            return Err(ServerError::OpenToNetwork { address: listen });
+        }
+        let bind = |address| move |source| ServerError::Listen { address, source };
+        let listener = TcpListener::bind(listen).await.map_err(bind(listen))?;
+        let address = listener.local_addr().map_err(bind(listen))?;
+
+        let metrics = Arc::new(Metrics::new());
+        let tasks = TaskTracker::new();
+        let (stop, accepting) = (CancellationToken::new(), CancellationToken::new());
+        let metrics_address = match metrics_listen {
+            None => None,
+            Some(at) => Some(
+                serve_metrics(at, Arc::clone(&metrics), stop.clone()).await.map_err(bind(at))?,
+            ),
+        };
+
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        for service in READINESS {
+            reporter.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
+        }
+        let health =
+            tokio::spawn(follow_database(storage.clone(), demands, reporter, stop.clone()));
+
+        let shared = Shared {
+            lanes: Arc::new(Lanes::start(&storage, lanes, &metrics, &tasks)),
+            assets: Arc::new(Assets::new(storage.clone())),
+            storage,
+        };
+        tasks.close();
+        let mut routes = reflection(test_clock.is_some())?;
+        routes = routes.add_service(health_service);
+        routes = own_services(routes, shared, credentials, test_clock);
+
+        let transport = Transport::builder()
+            .max_concurrent_streams(MOST_STREAMS)
+            .http2_max_pending_accept_reset_streams(Some(MOST_PENDING_RESETS))
+            .http2_max_header_list_size(MOST_HEADER_BYTES)
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .max_connection_age(MOST_CONNECTION_AGE)
+            .layer(TelemetryLayer(metrics))
+            .layer(DeadlineLayer)
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(
+                // Without this, answers wait for the acknowledgement of the ones before them.
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                accepting.clone().cancelled_owned(),
+            );
+        let transport = tokio::spawn(async move {
+            if let Err(error) = transport.await {
+                tracing::error!(%error, "the server has ended");
+            }
+        });
+        Ok(Self { address, metrics_address, stop, accepting, transport, health, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where metrics are scraped.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Stops: not ready, no new calls, running ones end, then the lanes. Streams that stay open are cut.
+    pub async fn stop(self) {
+        let Self { stop, accepting, transport, health, tasks, .. } = self;
+        stop.cancel();
+        if let Err(error) = health.await {
+            tracing::error!(%error, "the health task failed");
+        }
+        accepting.cancel();
+        let abort = transport.abort_handle();
+        if tokio::time::timeout(DRAIN, transport).await.is_err() {
+            tracing::info!("cutting the streams that are still open");
+            abort.abort();
+        }
+        // The lanes end once no call can hand them anything; what they run, they run to its end.
+        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::warn!("a batch takes long to end; leaving it to the database");
+        }
+    }
+}
+
+fn own_services(
+    routes: Routes,
+    shared: Shared,
+    credentials: Credentials,
+    test_clock: Option<Arc<TestClock>>,
+) -> Routes {
+    let authenticate = Authenticate(credentials);
+    let wallets = WalletServiceServer::new(Wallets(shared.clone()))
+        .max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let grants =
+        GrantServiceServer::new(Grants(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let mut routes = routes
+        .add_service(InterceptedService::new(wallets, authenticate.clone()))
+        .add_service(InterceptedService::new(grants, authenticate.clone()));
+    if let Some(clock) = test_clock {
+        let control = TestClockServiceServer::new(TestClockControl(clock));
+        routes = routes.add_service(InterceptedService::new(control, authenticate));
+    }
+    routes
+}
+
+/// Reflection in both versions that clients use, with the descriptors of all messages that may come.
+fn reflection(test_clock: bool) -> Result<Routes, tonic_reflection::server::Error> {
+    let builder = || {
+        let mut builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(purse_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
+        for service in READINESS {
+            builder = builder.with_service_name(service);
+        }
+        builder = builder.with_service_name("grpc.health.v1.Health");
+        if test_clock {
+            builder = builder.with_service_name("purse.testing.v1.TestClockService");
+        }
+        builder
+    };
+    Ok(Routes::new(builder().build_v1()?).add_service(builder().build_v1alpha()?))
+}

@@ -1,0 +1,112 @@
+//! `GrantService`.
+
+use std::time::Instant;
+
+use purse_domain::GrantNumber;
+use purse_proto::v1::{self, grant_service_server::GrantService};
+use purse_storage::GrantQuery;
+use tonic::{Request, Response, Status};
+
+use super::Shared;
+use crate::{
+    auth::{Role, caller},
+    parse, render, status,
+    telemetry::CallTrace,
+};
+
+/// The grants of the caller's namespace.
+#[derive(Debug, Clone)]
+pub struct Grants(pub Shared);
+
+#[tonic::async_trait]
+impl GrantService for Grants {
+    async fn grant(
+        &self,
+        request: Request<v1::GrantRequest>,
+    ) -> Result<Response<v1::GrantResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let command = parse::grant(&caller, message, scale)?;
+        let (wallet, answer) = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&wallet, &answer);
+        Ok(Response::new(v1::GrantResponse {
+            grant: render::made_grant(&wallet, &answer),
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn get_grant(
+        &self,
+        request: Request<v1::GetGrantRequest>,
+    ) -> Result<Response<v1::GetGrantResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (wallet, number) = parse::get_grant(&caller, request.into_inner())?;
+        let query = GrantQuery {
+            wallet,
+            category: None,
+            open_only: false,
+            after: GrantNumber(number.0 - 1),
+            most: 1,
+        };
+        let found = self.0.storage.list_grants(&query).await.map_err(|e| status::storage(&e))?;
+        let found = found.ok_or_else(|| status::wallet_not_found(&query.wallet))?;
+        let record = found.records.first().filter(|record| record.grant.number == number);
+        let record = record.ok_or_else(|| status::grant_not_found(number))?;
+        let grant = render::grant(&query.wallet, record);
+        Ok(Response::new(v1::GetGrantResponse { grant: Some(grant) }))
+    }
+
+    async fn list_grants(
+        &self,
+        request: Request<v1::ListGrantsRequest>,
+    ) -> Result<Response<v1::ListGrantsResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (query, page) = parse::list_grants(&caller, request.into_inner())?;
+        let found = self.0.storage.list_grants(&query).await.map_err(|e| status::storage(&e))?;
+        let found = found.ok_or_else(|| status::wallet_not_found(&query.wallet))?;
+        let next_page_token =
+            found.more_after.map(|last| page.token(&last.to_string())).unwrap_or_default();
+        let grants =
+            found.records.iter().map(|record| render::grant(&query.wallet, record)).collect();
+        Ok(Response::new(v1::ListGrantsResponse { grants, next_page_token }))
+    }
+
+    async fn void_grant(
+        &self,
+        request: Request<v1::VoidGrantRequest>,
+    ) -> Result<Response<v1::VoidGrantResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::void_grant(&caller, request.into_inner())?;
+        let (wallet, answer) = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&wallet, &answer);
+        Ok(Response::new(v1::VoidGrantResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn expire_grant(
+        &self,
+        request: Request<v1::ExpireGrantRequest>,
+    ) -> Result<Response<v1::ExpireGrantResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::expire_grant(&caller, request.into_inner())?;
+        let (wallet, answer) = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&wallet, &answer);
+        Ok(Response::new(v1::ExpireGrantResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+}

@@ -1,0 +1,126 @@
+//! `WalletService`.
+
+use std::time::Instant;
+
+use purse_domain::WalletSettings;
+use purse_proto::v1::{self, wallet_service_server::WalletService};
+use tonic::{Request, Response, Status};
+
+use super::Shared;
+use crate::{
+    auth::{Role, caller},
+    parse, render, status,
+    telemetry::CallTrace,
+};
+
+/// The wallets of the caller's namespace.
+#[derive(Debug, Clone)]
+pub struct Wallets(pub Shared);
+
+#[tonic::async_trait]
+impl WalletService for Wallets {
+    async fn create_wallet(
+        &self,
+        request: Request<v1::CreateWalletRequest>,
+    ) -> Result<Response<v1::CreateWalletResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::create_wallet(&caller, request.into_inner())?;
+        let (_, answer) = self.0.write(trace, began, command).await?;
+        Ok(Response::new(v1::CreateWalletResponse {
+            wallet: answer.transaction.settings.as_ref().map(render::wallet),
+            created: answer.changes,
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn get_wallet(
+        &self,
+        request: Request<v1::GetWalletRequest>,
+    ) -> Result<Response<v1::GetWalletResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let name = parse::get_wallet(&caller, request.into_inner())?;
+        let found = self.0.storage.find_wallet(&name).await.map_err(|e| status::storage(&e))?;
+        let wallet = found.ok_or_else(|| status::wallet_not_found(&name))?;
+        Ok(Response::new(v1::GetWalletResponse { wallet: Some(render::wallet(&wallet)) }))
+    }
+
+    async fn list_wallets(
+        &self,
+        request: Request<v1::ListWalletsRequest>,
+    ) -> Result<Response<v1::ListWalletsResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (query, page) = parse::list_wallets(&caller, request.into_inner())?;
+        let found = self.0.storage.list_wallets(&query).await.map_err(|e| status::storage(&e))?;
+        let full = i64::try_from(found.len()).is_ok_and(|count| count == query.most);
+        let cursor = |wallet: &WalletSettings| {
+            page.token(&format!("{}\n{}", wallet.name.account, wallet.name.asset))
+        };
+        let next_page_token = found.last().filter(|_| full).map(cursor).unwrap_or_default();
+        let wallets = found.iter().map(render::wallet).collect();
+        Ok(Response::new(v1::ListWalletsResponse { wallets, next_page_token }))
+    }
+
+    async fn update_wallet(
+        &self,
+        request: Request<v1::UpdateWalletRequest>,
+    ) -> Result<Response<v1::UpdateWalletResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Admin)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::update_wallet(&caller, request.into_inner())?;
+        let (_, answer) = self.0.write(trace, began, command).await?;
+        Ok(Response::new(v1::UpdateWalletResponse {
+            wallet: answer.transaction.settings.as_ref().map(render::wallet),
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn get_balance(
+        &self,
+        request: Request<v1::GetBalanceRequest>,
+    ) -> Result<Response<v1::GetBalanceResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (name, at) = parse::get_balance(&caller, request.into_inner())?;
+        let found = self.0.storage.balance(&name, at).await.map_err(|e| status::storage(&e))?;
+        let found = found.ok_or_else(|| status::wallet_not_found(&name))?;
+        let balance = render::balance(&name, found.at, &found.balances);
+        Ok(Response::new(v1::GetBalanceResponse { balance: Some(balance) }))
+    }
+
+    async fn spend(
+        &self,
+        request: Request<v1::SpendRequest>,
+    ) -> Result<Response<v1::SpendResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Spender)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let command = parse::spend(&caller, message, scale)?;
+        let (wallet, answer) = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&wallet, &answer);
+        Ok(Response::new(v1::SpendResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn list_entries(
+        &self,
+        request: Request<v1::ListEntriesRequest>,
+    ) -> Result<Response<v1::ListEntriesResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (query, page) = parse::list_entries(&caller, request.into_inner())?;
+        let found = self.0.storage.list_entries(&query).await.map_err(|e| status::storage(&e))?;
+        let found = found.ok_or_else(|| status::wallet_not_found(&query.wallet))?;
+        let full = i64::try_from(found.len()).is_ok_and(|count| count == query.most);
+        let last = found.last().filter(|_| full);
+        let next_page_token =
+            last.map(|last| page.token(&last.entry.sequence.to_string())).unwrap_or_default();
+        let entries = found.iter().map(render::entry_record).collect();
+        Ok(Response::new(v1::ListEntriesResponse { entries, next_page_token }))
+    }
+}

@@ -1,0 +1,290 @@
+//! The one place that makes a `tonic::Status`.
+//!
+//! Every error carries one `google.rpc.ErrorInfo` with a reason of `purse.v1.ErrorReason`; each figure in
+//! the message is in its metadata too. What is internal stays in the log.
+
+use std::{collections::HashMap, time::Duration};
+
+use purse_domain::{GrantNumber, Rejection, WalletName};
+use purse_proto::v1::ErrorReason;
+use purse_storage::StorageError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+use crate::auth::Role;
+
+/// The domain of every `ErrorInfo`.
+pub const DOMAIN: &str = "purse.v1";
+
+/// How long a caller should wait when there is too much to do: some batches.
+const OVERLOAD_DELAY: Duration = Duration::from_millis(100);
+/// How long a caller should wait when the database is away: about a restart's tenth.
+const UNAVAILABLE_DELAY: Duration = Duration::from_millis(250);
+
+/// The name of a reason on the wire: without the prefix that enums need.
+pub fn reason_name(reason: ErrorReason) -> &'static str {
+    reason.as_str_name().trim_start_matches("ERROR_REASON_")
+}
+
+type Metadata<'a> = &'a [(&'a str, String)];
+
+fn details(reason: ErrorReason, metadata: Metadata<'_>) -> ErrorDetails {
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    ErrorDetails::with_error_info(reason_name(reason), DOMAIN, metadata)
+}
+
+fn status(
+    code: Code,
+    message: impl Into<String>,
+    reason: ErrorReason,
+    metadata: Metadata<'_>,
+) -> Status {
+    Status::with_error_details(code, message, details(reason, metadata))
+}
+
+/// A field that is wrong, with what is wrong about it.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// The field's path in the request.
+    pub field: &'static str,
+    /// What is wrong, as the rest of a sentence that begins with the field.
+    pub problem: String,
+}
+
+/// Bad input. There is at least one violation.
+pub fn invalid_fields(violations: &[Violation]) -> Status {
+    let first = violations.first().map_or("", |violation| violation.field);
+    let message = violations
+        .iter()
+        .map(|violation| format!("{} {}", violation.field, violation.problem))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let mut details = details(ErrorReason::InvalidField, &[("field", first.to_owned())]);
+    details.set_bad_request(
+        violations
+            .iter()
+            .map(|violation| FieldViolation::new(violation.field, violation.problem.clone()))
+            .collect::<Vec<_>>(),
+    );
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+fn invalid_field(field: &'static str, problem: String) -> Status {
+    invalid_fields(&[Violation { field, problem }])
+}
+
+/// No wallet of the namespace has the asset yet.
+pub fn asset_not_found(asset: &str) -> Status {
+    status(
+        Code::NotFound,
+        format!("no wallet of asset {asset} exists; create one first"),
+        ErrorReason::AssetNotFound,
+        &[("asset", asset.to_owned())],
+    )
+}
+
+/// There is no such wallet.
+pub fn wallet_not_found(wallet: &WalletName) -> Status {
+    let WalletName { account, asset, .. } = wallet;
+    status(
+        Code::NotFound,
+        format!("account {account} has no wallet of {asset}; create it first"),
+        ErrorReason::WalletNotFound,
+        &[("account", account.to_string()), ("asset", asset.to_string())],
+    )
+}
+
+/// The wallet has no such grant.
+pub fn grant_not_found(grant: GrantNumber) -> Status {
+    status(
+        Code::NotFound,
+        format!("the wallet has no grant {grant}"),
+        ErrorReason::GrantNotFound,
+        &[("grant_number", grant.to_string())],
+    )
+}
+
+/// A command that may not happen.
+pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
+    let message = rejection.to_string();
+    let precondition = |reason, metadata: Metadata<'_>| {
+        status(Code::FailedPrecondition, message.clone(), reason, metadata)
+    };
+    match rejection {
+        Rejection::WalletNotFound => wallet_not_found(wallet),
+        Rejection::GrantNotFound { grant } => grant_not_found(*grant),
+        Rejection::InsufficientCredits { available, required } => precondition(
+            ErrorReason::InsufficientCredits,
+            &[("available", available.to_string()), ("required", required.to_string())],
+        ),
+        Rejection::GrantEnded { grant } => {
+            precondition(ErrorReason::GrantEnded, &[("grant_number", grant.to_string())])
+        }
+        Rejection::GrantNotEffective { grant, effective_at } => precondition(
+            ErrorReason::GrantNotEffective,
+            &[("grant_number", grant.to_string()), ("effective_at", effective_at.to_string())],
+        ),
+        Rejection::BalanceLimitExceeded => precondition(
+            ErrorReason::BalanceLimitExceeded,
+            &[("limit", "1000000000000000".to_owned())],
+        ),
+        Rejection::AssetScaleMismatch { scale, requested } => precondition(
+            ErrorReason::AssetScaleMismatch,
+            &[
+                ("scale", scale.places().to_string()),
+                ("requested_scale", requested.places().to_string()),
+            ],
+        ),
+        Rejection::StaleVersion { version } => status(
+            Code::Aborted,
+            "the wallet has changed; read it again",
+            ErrorReason::StaleEtag,
+            &[("etag", version.to_string())],
+        ),
+        Rejection::ExpiresAtNotAhead { now } => {
+            invalid_field("expires_at", format!("must be after now, {now}"))
+        }
+        Rejection::WindowEndsBeforeItStarts { effective_at } => {
+            invalid_field("expires_at", format!("must be after effective_at, {effective_at}"))
+        }
+        Rejection::OccurredAtAhead { now } => {
+            invalid_field("occurred_at", format!("must not be after now, {now}"))
+        }
+        Rejection::OccurredAtTooOld { oldest } => {
+            invalid_field("occurred_at", format!("must not be before {oldest}"))
+        }
+        Rejection::IdempotencyKeyReused { key, transaction } => status(
+            Code::AlreadyExists,
+            message,
+            ErrorReason::IdempotencyKeyReused,
+            &[("idempotency_key", key.to_string()), ("transaction_id", transaction.to_string())],
+        ),
+    }
+}
+
+/// The database failed.
+pub fn storage(error: &StorageError) -> Status {
+    match error {
+        StorageError::Unavailable(source) => {
+            tracing::warn!(error = %source, "the database is unavailable");
+            unavailable()
+        }
+        StorageError::SchemaVersion { .. } | StorageError::UnsafeDurability { .. } => {
+            tracing::error!(%error, "the database cannot be used");
+            unavailable()
+        }
+        StorageError::Refused { source, .. } => {
+            tracing::error!(%error, %source, "the database refused a single request");
+            internal()
+        }
+        StorageError::Corrupt(_) => {
+            tracing::error!(%error, "a defect");
+            internal()
+        }
+    }
+}
+
+fn unavailable() -> Status {
+    let mut details = details(ErrorReason::DatabaseUnavailable, &[]);
+    details.set_retry_info(Some(UNAVAILABLE_DELAY));
+    Status::with_error_details(
+        Code::Unavailable,
+        "the database is unavailable; retry with the same key",
+        details,
+    )
+}
+
+fn internal() -> Status {
+    status(Code::Internal, "an internal error; the log has the cause", ErrorReason::Internal, &[])
+}
+
+/// There is too much to do already.
+pub fn overloaded() -> Status {
+    let mut details = details(ErrorReason::Overloaded, &[]);
+    details.set_retry_info(Some(OVERLOAD_DELAY));
+    Status::with_error_details(Code::ResourceExhausted, "too many requests are waiting", details)
+}
+
+/// The server is shutting down.
+pub fn stopping() -> Status {
+    status(
+        Code::Unavailable,
+        "this server is shutting down; retry with the same key",
+        ErrorReason::ServerStopping,
+        &[],
+    )
+}
+
+/// The caller's deadline has passed.
+pub fn deadline_exceeded() -> Status {
+    status(
+        Code::DeadlineExceeded,
+        "the deadline passed; the write may still happen, retry with the same key",
+        ErrorReason::DeadlineExceeded,
+        &[],
+    )
+}
+
+/// There are no credentials.
+pub fn credentials_missing() -> Status {
+    status(
+        Code::Unauthenticated,
+        "send \"authorization: Bearer TOKEN\"",
+        ErrorReason::CredentialsMissing,
+        &[],
+    )
+}
+
+/// The token is not known.
+pub fn credentials_invalid() -> Status {
+    status(Code::Unauthenticated, "the token is not known", ErrorReason::CredentialsInvalid, &[])
+}
+
+/// The token's roles do not allow this.
+pub fn role_missing(role: Role) -> Status {
+    status(
+        Code::PermissionDenied,
+        format!("this takes the role {}", role.name()),
+        ErrorReason::RoleMissing,
+        &[("role", role.name().to_owned())],
+    )
+}
+
+/// What the framework answers by itself gets a reason too. Its own text about bytes that it cannot read
+/// stays inside.
+pub fn dressed(code: Code, message: &str) -> Option<Status> {
+    match code {
+        // tonic answers INTERNAL when a message cannot be decoded; our own INTERNAL carries details.
+        Code::Internal => Some(status(
+            Code::InvalidArgument,
+            "the request is no message of this method",
+            ErrorReason::MalformedRequest,
+            &[],
+        )),
+        Code::OutOfRange => Some(status(
+            Code::OutOfRange,
+            "the message is larger than this server takes",
+            ErrorReason::MessageTooLarge,
+            &[],
+        )),
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => {
+            tracing::trace!(?code, message, "answered by the framework");
+            None
+        }
+    }
+}

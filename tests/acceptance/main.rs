@@ -1,0 +1,21 @@
+//! Acceptance tests: the real server over gRPC, on a real PostgreSQL.
+//!
+//! All tests share one throw-away cluster and have a database each. Time is the test clock's.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod bad_input;
+mod balances;
+mod credentials;
+mod database_away;
+mod deadlines;
+mod fixture;
+mod idempotency;
+mod large_wallets;
+mod limits;
+mod lists;
+mod many_callers;
+mod migrations;
+mod scenarios;
+mod serving;
+mod wallets;

@@ -1,0 +1,54 @@
+//! Each migration has its way back.
+
+use purse_storage::{
+    migrate::{SCHEMA_VERSION, migrate, version},
+    pool::connect,
+};
+
+use crate::fixture::{at_once, new_database};
+
+/// Everything in the schema but the record of migrations.
+const OBJECTS: &str = "
+    SELECT c.relname::TEXT
+    FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'public' AND c.relname NOT LIKE 'purse_migrations%' AND c.relkind IN ('r', 'i')
+    ORDER BY 1";
+
+async fn objects(client: &tokio_postgres::Client) -> Vec<String> {
+    client.query(OBJECTS, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn every_version_goes_up_and_back_and_up_again() {
+    let mut client = connect(&new_database().await).await.unwrap();
+    assert_eq!(version(&client).await.unwrap(), 0);
+    let mut up = vec![objects(&client).await];
+    for target in 1..=SCHEMA_VERSION {
+        assert_eq!(migrate(&mut client, target).await.unwrap().len(), 1);
+        up.push(objects(&client).await);
+    }
+    assert!(up.last().unwrap().iter().any(|name| name == "entries"));
+    for target in (0..SCHEMA_VERSION).rev() {
+        migrate(&mut client, target).await.unwrap();
+        let expected = &up[usize::try_from(target).unwrap()];
+        assert_eq!(&objects(&client).await, expected, "back at {target}");
+        assert_eq!(version(&client).await.unwrap(), target);
+    }
+    migrate(&mut client, SCHEMA_VERSION).await.unwrap();
+    assert_eq!(&objects(&client).await, up.last().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_migrate_at_once_do_it_once() {
+    let url = new_database().await;
+    let steps = at_once(8, |_| {
+        let url = url.clone();
+        async move {
+            let mut client = connect(&url).await.unwrap();
+            migrate(&mut client, SCHEMA_VERSION).await.unwrap().len()
+        }
+    })
+    .await;
+    assert_eq!(steps.into_iter().sum::<usize>(), usize::try_from(SCHEMA_VERSION).unwrap());
+}

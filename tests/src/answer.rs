@@ -1,0 +1,120 @@
+//! What drivers answer: texts and figures as a caller sees them, the same from both drivers.
+
+use std::collections::BTreeMap;
+
+use purse_domain::Timestamp;
+
+/// The balances of a wallet, as decimal texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holdings {
+    /// Available minus debt.
+    pub balance: String,
+    /// In effective grants, not held.
+    pub available: String,
+    /// In holds.
+    pub held: String,
+    /// Owed.
+    pub debt: String,
+    /// Not effective yet.
+    pub scheduled: String,
+}
+
+/// One line of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryView {
+    /// Its number.
+    pub sequence: i64,
+    /// What it did, such as `SPENT`.
+    pub kind: String,
+    /// How much it moved.
+    pub amount: String,
+    /// The balance before it.
+    pub balance_before: String,
+    /// The balances after it.
+    pub after: Holdings,
+    /// When it counts.
+    pub effective_at: Timestamp,
+    /// When it was written.
+    pub recorded_at: Timestamp,
+    /// How much of which grant.
+    pub allocations: Vec<(i32, String)>,
+}
+
+/// A grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantView {
+    /// Its number.
+    pub number: i32,
+    /// What it is now, such as `ACTIVE`.
+    pub status: String,
+    /// What was granted.
+    pub amount: String,
+    /// Where that is: each part's name and amount, in the order of the design.
+    pub parts: Vec<(&'static str, String)>,
+    /// When it can be spent first.
+    pub effective_at: Timestamp,
+    /// When it no longer can.
+    pub expires_at: Option<Timestamp>,
+    /// When what was left expired.
+    pub expired_at: Option<Timestamp>,
+}
+
+/// What an accepted write answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Whether this is an earlier answer again.
+    pub replayed: bool,
+    /// The transaction; `None` for a preview and where the method answers none.
+    pub transaction_id: Option<String>,
+    /// The entries that the command made.
+    pub entries: Vec<EntryView>,
+    /// The balances right after it; `None` where the method answers none.
+    pub balances: Option<Holdings>,
+    /// The grant that it made.
+    pub grant: Option<GrantView>,
+    /// The wallet that it opened or changed.
+    pub wallet: Option<WalletView>,
+}
+
+/// A wallet's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletView {
+    /// The asset's code.
+    pub asset: String,
+    /// The asset's number of decimal places.
+    pub scale: i32,
+    /// The order in which grants are drawn, such as `EXPIRY_FIRST`.
+    pub policy: String,
+    /// Whether it was opened just now; `None` where the method does not say.
+    pub created: Option<bool>,
+    /// The version of these settings.
+    pub etag: String,
+}
+
+/// Why something was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason of the `ErrorInfo`, such as `INSUFFICIENT_CREDITS`.
+    pub reason: String,
+    /// Its figures.
+    pub metadata: BTreeMap<String, String>,
+    /// The fields that are wrong.
+    pub fields: Vec<String>,
+}
+
+impl Refusal {
+    /// A refusal with figures.
+    pub fn new(reason: &str, metadata: &[(&str, String)]) -> Self {
+        let metadata =
+            metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        Self { reason: reason.to_owned(), metadata, fields: Vec::new() }
+    }
+
+    /// A field that is wrong.
+    pub fn field(field: &str) -> Self {
+        Self {
+            fields: vec![field.to_owned()],
+            ..Self::new("INVALID_FIELD", &[("field", field.to_owned())])
+        }
+    }
+}

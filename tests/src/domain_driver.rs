@@ -1,0 +1,252 @@
+//! Plays Purse with the domain alone: wallets and keys in memory, `decide` for everything else.
+//!
+//! It must not decide anything itself. What it adds is what the domain leaves to others: parsing, the scale of
+//! assets, the keys that were used, and the reasons that callers are given.
+
+use std::collections::HashMap;
+
+use purse_domain::{
+    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, NamespaceId, NamespaceName,
+    Rejection, Request, Scale, Timestamp, TransactionId, Verdict, WalletId, WalletName,
+    WalletState, balances_at, decide, settle::settled,
+};
+use uuid::Uuid;
+
+use crate::{
+    answer::{EntryView, GrantView, Holdings, Refusal, WalletView, Written},
+    driver::{Driver, WalletRef, Write},
+};
+
+mod parse;
+mod view;
+
+/// A Purse in memory.
+#[derive(Debug)]
+pub struct DomainDriver {
+    namespace_id: NamespaceId,
+    clock: Timestamp,
+    assets: HashMap<AssetCode, Scale>,
+    wallets: HashMap<WalletId, Ledger>,
+    used_keys: HashMap<(AccountId, String), (Fingerprint, TransactionId, Written)>,
+    transactions: u128,
+}
+
+#[derive(Debug)]
+struct Ledger {
+    state: WalletState,
+    entries: Vec<purse_domain::Entry>,
+}
+
+impl Default for DomainDriver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DomainDriver {
+    /// Without wallets.
+    pub fn new() -> Self {
+        Self {
+            namespace_id: NamespaceId::of(&NamespaceName::from_stored("default".to_owned())),
+            clock: Timestamp::from_micros(0),
+            assets: HashMap::new(),
+            wallets: HashMap::new(),
+            used_keys: HashMap::new(),
+            transactions: 0,
+        }
+    }
+
+    fn decide_and_write(&mut self, write: &Write) -> Result<Written, Refusal> {
+        let name = parse::wallet_name(self.namespace_id, &write.wallet)?;
+        let asset_scale = self.assets.get(&name.asset).copied();
+        let request = parse::request(write, name, asset_scale)?;
+        let key = (request.wallet.account_id, request.key.as_str().to_owned());
+        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&key) {
+            if *fingerprint == request.fingerprint {
+                return Ok(Written { replayed: true, ..first.clone() });
+            }
+            let (key, transaction) = (request.key, *transaction);
+            let reused = Rejection::IdempotencyKeyReused { key, transaction };
+            return Err(refusal(&reused, &request.wallet));
+        }
+
+        let request = with_asset_scale(request, asset_scale);
+        let wallet = self.wallets.get(&request.wallet.wallet_id);
+        let decision = match decide(wallet.map(|ledger| &ledger.state), &request, self.clock) {
+            Verdict::Accepted(decision) => decision,
+            Verdict::Rejected(rejection) => return Err(refusal(&rejection, &request.wallet)),
+            Verdict::Lacking(missing) => {
+                return Err(Refusal::new("LACKING", &[("missing", format!("{missing:?}"))]));
+            }
+        };
+        let is_written = decision.writes && !request.validate_only;
+        let mut written = written(&request, &decision);
+        if is_written {
+            self.transactions += 1;
+            let id = TransactionId::from_uuid(Uuid::from_u128(self.transactions));
+            if written.wallet.is_none() {
+                written.transaction_id = Some(id.to_string());
+            }
+            self.append(&request, &decision);
+            self.used_keys.insert(key, (request.fingerprint, id, written.clone()));
+        }
+        Ok(written)
+    }
+
+    fn append(&mut self, request: &Request, decision: &Decision) {
+        let id = request.wallet.wallet_id;
+        if let (Command::CreateWallet(_), Some(settings)) = (&request.command, &decision.settings) {
+            self.assets.insert(settings.name.asset.clone(), settings.scale);
+            let state = WalletState::opened(settings.clone());
+            self.wallets.insert(id, Ledger { state, entries: Vec::new() });
+        }
+        if let Some(ledger) = self.wallets.get_mut(&id) {
+            ledger.state.apply(decision);
+            ledger.entries.extend_from_slice(&decision.entries);
+        }
+    }
+
+    fn ledger(&self, wallet: &WalletRef) -> Result<&Ledger, Refusal> {
+        let name = parse::wallet_name(self.namespace_id, wallet)?;
+        let ledger = self.wallets.get(&name.wallet_id);
+        ledger.ok_or_else(|| refusal(&Rejection::WalletNotFound, &name))
+    }
+
+    fn holdings(&self, wallet: &WalletRef, at: Option<Timestamp>) -> Result<Holdings, Refusal> {
+        let Ledger { state, entries } = self.ledger(wallet)?;
+        let recorded_at = state.head.recorded_at;
+        let at = at.unwrap_or_else(|| self.clock.max(recorded_at));
+        if at < recorded_at {
+            return Ok(view::past_holdings(entries, at));
+        }
+        let balances = balances_at(state, at);
+        balances.map(|balances| view::holdings(&balances)).map_err(|missing| lacking(&missing))
+    }
+
+    fn grant_views(&self, wallet: &WalletRef) -> Result<Vec<GrantView>, Refusal> {
+        let Ledger { state, .. } = self.ledger(wallet)?;
+        let now = self.clock.max(state.head.recorded_at);
+        let state = settled(state, now).map_err(|missing| lacking(&missing))?;
+        let mut grants: Vec<GrantView> = state.grants.values().map(view::grant).collect();
+        grants.sort_by_key(|grant| grant.number);
+        Ok(grants)
+    }
+}
+
+impl Driver for DomainDriver {
+    fn set_time(&mut self, now: Timestamp) -> impl Future<Output = Result<(), Refusal>> + Send {
+        self.clock = now;
+        std::future::ready(Ok(()))
+    }
+
+    fn write(&mut self, write: &Write) -> impl Future<Output = Result<Written, Refusal>> + Send {
+        std::future::ready(self.decide_and_write(write))
+    }
+
+    fn balance(
+        &mut self,
+        wallet: &WalletRef,
+        at: Option<Timestamp>,
+    ) -> impl Future<Output = Result<Holdings, Refusal>> + Send {
+        std::future::ready(self.holdings(wallet, at))
+    }
+
+    fn entries(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<EntryView>, Refusal>> + Send {
+        let ledger = self.ledger(wallet);
+        std::future::ready(ledger.map(|ledger| ledger.entries.iter().map(view::entry).collect()))
+    }
+
+    fn grants(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<GrantView>, Refusal>> + Send {
+        std::future::ready(self.grant_views(wallet))
+    }
+}
+
+fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
+    match request.command {
+        Command::CreateWallet(create) => {
+            let command = Command::CreateWallet(CreateWallet { asset_scale, ..create });
+            Request { command, ..request }
+        }
+        Command::UpdateWallet(_)
+        | Command::Grant(_)
+        | Command::Spend(_)
+        | Command::VoidGrant(_)
+        | Command::ExpireGrant(_) => request,
+    }
+}
+
+fn written(request: &Request, decision: &Decision) -> Written {
+    let wallet = decision.settings.as_ref().map(|settings| WalletView {
+        asset: settings.name.asset.to_string(),
+        scale: i32::from(settings.scale.places()),
+        policy: view::policy(settings.drawdown_policy).to_owned(),
+        created: matches!(request.command, Command::CreateWallet(_)).then_some(decision.writes),
+        etag: settings.version.to_string(),
+    });
+    Written {
+        replayed: false,
+        transaction_id: None,
+        entries: decision.own_entries().iter().map(view::entry).collect(),
+        balances: wallet.is_none().then(|| view::holdings(&decision.head.balances)),
+        grant: decision.made_grant().map(view::grant),
+        wallet,
+    }
+}
+
+/// The reason that a caller is given, with its figures: `error_reason.proto`.
+fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
+    match rejection {
+        Rejection::WalletNotFound => Refusal::new(
+            "WALLET_NOT_FOUND",
+            &[("account", wallet.account.to_string()), ("asset", wallet.asset.to_string())],
+        ),
+        Rejection::GrantNotFound { grant } => {
+            Refusal::new("GRANT_NOT_FOUND", &[("grant_number", grant.to_string())])
+        }
+        Rejection::InsufficientCredits { available, required } => Refusal::new(
+            "INSUFFICIENT_CREDITS",
+            &[("available", available.to_string()), ("required", required.to_string())],
+        ),
+        Rejection::GrantEnded { grant } => {
+            Refusal::new("GRANT_ENDED", &[("grant_number", grant.to_string())])
+        }
+        Rejection::GrantNotEffective { grant, effective_at } => Refusal::new(
+            "GRANT_NOT_EFFECTIVE",
+            &[("grant_number", grant.to_string()), ("effective_at", effective_at.to_string())],
+        ),
+        Rejection::BalanceLimitExceeded => {
+            Refusal::new("BALANCE_LIMIT_EXCEEDED", &[("limit", "1000000000000000".to_owned())])
+        }
+        Rejection::AssetScaleMismatch { scale, requested } => Refusal::new(
+            "ASSET_SCALE_MISMATCH",
+            &[
+                ("scale", scale.places().to_string()),
+                ("requested_scale", requested.places().to_string()),
+            ],
+        ),
+        Rejection::StaleVersion { version } => {
+            Refusal::new("STALE_ETAG", &[("etag", version.to_string())])
+        }
+        Rejection::ExpiresAtNotAhead { .. } | Rejection::WindowEndsBeforeItStarts { .. } => {
+            Refusal::field("expires_at")
+        }
+        Rejection::OccurredAtAhead { .. } | Rejection::OccurredAtTooOld { .. } => {
+            Refusal::field("occurred_at")
+        }
+        Rejection::IdempotencyKeyReused { key, transaction } => Refusal::new(
+            "IDEMPOTENCY_KEY_REUSED",
+            &[("idempotency_key", key.to_string()), ("transaction_id", transaction.to_string())],
+        ),
+    }
+}
+
+/// The driver holds all grants, so this is a defect of the domain.
+fn lacking(missing: &purse_domain::Missing) -> Refusal {
+    Refusal::new("LACKING", &[("missing", format!("{missing:?}"))])
+}

@@ -1,0 +1,112 @@
+//! From what a scenario asks to a domain request, or the field that is wrong.
+
+use purse_domain::{
+    AccountName, Actor, AssetCode, Category, Command, CostBasis, CreateWallet, DrawdownPolicy,
+    Fingerprint, GrantNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName,
+    PositiveAmount, Priority, Reason, Request, Scale, Spend, UpdateWallet, WalletName,
+};
+
+use crate::{
+    answer::Refusal,
+    driver::{Change, WalletRef, Write},
+};
+
+/// The wallet that is named.
+pub(super) fn wallet_name(
+    namespace_id: NamespaceId,
+    wallet: &WalletRef,
+) -> Result<WalletName, Refusal> {
+    let account = AccountName::parse(&wallet.account).map_err(|_| Refusal::field("account"))?;
+    let asset = AssetCode::parse(&wallet.asset).map_err(|_| Refusal::field("asset"))?;
+    Ok(WalletName::new(namespace_id, account, asset))
+}
+
+/// The request that is asked for. Amounts need the asset's scale; `None`: there is no such asset.
+pub(super) fn request(
+    write: &Write,
+    wallet: WalletName,
+    scale: Option<Scale>,
+) -> Result<Request, Refusal> {
+    let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
+    let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
+    if scale.is_none() && matches!(command, Command::Grant(_) | Command::Spend(_)) {
+        return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
+    }
+    let (actor, reason) = (Actor::from_stored(String::new()), Reason::from_stored(String::new()));
+    let metadata = Metadata::default();
+    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
+    let validate_only = write.validate_only;
+    Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
+}
+
+fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
+    let amount =
+        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+    match change {
+        Change::Create { scale, policy } => {
+            let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
+            Ok(Command::CreateWallet(CreateWallet {
+                requested_scale: scale.map(places).transpose()?,
+                asset_scale: None,
+                drawdown_policy: drawdown_policy("drawdown_policy", policy)?,
+            }))
+        }
+        Change::Update { policy, etag } => Ok(Command::UpdateWallet(UpdateWallet {
+            drawdown_policy: Some(drawdown_policy("wallet.drawdown_policy", policy)?),
+            metadata: None,
+            expected_version: match etag.as_str() {
+                "" => None,
+                etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
+            },
+        })),
+        Change::Grant {
+            amount: text,
+            effective_at,
+            expires_at,
+            priority,
+            category,
+            cost_basis,
+            applies_to,
+        } => Ok(Command::Grant(NewGrant {
+            amount: amount(text)?,
+            effective_at: *effective_at,
+            expires_at: *expires_at,
+            priority: match priority {
+                None => Priority::DEFAULT,
+                Some(priority) => {
+                    Priority::new(*priority).ok_or_else(|| Refusal::field("priority"))?
+                }
+            },
+            category: match category.as_str() {
+                "" => Category::adjustment(),
+                category => Category::parse(category).map_err(|_| Refusal::field("category"))?,
+            },
+            cost_basis: match cost_basis.as_str() {
+                "" => CostBasis::ZERO,
+                cost => CostBasis::parse(cost).map_err(|_| Refusal::field("cost_basis"))?,
+            },
+            applies_to: applies_to
+                .iter()
+                .map(|name| OperationName::parse(name).map_err(|_| Refusal::field("applies_to")))
+                .collect::<Result<_, _>>()?,
+        })),
+        Change::Spend { amount: text, operation, occurred_at } => Ok(Command::Spend(Spend {
+            amount: amount(text)?,
+            operation: match operation.as_str() {
+                "" => None,
+                name => Some(OperationName::parse(name).map_err(|_| Refusal::field("operation"))?),
+            },
+            occurred_at: *occurred_at,
+        })),
+        Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
+        Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+    }
+}
+
+fn drawdown_policy(field: &str, name: &str) -> Result<DrawdownPolicy, Refusal> {
+    match name {
+        "" | "EXPIRY_FIRST" => Ok(DrawdownPolicy::ExpiryFirst),
+        "OLDEST_FIRST" => Ok(DrawdownPolicy::OldestFirst),
+        _ => Err(Refusal::field(field)),
+    }
+}

@@ -1,0 +1,116 @@
+//! From domain values to what a caller sees.
+
+use purse_domain::{
+    Amount, Balances, DrawdownPolicy, Entry, EntryKind, Grant, GrantParts, GrantStatus,
+    SignedAmount, Timestamp,
+};
+
+use crate::answer::{EntryView, GrantView, Holdings};
+
+/// Balances as texts.
+pub(super) fn holdings(balances: &Balances) -> Holdings {
+    let Balances { available, held, debt, scheduled } = balances;
+    Holdings {
+        balance: balances.balance().to_string(),
+        available: available.to_string(),
+        held: held.to_string(),
+        debt: debt.to_string(),
+        scheduled: scheduled.to_string(),
+    }
+}
+
+/// What the entries say today about a past instant: the sum of what those that count by then did.
+pub(super) fn past_holdings(entries: &[Entry], at: Timestamp) -> Holdings {
+    let sum = |figure: fn(&Balances) -> SignedAmount| {
+        let mut before = Amount::ZERO.signed();
+        let mut sum = Amount::ZERO.signed();
+        for entry in entries {
+            let after = figure(&entry.after);
+            if entry.effective_at <= at {
+                sum = sum + (after - before);
+            }
+            before = after;
+        }
+        sum.to_string()
+    };
+    Holdings {
+        balance: sum(Balances::balance),
+        available: sum(|balances| balances.available.signed()),
+        held: sum(|balances| balances.held.signed()),
+        debt: sum(|balances| balances.debt.signed()),
+        scheduled: sum(|balances| balances.scheduled.signed()),
+    }
+}
+
+/// An entry.
+pub(super) fn entry(entry: &Entry) -> EntryView {
+    EntryView {
+        sequence: entry.sequence.0,
+        kind: entry_kind(entry.kind).to_owned(),
+        amount: entry.amount.to_string(),
+        balance_before: entry.balance_before.to_string(),
+        after: holdings(&entry.after),
+        effective_at: entry.effective_at,
+        recorded_at: entry.recorded_at,
+        allocations: entry
+            .allocations
+            .iter()
+            .map(|allocation| (allocation.grant.0, allocation.amount.to_string()))
+            .collect(),
+    }
+}
+
+/// A grant.
+pub(super) fn grant(grant: &Grant) -> GrantView {
+    let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
+        grant.parts;
+    let window = grant.terms.window;
+    GrantView {
+        number: grant.number.0,
+        status: grant_status(grant.status()).to_owned(),
+        amount: grant.terms.amount.get().to_string(),
+        parts: [
+            ("available", available),
+            ("held", held),
+            ("consumed", consumed),
+            ("expired", expired),
+            ("voided", voided),
+            ("revoked", revoked),
+            ("transferred out", transferred_out),
+        ]
+        .map(|(name, amount)| (name, amount.to_string()))
+        .to_vec(),
+        effective_at: window.effective_at(),
+        expires_at: window.expires_at(),
+        expired_at: grant.expired_at,
+    }
+}
+
+/// A policy's name on the wire.
+pub(super) fn policy(policy: DrawdownPolicy) -> &'static str {
+    match policy {
+        DrawdownPolicy::ExpiryFirst => "EXPIRY_FIRST",
+        DrawdownPolicy::OldestFirst => "OLDEST_FIRST",
+    }
+}
+
+fn entry_kind(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Granted => "GRANTED",
+        EntryKind::Activated => "ACTIVATED",
+        EntryKind::Expired => "EXPIRED",
+        EntryKind::Spent => "SPENT",
+        EntryKind::Voided => "VOIDED",
+        EntryKind::ExpiryReversed => "EXPIRY_REVERSED",
+    }
+}
+
+fn grant_status(status: GrantStatus) -> &'static str {
+    match status {
+        GrantStatus::Scheduled => "SCHEDULED",
+        GrantStatus::Active => "ACTIVE",
+        GrantStatus::UsedUp => "USED_UP",
+        GrantStatus::Expired => "EXPIRED",
+        GrantStatus::Voided => "VOIDED",
+    }
+}

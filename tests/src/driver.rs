@@ -1,0 +1,112 @@
+//! What a scenario asks of whoever plays Purse.
+
+use std::future::Future;
+
+use purse_domain::Timestamp;
+
+use crate::answer::{EntryView, GrantView, Holdings, Refusal, Written};
+
+/// A wallet as a request names it, well-formed or not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WalletRef {
+    /// The holder.
+    pub account: String,
+    /// What is counted.
+    pub asset: String,
+}
+
+/// A write as a caller asks for it, well-formed or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The wallet.
+    pub wallet: WalletRef,
+    /// The idempotency key.
+    pub key: String,
+    /// Only decide.
+    pub validate_only: bool,
+    /// What is asked.
+    pub change: Change,
+}
+
+/// What a write asks for. Empty texts are as good as absent ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Open a wallet.
+    Create {
+        /// The asset's number of decimal places.
+        scale: Option<i32>,
+        /// The order in which grants are drawn, such as `OLDEST_FIRST`.
+        policy: String,
+    },
+    /// Choose another order.
+    Update {
+        /// The order.
+        policy: String,
+        /// The version that the settings must have.
+        etag: String,
+    },
+    /// Put credits in.
+    Grant {
+        /// How much.
+        amount: String,
+        /// From when.
+        effective_at: Option<Timestamp>,
+        /// Until when.
+        expires_at: Option<Timestamp>,
+        /// Lower is drawn first.
+        priority: Option<i32>,
+        /// What kind of credits.
+        category: String,
+        /// What one credit cost.
+        cost_basis: String,
+        /// The only operations that may draw it.
+        applies_to: Vec<String>,
+    },
+    /// Take credits.
+    Spend {
+        /// How much.
+        amount: String,
+        /// What it pays for.
+        operation: String,
+        /// When the usage happened.
+        occurred_at: Option<Timestamp>,
+    },
+    /// Void a grant.
+    Void {
+        /// Its number.
+        grant: i32,
+    },
+    /// Expire a grant.
+    Expire {
+        /// Its number.
+        grant: i32,
+    },
+}
+
+/// Plays Purse: the domain alone, or a server.
+pub trait Driver {
+    /// Sets the clock.
+    fn set_time(&mut self, now: Timestamp) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// Asks for a write.
+    fn write(&mut self, write: &Write) -> impl Future<Output = Result<Written, Refusal>> + Send;
+
+    /// A wallet's balances at an instant; `None`: now.
+    fn balance(
+        &mut self,
+        wallet: &WalletRef,
+        at: Option<Timestamp>,
+    ) -> impl Future<Output = Result<Holdings, Refusal>> + Send;
+
+    /// A wallet's whole ledger.
+    fn entries(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<EntryView>, Refusal>> + Send;
+
+    /// All of a wallet's grants, as they are now.
+    fn grants(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<GrantView>, Refusal>> + Send;
+}

@@ -1,0 +1,259 @@
+//! Plays Purse with a server.
+//!
+//! It must add nothing of its own: what a scenario asks goes out as it is, and answers come back as they are. It
+//! sets the server's clock, so one scenario at a time runs on one server.
+
+use purse_domain::Timestamp;
+use purse_proto::{
+    testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
+    v1::{
+        CreateWalletRequest, ExpireGrantRequest, GetBalanceRequest, GrantRequest,
+        ListEntriesRequest, ListGrantsRequest, SpendRequest, UpdateWalletRequest, VoidGrantRequest,
+        Wallet, grant_service_client::GrantServiceClient,
+        wallet_service_client::WalletServiceClient,
+    },
+};
+use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
+
+use crate::{
+    answer::{EntryView, GrantView, Holdings, Refusal, Written},
+    driver::{Change, Driver, WalletRef, Write},
+};
+
+mod refusal;
+mod view;
+
+/// Few per page, so that scenarios read more than one.
+const PAGE_SIZE: i32 = 3;
+
+/// A Purse at the other end of a channel.
+#[derive(Debug, Clone)]
+pub struct GrpcDriver {
+    wallets: WalletServiceClient<Channel>,
+    grants: GrantServiceClient<Channel>,
+    clock: TestClockServiceClient<Channel>,
+    authorization: Option<AsciiMetadataValue>,
+}
+
+impl GrpcDriver {
+    /// A server that has a test clock and lets everybody in.
+    pub fn new(channel: Channel) -> Self {
+        Self {
+            wallets: WalletServiceClient::new(channel.clone()),
+            grants: GrantServiceClient::new(channel.clone()),
+            clock: TestClockServiceClient::new(channel),
+            authorization: None,
+        }
+    }
+
+    /// The same for a server that wants a header, such as `Bearer TOKEN`.
+    #[must_use]
+    pub fn with_authorization(self, authorization: AsciiMetadataValue) -> Self {
+        Self { authorization: Some(authorization), ..self }
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(authorization) = &self.authorization {
+            request.metadata_mut().insert("authorization", authorization.clone());
+        }
+        request
+    }
+
+    async fn create(
+        &mut self,
+        write: &Write,
+        scale: Option<i32>,
+        policy: &str,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let request = self.request(CreateWalletRequest {
+            account,
+            asset,
+            scale,
+            drawdown_policy: view::policy_number(policy),
+            idempotency_key,
+            validate_only,
+            ..Default::default()
+        });
+        let answer = self.wallets.create_wallet(request).await.map_err(refusal::of)?.into_inner();
+        let wallet = answer.wallet.unwrap_or_default();
+        Ok(view::of_settings(&wallet, Some(answer.created), answer.replayed))
+    }
+
+    async fn update(
+        &mut self,
+        write: &Write,
+        policy: &str,
+        etag: &str,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let request = self.request(UpdateWalletRequest {
+            account,
+            asset,
+            wallet: Some(Wallet {
+                drawdown_policy: view::policy_number(policy),
+                ..Default::default()
+            }),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["drawdown_policy".to_owned()] }),
+            etag: etag.to_owned(),
+            idempotency_key,
+            validate_only,
+            ..Default::default()
+        });
+        let answer = self.wallets.update_wallet(request).await.map_err(refusal::of)?.into_inner();
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn grant(&mut self, write: &Write, message: GrantRequest) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let message = GrantRequest { account, asset, idempotency_key, validate_only, ..message };
+        let request = self.request(message);
+        let answer = self.grants.grant(request).await.map_err(refusal::of)?.into_inner();
+        let grant = answer.grant.as_ref().map(view::grant);
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { grant, ..written })
+    }
+
+    async fn spend(&mut self, write: &Write, message: SpendRequest) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let message = SpendRequest { account, asset, idempotency_key, validate_only, ..message };
+        let request = self.request(message);
+        let answer = self.wallets.spend(request).await.map_err(refusal::of)?.into_inner();
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
+    async fn void(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let request = self.request(VoidGrantRequest {
+            account,
+            asset,
+            grant_number,
+            idempotency_key,
+            validate_only,
+            ..Default::default()
+        });
+        let answer = self.grants.void_grant(request).await.map_err(refusal::of)?.into_inner();
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
+    async fn expire(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let request = self.request(ExpireGrantRequest {
+            account,
+            asset,
+            grant_number,
+            idempotency_key,
+            validate_only,
+            ..Default::default()
+        });
+        let answer = self.grants.expire_grant(request).await.map_err(refusal::of)?.into_inner();
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+}
+
+/// The fields that every write has.
+struct Asked {
+    account: String,
+    asset: String,
+    idempotency_key: String,
+    validate_only: bool,
+}
+
+impl Asked {
+    fn of(write: &Write) -> Self {
+        let Write { wallet: WalletRef { account, asset }, key, validate_only, change: _ } = write;
+        Self {
+            account: account.clone(),
+            asset: asset.clone(),
+            idempotency_key: key.clone(),
+            validate_only: *validate_only,
+        }
+    }
+}
+
+impl Driver for GrpcDriver {
+    async fn set_time(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        let request = self.request(SetTimeRequest { now: Some(view::timestamp(now)) });
+        self.clock.set_time(request).await.map(|_| ()).map_err(refusal::of)
+    }
+
+    async fn write(&mut self, write: &Write) -> Result<Written, Refusal> {
+        match write.change.clone() {
+            Change::Create { scale, policy } => self.create(write, scale, &policy).await,
+            Change::Update { policy, etag } => self.update(write, &policy, &etag).await,
+            Change::Grant {
+                amount,
+                effective_at,
+                expires_at,
+                priority,
+                category,
+                cost_basis,
+                applies_to,
+            } => {
+                let message = GrantRequest {
+                    amount,
+                    effective_at: effective_at.map(view::timestamp),
+                    expires_at: expires_at.map(view::timestamp),
+                    priority,
+                    category,
+                    cost_basis,
+                    applies_to,
+                    ..Default::default()
+                };
+                self.grant(write, message).await
+            }
+            Change::Spend { amount, operation, occurred_at } => {
+                let occurred_at = occurred_at.map(view::timestamp);
+                let message = SpendRequest { amount, operation, occurred_at, ..Default::default() };
+                self.spend(write, message).await
+            }
+            Change::Void { grant } => self.void(write, grant).await,
+            Change::Expire { grant } => self.expire(write, grant).await,
+        }
+    }
+
+    async fn balance(
+        &mut self,
+        wallet: &WalletRef,
+        at: Option<Timestamp>,
+    ) -> Result<Holdings, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let at = at.map(view::timestamp);
+        let request = self.request(GetBalanceRequest { account, asset, at });
+        let answer = self.wallets.get_balance(request).await.map_err(refusal::of)?.into_inner();
+        Ok(view::holdings(answer.balance.unwrap_or_default()))
+    }
+
+    async fn entries(&mut self, wallet: &WalletRef) -> Result<Vec<EntryView>, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let mut message =
+            ListEntriesRequest { account, asset, page_size: PAGE_SIZE, ..Default::default() };
+        let mut entries = Vec::new();
+        loop {
+            let request = self.request(message.clone());
+            let page = self.wallets.list_entries(request).await.map_err(refusal::of)?.into_inner();
+            entries.extend(page.entries.into_iter().map(view::entry));
+            if page.next_page_token.is_empty() {
+                return Ok(entries);
+            }
+            message.page_token = page.next_page_token;
+        }
+    }
+
+    async fn grants(&mut self, wallet: &WalletRef) -> Result<Vec<GrantView>, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let mut message =
+            ListGrantsRequest { account, asset, page_size: PAGE_SIZE, ..Default::default() };
+        let mut grants = Vec::new();
+        loop {
+            let request = self.request(message.clone());
+            let page = self.grants.list_grants(request).await.map_err(refusal::of)?.into_inner();
+            grants.extend(page.grants.iter().map(view::grant));
+            if page.next_page_token.is_empty() {
+                return Ok(grants);
+            }
+            message.page_token = page.next_page_token;
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! From messages to what a scenario compares.
+
+use purse_domain::Timestamp;
+use purse_proto::v1::{
+    Allocation, Balance, DrawdownPolicy, Entry, EntryBalances, EntryKind, Grant, GrantStatus,
+    Transaction, Wallet,
+};
+
+use crate::answer::{EntryView, GrantView, Holdings, WalletView, Written};
+
+/// An order that there is not, for names that are none.
+const NO_POLICY: i32 = 99;
+
+/// The number of a policy's name.
+pub(super) fn policy_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return DrawdownPolicy::Unspecified.into();
+    }
+    let policy = DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{name}"));
+    policy.map_or(NO_POLICY, i32::from)
+}
+
+/// An instant for the wire.
+pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    let (seconds, nanos) = at.parts();
+    prost_types::Timestamp { seconds, nanos }
+}
+
+/// An instant from the wire; what is none reads as the first one there is, which no file expects.
+fn instant(at: Option<&prost_types::Timestamp>) -> Timestamp {
+    find_instant(at).unwrap_or_else(|| Timestamp::from_micros(i64::MIN))
+}
+
+fn find_instant(at: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
+    at.and_then(|at| Timestamp::from_parts(at.seconds, at.nanos).ok())
+}
+
+/// What a write of settings answers.
+pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool) -> Written {
+    let policy = wallet.drawdown_policy().as_str_name().trim_start_matches("DRAWDOWN_POLICY_");
+    Written {
+        replayed,
+        transaction_id: None,
+        entries: Vec::new(),
+        balances: None,
+        grant: None,
+        wallet: Some(WalletView {
+            asset: wallet.asset.clone(),
+            scale: wallet.scale,
+            policy: policy.to_owned(),
+            created,
+            etag: wallet.etag.clone(),
+        }),
+    }
+}
+
+/// What any other write answers.
+pub(super) fn of_transaction(
+    transaction: Option<Transaction>,
+    balance: Option<Balance>,
+    replayed: bool,
+) -> Written {
+    let Transaction { transaction_id, entries, .. } = transaction.unwrap_or_default();
+    Written {
+        replayed,
+        transaction_id: Some(transaction_id).filter(|id| !id.is_empty()),
+        entries: entries.into_iter().map(entry).collect(),
+        balances: balance.map(holdings),
+        grant: None,
+        wallet: None,
+    }
+}
+
+/// Balances.
+pub(super) fn holdings(balance: Balance) -> Holdings {
+    let Balance { account: _, asset: _, at: _, balance, available, held, debt, scheduled } =
+        balance;
+    Holdings { balance, available, held, debt, scheduled }
+}
+
+/// An entry.
+pub(super) fn entry(entry: Entry) -> EntryView {
+    let kind = entry.kind().as_str_name().trim_start_matches("ENTRY_KIND_").to_owned();
+    debug_assert_ne!(entry.kind(), EntryKind::Unspecified);
+    let EntryBalances { available, held, debt, scheduled } = entry.after.unwrap_or_default();
+    EntryView {
+        sequence: entry.sequence,
+        kind,
+        amount: entry.amount,
+        balance_before: entry.balance_before,
+        after: Holdings { balance: entry.balance_after, available, held, debt, scheduled },
+        effective_at: instant(entry.effective_at.as_ref()),
+        recorded_at: instant(entry.recorded_at.as_ref()),
+        allocations: entry
+            .allocations
+            .into_iter()
+            .map(|Allocation { grant_number, amount }| (grant_number, amount))
+            .collect(),
+    }
+}
+
+/// A grant.
+pub(super) fn grant(grant: &Grant) -> GrantView {
+    let status = grant.status().as_str_name().trim_start_matches("GRANT_STATUS_").to_owned();
+    debug_assert_ne!(grant.status(), GrantStatus::Unspecified);
+    GrantView {
+        number: grant.number,
+        status,
+        amount: grant.amount.clone(),
+        parts: [
+            ("available", &grant.available),
+            ("held", &grant.held),
+            ("consumed", &grant.consumed),
+            ("expired", &grant.expired),
+            ("voided", &grant.voided),
+            ("revoked", &grant.revoked),
+            ("transferred out", &grant.transferred_out),
+        ]
+        .map(|(name, amount)| (name, amount.clone()))
+        .to_vec(),
+        effective_at: instant(grant.effective_at.as_ref()),
+        expires_at: find_instant(grant.expires_at.as_ref()),
+        expired_at: find_instant(grant.expired_at.as_ref()),
+    }
+}

@@ -1,0 +1,34 @@
+//! Entries and grants as lines of text: what scenario files expect and failures show.
+
+use crate::{
+    answer::{EntryView, GrantView},
+    instant::render,
+};
+
+/// An entry: when it counts, what it did, how much, the balance before and after, of which grants.
+///
+/// `2026-01-02 EXPIRED 100: 150 -> 50 (1: 100)`
+pub fn entry(entry: &EntryView) -> String {
+    let EntryView { kind, amount, balance_before, after, effective_at, allocations, .. } = entry;
+    let at = render(*effective_at);
+    let from = self::allocations(allocations).join(", ");
+    format!("{at} {kind} {amount}: {balance_before} -> {} ({from})", after.balance)
+}
+
+/// A grant: its number, its status, its amount and where that is.
+///
+/// `2 ACTIVE 50: available 20, consumed 30`
+pub fn grant(grant: &GrantView) -> String {
+    let GrantView { number, status, amount, parts, .. } = grant;
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(_, amount)| amount != "0")
+        .map(|(name, amount)| format!("{name} {amount}"))
+        .collect();
+    format!("{number} {status} {amount}: {}", parts.join(", "))
+}
+
+/// How much of which grant: `1: 100`.
+pub fn allocations(allocations: &[(i32, String)]) -> Vec<String> {
+    allocations.iter().map(|(grant, amount)| format!("{grant}: {amount}")).collect()
+}

@@ -1,0 +1,350 @@
+//! Running a scenario file by a driver.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::{Debug, Display},
+    path::Path,
+};
+
+use purse_domain::Timestamp;
+use thiserror::Error;
+use toml::Spanned;
+
+use crate::{
+    answer::{GrantView, Holdings, Refusal, WalletView, Written},
+    audit::audit,
+    driver::{Change, Driver, WalletRef, Write},
+    instant::render,
+    line,
+    scenario::{Scenario, ScenarioError},
+    step::{Action, BalanceStep, Common, CreateAction, GrantAction, Step, WriteStep},
+};
+
+/// Why a file does not pass.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The file is no scenario.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A step answers something else than the file says.
+    #[error("line {line}: {what}")]
+    Step {
+        /// Where the step begins.
+        line: usize,
+        /// What differs.
+        what: String,
+    },
+    /// What must hold of every wallet does not hold at the end.
+    #[error("at the end: {what}")]
+    Audit {
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Runs a scenario file. Files that share a server run one after another, because its clock is one for all.
+pub async fn run_file(path: &Path, driver: &mut impl Driver) -> Result<(), RunError> {
+    let scenario = Scenario::read(path)?;
+    let file = &scenario.file;
+    let mut run = Run::new(&scenario, driver);
+    if let Err(what) = run.begin().await {
+        return Err(RunError::Step { line: 1, what });
+    }
+    for step in &file.steps {
+        if let Err(what) = run.step(step).await {
+            return Err(RunError::Step { line: scenario.line_of(step), what });
+        }
+    }
+    run.end().await.map_err(|what| RunError::Audit { what })
+}
+
+struct Run<'a, D> {
+    scenario: &'a Scenario,
+    driver: &'a mut D,
+    now: Timestamp,
+    writes: usize,
+    wallets: HashSet<WalletRef>,
+    first_answers: HashMap<(String, String), Written>,
+    etags: Vec<String>,
+}
+
+impl<'a, D: Driver> Run<'a, D> {
+    fn new(scenario: &'a Scenario, driver: &'a mut D) -> Self {
+        Self {
+            scenario,
+            driver,
+            now: scenario.file.start.0,
+            writes: 0,
+            wallets: HashSet::new(),
+            first_answers: HashMap::new(),
+            etags: Vec::new(),
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), String> {
+        let file = &self.scenario.file;
+        self.driver.set_time(self.now).await.map_err(|refusal| shown(&refusal))?;
+        if !file.opened {
+            return Ok(());
+        }
+        let create = CreateAction {
+            create: self.scenario.wallet().asset,
+            scale: file.scale,
+            policy: file.policy.clone(),
+            code: None,
+            has_scale: file.scale,
+            created: Some(true),
+        };
+        self.write(&WriteStep { action: Action::Create(create), common: Common::default() }).await
+    }
+
+    async fn step(&mut self, step: &Spanned<Step>) -> Result<(), String> {
+        match step.get_ref() {
+            Step::Time(step) => self.set_time(step.time.0).await,
+            Step::Advance(step) => self.set_time(self.now.plus_micros(step.advance.micros)).await,
+            Step::Write(step) => self.write(step).await,
+            Step::Balance(step) => self.balance(step).await,
+            Step::Entries(step) => {
+                let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
+                let entries =
+                    self.driver.entries(&wallet).await.map_err(|refusal| shown(&refusal))?;
+                lines(&step.entries, &entries.iter().map(line::entry).collect::<Vec<_>>())
+            }
+            Step::Grants(step) => {
+                let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
+                let grants =
+                    self.driver.grants(&wallet).await.map_err(|refusal| shown(&refusal))?;
+                lines(&step.grants, &grants.iter().map(line::grant).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    async fn set_time(&mut self, now: Timestamp) -> Result<(), String> {
+        if now < self.now {
+            return Err(format!(
+                "time runs backwards, from {} to {}",
+                render(self.now),
+                render(now)
+            ));
+        }
+        self.now = now;
+        self.driver.set_time(now).await.map_err(|refusal| shown(&refusal))
+    }
+
+    async fn write(&mut self, step: &WriteStep) -> Result<(), String> {
+        let WriteStep { action, common } = step;
+        let write = self.ask(action, common)?;
+        self.wallets.insert(write.wallet.clone());
+        let before = self.driver.entries(&write.wallet).await;
+        let answer = self.driver.write(&write).await;
+        let leaves_no_trace = answer.is_err() || write.validate_only || common.replayed;
+        if leaves_no_trace && self.driver.entries(&write.wallet).await != before {
+            return Err("this must write no entry, and did".to_owned());
+        }
+        match (answer, &common.error) {
+            (Err(refusal), Some(reason)) => refused(&refusal, reason, common),
+            (Err(refusal), None) => Err(format!("is refused: {}", shown(&refusal))),
+            (Ok(_), Some(reason)) => Err(format!("is accepted, the file says {reason}")),
+            (Ok(written), None) => {
+                answered(&written, common)?;
+                action_answered(action, &written)?;
+                self.remember(&write, written)
+            }
+        }
+    }
+
+    fn ask(&mut self, action: &Action, common: &Common) -> Result<Write, String> {
+        self.writes += 1;
+        let key = common.key.clone().unwrap_or_else(|| format!("write {}", self.writes));
+        let mut wallet = self.wallet(common.account.as_deref(), common.asset.as_deref());
+        let at = |instant: Option<crate::instant::Instant>| instant.map(|instant| instant.0);
+        let change = match action {
+            Action::Create(create) => {
+                wallet.asset.clone_from(&create.create);
+                Change::Create { scale: create.scale, policy: create.policy.clone() }
+            }
+            Action::Update(update) => {
+                let seen = |version: usize| {
+                    let etag = version.checked_sub(1).and_then(|index| self.etags.get(index));
+                    etag.cloned().ok_or_else(|| format!("no version {version} was seen"))
+                };
+                let etag = update.if_version.map_or(Ok(String::new()), seen)?;
+                Change::Update { policy: update.update.clone(), etag }
+            }
+            Action::Grant(grant) => Change::Grant {
+                amount: grant.grant.clone(),
+                effective_at: at(grant.effective_at),
+                expires_at: at(grant.expires_at),
+                priority: grant.priority,
+                category: grant.category.clone(),
+                cost_basis: grant.cost_basis.clone(),
+                applies_to: grant.applies_to.clone(),
+            },
+            Action::Spend(spend) => Change::Spend {
+                amount: spend.spend.clone(),
+                operation: spend.operation.clone(),
+                occurred_at: at(spend.occurred_at),
+            },
+            Action::Void(void) => Change::Void { grant: void.void },
+            Action::Expire(expire) => Change::Expire { grant: expire.expire },
+        };
+        Ok(Write { wallet, key, validate_only: common.validate_only, change })
+    }
+
+    /// The file's own wallet, or the one that a step names.
+    fn wallet(&self, account: Option<&str>, asset: Option<&str>) -> WalletRef {
+        let own = self.scenario.wallet();
+        let account = match account {
+            None => own.account,
+            // A prefix would make it a name.
+            Some("") => String::new(),
+            Some(account) => format!("{}:{account}", own.account),
+        };
+        WalletRef { account, asset: asset.map_or(own.asset, str::to_owned) }
+    }
+
+    /// Keeps the first answer to a key, and compares later ones with it.
+    fn remember(&mut self, write: &Write, written: Written) -> Result<(), String> {
+        let key = (write.wallet.account.clone(), write.key.clone());
+        if written.replayed {
+            let replay = Written { replayed: false, ..written };
+            return match self.first_answers.get(&key) {
+                Some(first) => same("the replayed answer", &replay, first),
+                None => Err("is a replay of an answer that this file did not see".to_owned()),
+            };
+        }
+        if write.validate_only {
+            return Ok(());
+        }
+        if let Some(WalletView { etag, .. }) = &written.wallet
+            && self.etags.last() != Some(etag)
+        {
+            self.etags.push(etag.clone());
+        }
+        self.first_answers.insert(key, written);
+        Ok(())
+    }
+
+    async fn balance(&mut self, step: &BalanceStep) -> Result<(), String> {
+        let BalanceStep { account, asset, at, balance, available, held, debt, scheduled, error } =
+            step;
+        let wallet = self.wallet(account.as_deref(), asset.as_deref());
+        let at = at.map(|instant| instant.0);
+        let holdings = match (self.driver.balance(&wallet, at).await, error) {
+            (Err(refusal), Some(reason)) => return refused(&refusal, reason, &Common::default()),
+            (Err(refusal), None) => return Err(format!("is refused: {}", shown(&refusal))),
+            (Ok(_), Some(reason)) => return Err(format!("is answered, the file says {reason}")),
+            (Ok(holdings), None) => holdings,
+        };
+        for (what, answered, expected) in [
+            ("balance", &holdings.balance, balance),
+            ("available", &holdings.available, available),
+            ("held", &holdings.held, held),
+            ("debt", &holdings.debt, debt),
+            ("scheduled", &holdings.scheduled, scheduled),
+        ] {
+            if let Some(expected) = expected {
+                same(what, answered, expected)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), String> {
+        let wallets = std::mem::take(&mut self.wallets);
+        for wallet in &wallets {
+            // Steps may be about wallets that there never was.
+            let Ok(holdings) = self.driver.balance(wallet, None).await else { continue };
+            let entries = self.driver.entries(wallet).await.map_err(|refusal| shown(&refusal))?;
+            let grants = self.driver.grants(wallet).await.map_err(|refusal| shown(&refusal))?;
+            audit(&entries, &grants, &holdings)?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(refusal: &Refusal, reason: &str, common: &Common) -> Result<(), String> {
+    same("the reason", refusal.reason.as_str(), reason)?;
+    for (key, expected) in &common.metadata {
+        let answered = refusal.metadata.get(key).map_or("absent", String::as_str);
+        same(format!("metadata.{key}"), answered, expected)?;
+    }
+    if let Some(field) = &common.field {
+        let named = refusal.fields.iter().map(String::as_str).collect::<Vec<_>>();
+        same("the field", named.as_slice(), [field.as_str()].as_slice())?;
+        let first = refusal.metadata.get("field").map_or("absent", String::as_str);
+        same("metadata.field", first, field)?;
+    }
+    Ok(())
+}
+
+fn answered(written: &Written, common: &Common) -> Result<(), String> {
+    same("replayed", &written.replayed, &common.replayed)?;
+    if let Some(expected) = &common.balance {
+        let answered =
+            written.balances.as_ref().map_or("absent", |Holdings { balance, .. }| balance);
+        same("the balance after it", answered, expected)?;
+    }
+    if let Some(expected) = &common.allocations {
+        let last = written.entries.last().map(|entry| line::allocations(&entry.allocations));
+        lines(expected, &last.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
+    match action {
+        Action::Create(CreateAction { code, has_scale, created, .. }) => {
+            let wallet = written.wallet.as_ref().ok_or("answers no wallet")?;
+            if let Some(code) = code {
+                same("the asset", &wallet.asset, code)?;
+            }
+            if let Some(scale) = has_scale {
+                same("the scale", &wallet.scale, scale)?;
+            }
+            created.map_or(Ok(()), |created| same("created", &wallet.created, &Some(created)))
+        }
+        Action::Update(update) => {
+            let wallet = written.wallet.as_ref().ok_or("answers no wallet")?;
+            same("the policy", &wallet.policy, &update.update)
+        }
+        Action::Grant(grant) => grant_answered(grant, written.grant.as_ref()),
+        Action::Spend(_) | Action::Void(_) | Action::Expire(_) => Ok(()),
+    }
+}
+
+fn grant_answered(asked: &GrantAction, answered: Option<&GrantView>) -> Result<(), String> {
+    let grant = answered.ok_or("answers no grant")?;
+    if let Some(number) = asked.number {
+        same("the grant's number", &grant.number, &number)?;
+    }
+    if let Some(effective_at) = asked.effective_at {
+        same("effective_at", &grant.effective_at, &effective_at.0)?;
+    }
+    same("expires_at", &grant.expires_at, &asked.expires_at.map(|instant| instant.0))
+}
+
+fn lines(expected: &[String], answered: &[String]) -> Result<(), String> {
+    if answered == expected {
+        return Ok(());
+    }
+    let show = |lines: &[String]| lines.join("\n    ");
+    Err(format!("is\n    {}\n  the file says\n    {}", show(answered), show(expected)))
+}
+
+fn same<T: Debug + PartialEq + ?Sized>(
+    what: impl Display,
+    answered: &T,
+    expected: &T,
+) -> Result<(), String> {
+    if answered == expected {
+        Ok(())
+    } else {
+        Err(format!("{what} is {answered:?}, the file says {expected:?}"))
+    }
+}
+
+fn shown(refusal: &Refusal) -> String {
+    let Refusal { reason, metadata, fields } = refusal;
+    format!("{reason} {metadata:?} {fields:?}")
+}

@@ -1,0 +1,312 @@
+//! The steps of a scenario.
+//!
+//! A step is a table. One of its keys says what it does (`grant`, `spend`, `time`, …); without any of
+//! these it looks at the wallet (`balance`, `entries`, `grants`). Keys that a step does not know are errors.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, de};
+use toml::{Table, Value};
+
+use crate::instant::{Instant, Span};
+
+/// One step.
+#[derive(Debug)]
+pub enum Step {
+    /// Set the clock.
+    Time(TimeStep),
+    /// Move the clock.
+    Advance(AdvanceStep),
+    /// Write, and check the answer.
+    Write(Box<WriteStep>),
+    /// Ask for balances.
+    Balance(BalanceStep),
+    /// Ask for the ledger.
+    Entries(EntriesStep),
+    /// Ask for the grants.
+    Grants(GrantsStep),
+}
+
+/// `{ time = "2026-01-03" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeStep {
+    /// What the clock shows from now on; never earlier than before.
+    pub time: Instant,
+}
+
+/// `{ advance = "6h" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdvanceStep {
+    /// How far the clock moves.
+    pub advance: Span,
+}
+
+/// A write with what it must answer.
+#[derive(Debug)]
+pub struct WriteStep {
+    /// What is asked.
+    pub action: Action,
+    /// What every write has.
+    pub common: Common,
+}
+
+/// What a write asks for.
+#[derive(Debug)]
+pub enum Action {
+    /// Open a wallet.
+    Create(CreateAction),
+    /// Change a wallet's settings.
+    Update(UpdateAction),
+    /// Put credits in.
+    Grant(GrantAction),
+    /// Take credits.
+    Spend(SpendAction),
+    /// Void a grant.
+    Void(VoidAction),
+    /// Expire a grant.
+    Expire(ExpireAction),
+}
+
+/// The keys that every write may have: how it is asked for, and what it must answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Common {
+    /// Another account than the file's own; the file's name is put before it.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// The idempotency key; absent: one of its own.
+    pub key: Option<String>,
+    /// Only decide.
+    #[serde(default)]
+    pub validate_only: bool,
+    /// The reason of the refusal; absent: it is accepted.
+    pub error: Option<String>,
+    /// Figures of the refusal.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// The field that is wrong.
+    pub field: Option<String>,
+    /// Whether it is the first answer again.
+    #[serde(default)]
+    pub replayed: bool,
+    /// The balance after it.
+    pub balance: Option<String>,
+    /// How much of which grant its last entry moved: `["2: 50", "1: 10"]`.
+    pub allocations: Option<Vec<String>>,
+}
+
+impl Common {
+    const KEYS: [&'static str; 10] = [
+        "account",
+        "asset",
+        "key",
+        "validate_only",
+        "error",
+        "metadata",
+        "field",
+        "replayed",
+        "balance",
+        "allocations",
+    ];
+}
+
+/// `{ create = " ORE " }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateAction {
+    /// The asset as it is asked for.
+    pub create: String,
+    /// The number of decimal places to ask for.
+    pub scale: Option<i32>,
+    /// The order to ask for.
+    #[serde(default)]
+    pub policy: String,
+    /// The asset's code that must be answered.
+    pub code: Option<String>,
+    /// The scale that must be answered.
+    pub has_scale: Option<i32>,
+    /// Whether it was opened just now.
+    pub created: Option<bool>,
+}
+
+/// `{ update = "OLDEST_FIRST" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateAction {
+    /// The order to choose.
+    pub update: String,
+    /// Only if the settings are still the first, second, … that this file saw.
+    pub if_version: Option<usize>,
+}
+
+/// `{ grant = "50", expires_at = "2026-01-03" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantAction {
+    /// How much.
+    pub grant: String,
+    /// From when.
+    pub effective_at: Option<Instant>,
+    /// Until when.
+    pub expires_at: Option<Instant>,
+    /// Lower is drawn first.
+    pub priority: Option<i32>,
+    /// What kind of credits.
+    #[serde(default)]
+    pub category: String,
+    /// What one credit cost.
+    #[serde(default)]
+    pub cost_basis: String,
+    /// The only operations that may draw it.
+    #[serde(default)]
+    pub applies_to: Vec<String>,
+    /// The number that it must get.
+    pub number: Option<i32>,
+}
+
+/// `{ spend = "60", allocations = ["2: 50", "1: 10"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpendAction {
+    /// How much.
+    pub spend: String,
+    /// What it pays for.
+    #[serde(default)]
+    pub operation: String,
+    /// When the usage happened.
+    pub occurred_at: Option<Instant>,
+}
+
+/// `{ void = 1 }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoidAction {
+    /// The grant's number.
+    pub void: i32,
+}
+
+/// `{ expire = 1 }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpireAction {
+    /// The grant's number.
+    pub expire: i32,
+}
+
+/// `{ balance = "90", scheduled = "1000", at = "2026-01-03" }`: any of these figures.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BalanceStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// The instant, past or future; absent: now.
+    pub at: Option<Instant>,
+    /// Available minus debt.
+    pub balance: Option<String>,
+    /// In effective grants, not held.
+    pub available: Option<String>,
+    /// In holds.
+    pub held: Option<String>,
+    /// Owed.
+    pub debt: Option<String>,
+    /// Not effective yet.
+    pub scheduled: Option<String>,
+    /// The reason of the refusal.
+    pub error: Option<String>,
+}
+
+/// `{ entries = ["2026-01-01 GRANTED 100: 0 -> 100 (1: 100)"] }`: the whole ledger.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntriesStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// The lines, oldest first.
+    pub entries: Vec<String>,
+}
+
+/// `{ grants = ["1 ACTIVE 100: available 40, consumed 60"] }`: all grants.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantsStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// The lines, by number.
+    pub grants: Vec<String>,
+}
+
+/// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
+/// it is also what a write must answer.
+const ACTIONS: [&str; 10] = [
+    "time", "advance", "create", "update", "grant", "spend", "void", "expire", "entries", "grants",
+];
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = Table::deserialize(deserializer)?;
+        Self::of(table).map_err(|error| de::Error::custom(error.message()))
+    }
+}
+
+impl Step {
+    fn of(mut table: Table) -> Result<Self, toml::de::Error> {
+        let action = ACTIONS.into_iter().find(|key| table.contains_key(*key)).unwrap_or_default();
+        let action = match action {
+            "time" => return into(table).map(Self::Time),
+            "advance" => return into(table).map(Self::Advance),
+            "entries" => return into(table).map(Self::Entries),
+            "grants" => return into(table).map(Self::Grants),
+            "create" | "update" | "grant" | "spend" | "void" | "expire" => action,
+            _ => return into(table).map(Self::Balance),
+        };
+        let common =
+            Common::KEYS.into_iter().filter_map(|key| table.remove_entry(key)).collect::<Table>();
+        let common = into(common)?;
+        let action = match action {
+            "create" => Action::Create(into(table)?),
+            "update" => Action::Update(into(table)?),
+            "grant" => Action::Grant(into(table)?),
+            "spend" => Action::Spend(into(table)?),
+            "void" => Action::Void(into(table)?),
+            _ => Action::Expire(into(table)?),
+        };
+        Ok(Self::Write(Box::new(WriteStep { action, common })))
+    }
+}
+
+fn into<T: de::DeserializeOwned>(table: Table) -> Result<T, toml::de::Error> {
+    Value::Table(table).try_into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(text: &str) -> Result<Step, toml::de::Error> {
+        Step::of(toml::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn the_balance_of_a_write_is_its_answer_and_alone_it_is_a_question() {
+        assert!(matches!(step("spend = \"1\"\nbalance = \"9\""), Ok(Step::Write(_))));
+        assert!(matches!(step("balance = \"9\""), Ok(Step::Balance(_))));
+        assert!(matches!(step("scheduled = \"9\""), Ok(Step::Balance(_))));
+    }
+
+    #[test]
+    fn a_key_that_a_step_does_not_know_is_an_error() {
+        assert!(step("spend = \"1\"\nexpires_at = \"2026-01-03\"").is_err());
+        assert!(step("grant = \"1\"\nspend = \"1\"").is_err());
+        assert!(step("balanse = \"9\"").is_err());
+        assert!(step("time = \"2026-01-03\"\nbalance = \"9\"").is_err());
+    }
+}

@@ -4,7 +4,7 @@ mod settings;
 
 pub use settings::{LISTEN, ServeArgs};
 
-use std::{process::ExitCode, sync::Arc};
+use std::{pin::pin, process::ExitCode, sync::Arc};
 
 use purse_server::{
     node::{Database, Node, start_embedded},
@@ -28,26 +28,54 @@ pub fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     init_logs(settings.log_format(), "info");
-    let embedded = if settings.database_url.is_some() {
-        None
-    } else {
-        let embedded = start_embedded(settings.data_dir.clone(), false)?;
-        if let Some(notice) = embedded.notice() {
-            eprintln!("purse: {notice}");
-        }
-        Some(embedded)
-    };
     let runtime = Runtime::new().map_err(Failure::Runtime)?;
-    let served = runtime.block_on(serve(&settings, embedded.as_ref()));
-    if let Some(embedded) = embedded {
-        embedded.stop();
-    }
+    let served = runtime.block_on(serve(&settings));
+    // Nothing is left to wait for but, after a stop during the start, the start itself.
+    runtime.shutdown_background();
     served.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve(settings: &Settings, embedded: Option<&Arc<Embedded>>) -> Result<(), Failure> {
+async fn serve(settings: &Settings) -> Result<(), Failure> {
+    // Before anything that takes time: a stop during the start is a stop too.
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
+    let embedded = tokio::select! {
+        embedded = embedded(settings) => embedded?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let until_told = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let served = serve_on(settings, embedded.as_ref(), until_told).await;
+    if let Some(embedded) = embedded {
+        blocking(move || embedded.stop()).await?;
+    }
+    served
+}
+
+/// The private PostgreSQL, unless the settings name another one.
+async fn embedded(settings: &Settings) -> Result<Option<Arc<Embedded>>, Failure> {
+    if settings.database_url.is_some() {
+        return Ok(None);
+    }
+    let data_dir = settings.data_dir.clone();
+    let embedded = blocking(|| start_embedded(data_dir, false)).await??;
+    if let Some(notice) = embedded.notice() {
+        eprintln!("purse: {notice}");
+    }
+    Ok(Some(embedded))
+}
+
+async fn serve_on(
+    settings: &Settings,
+    embedded: Option<&Arc<Embedded>>,
+    until_told: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let mut until_told = pin!(until_told);
     let traces = Traces::start().map_err(|error| Failure::Usage(error.to_string()))?;
     let database = match (&settings.database_url, embedded) {
         (Some(url), _) => Database::External { url: url.clone(), migrate: settings.migrate },
@@ -56,19 +84,20 @@ async fn serve(settings: &Settings, embedded: Option<&Arc<Embedded>>) -> Result<
     };
     let node = tokio::select! {
         node = Node::start(settings.node(database)?) => node?,
-        _ = terminate.recv() => return Ok(()),
-        _ = interrupt.recv() => return Ok(()),
+        () = &mut until_told => return Ok(()),
     };
     announce(settings, &node, embedded);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    until_told.await;
     eprintln!("purse: stopping");
     node.stop().await;
-    // Sending what is left blocks.
-    tokio::task::spawn_blocking(move || traces.flush()).await.ok();
-    Ok(())
+    blocking(move || traces.flush()).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::Runtime(std::io::Error::other(error)))
 }
 
 /// What a person wants to know at start, on stderr.

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Instant};
 use purse_domain::{AccountId, Request};
 use purse_storage::{BatchTimings, Outcome, Storage, StorageError};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
 use crate::{status, telemetry::Metrics};
@@ -46,17 +46,20 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Starts as many lanes as the storage has writers. They end when this is dropped; `tasks` knows when.
+    /// Starts as many lanes as the storage has writers. At `stop` they take nothing more, run what waits and
+    /// end; `tasks` knows when.
     pub fn start(
         storage: &Storage,
         count: usize,
         metrics: &Arc<Metrics>,
         tasks: &TaskTracker,
+        stop: &CancellationToken,
     ) -> Self {
         let lanes = (0..count)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(MOST_WAITING);
-                tasks.spawn(run(storage.clone(), receiver, Arc::clone(metrics)));
+                let waiting = Waiting { jobs: receiver, stop: stop.clone() };
+                tasks.spawn(run(storage.clone(), waiting, Arc::clone(metrics)));
                 sender
             })
             .collect();
@@ -82,26 +85,51 @@ impl Lanes {
     }
 }
 
-/// Lets the calls that have arrived get into the lane before the batch leaves: without this, a lane that
-/// is woken by its database runs before them and takes a handful. It ends as soon as a turn brings nothing.
-async fn gather(waiting: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
-    loop {
-        let before = jobs.len();
-        tokio::task::yield_now().await;
-        while jobs.len() < MOST_IN_BATCH {
-            let Ok(job) = waiting.try_recv() else { break };
-            jobs.push(job);
+/// The jobs that wait in a lane.
+struct Waiting {
+    jobs: mpsc::Receiver<Job>,
+    stop: CancellationToken,
+}
+
+impl Waiting {
+    /// Waits for the next batch; without jobs: there will be none.
+    async fn next(&mut self, batch: &mut Vec<Job>) {
+        let stopping = self.jobs.is_closed();
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled(), if !stopping => {
+                self.jobs.close();
+                self.jobs.recv_many(batch, MOST_IN_BATCH).await;
+            }
+            _ = self.jobs.recv_many(batch, MOST_IN_BATCH) => self.gather(batch).await,
         }
-        if jobs.len() == before || jobs.len() == MOST_IN_BATCH {
-            return;
+    }
+
+    /// Lets the calls that have arrived get into the lane before the batch leaves: without this, a lane that
+    /// is woken by its database runs before them and takes a handful. It ends as soon as a turn brings
+    /// nothing.
+    async fn gather(&mut self, batch: &mut Vec<Job>) {
+        loop {
+            let before = batch.len();
+            tokio::task::yield_now().await;
+            while batch.len() < MOST_IN_BATCH {
+                let Ok(job) = self.jobs.try_recv() else { break };
+                batch.push(job);
+            }
+            if batch.len() == before || batch.len() == MOST_IN_BATCH {
+                return;
+            }
         }
     }
 }
 
-async fn run(storage: Storage, mut waiting: mpsc::Receiver<Job>, metrics: Arc<Metrics>) {
+async fn run(storage: Storage, mut waiting: Waiting, metrics: Arc<Metrics>) {
     let mut jobs = Vec::with_capacity(MOST_IN_BATCH);
-    while waiting.recv_many(&mut jobs, MOST_IN_BATCH).await > 0 {
-        gather(&mut waiting, &mut jobs).await;
+    loop {
+        waiting.next(&mut jobs).await;
+        if jobs.is_empty() {
+            return;
+        }
         let taken = Instant::now();
         // Nobody waits for these any more, and nothing has been done for them.
         jobs.retain(|job| !job.reply.is_closed());

@@ -39,8 +39,9 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Callers reconnect now and then, so that they find servers that have come since.
 const MOST_CONNECTION_AGE: Duration = Duration::from_mins(30);
-/// How long calls may take to end once the server is to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long calls may take to end once the server is to stop: within the ten seconds that containers are
+/// given, with time left for the database.
+const DRAIN: Duration = Duration::from_secs(7);
 
 /// How a server runs.
 #[derive(Debug)]
@@ -90,6 +91,7 @@ pub struct Server {
     metrics_address: Option<SocketAddr>,
     stop: CancellationToken,
     accepting: CancellationToken,
+    lanes_stop: CancellationToken,
     transport: JoinHandle<()>,
     health: JoinHandle<()>,
     tasks: TaskTracker,
@@ -109,7 +111,7 @@ impl Server {
 
         let metrics = Arc::new(Metrics::new());
         let tasks = TaskTracker::new();
-        let (stop, accepting) = (CancellationToken::new(), CancellationToken::new());
+        let [stop, accepting, lanes_stop] = std::array::from_fn(|_| CancellationToken::new());
         let metrics_address = match metrics_listen {
             None => None,
             Some(at) => Some(
@@ -125,7 +127,7 @@ impl Server {
             tokio::spawn(follow_database(storage.clone(), demands, reporter, stop.clone()));
 
         let shared = Shared {
-            lanes: Arc::new(Lanes::start(&storage, lanes, &metrics, &tasks)),
+            lanes: Arc::new(Lanes::start(&storage, lanes, &metrics, &tasks, &lanes_stop)),
             assets: Arc::new(Assets::new(storage.clone())),
             storage,
         };
@@ -154,7 +156,7 @@ impl Server {
                 tracing::error!(%error, "the server has ended");
             }
         });
-        Ok(Self { address, metrics_address, stop, accepting, transport, health, tasks })
+        Ok(Self { address, metrics_address, stop, accepting, lanes_stop, transport, health, tasks })
     }
 
     /// Where it listens.
@@ -169,7 +171,7 @@ impl Server {
 
     /// Stops: not ready, no new calls, running ones end, then the lanes. Streams that stay open are cut.
     pub async fn stop(self) {
-        let Self { stop, accepting, transport, health, tasks, .. } = self;
+        let Self { stop, accepting, lanes_stop, transport, health, tasks, .. } = self;
         stop.cancel();
         if let Err(error) = health.await {
             tracing::error!(%error, "the health task failed");
@@ -180,7 +182,8 @@ impl Server {
             tracing::info!("cutting the streams that are still open");
             abort.abort();
         }
-        // The lanes end once no call can hand them anything; what they run, they run to its end.
+        // What waits in the lanes and what they run, they run to its end.
+        lanes_stop.cancel();
         if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
             tracing::warn!("a batch takes long to end; leaving it to the database");
         }

@@ -46,7 +46,9 @@ pub struct TelemetryError(#[from] opentelemetry_otlp::ExporterBuildError);
 
 /// Starts logging to standard error; `RUST_LOG` says what, else `level`. A second call does nothing.
 pub fn init_logs(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    // The SDK reports its own start and end at the level info.
+    let default = format!("{level},opentelemetry=warn,opentelemetry_sdk=warn");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let text = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),

@@ -195,6 +195,11 @@ impl Settings {
         if self.lanes == 0 {
             return refuse("lanes must be at least 1");
         }
+        if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
+            return refuse(
+                "without tokens only loopback is listened on, as anybody could spend; put tokens in the file of --config",
+            );
+        }
         if !self.production {
             return Ok(());
         }

@@ -1,0 +1,56 @@
+//! The verbs for operations: exit codes, and where what is printed.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::{
+    folder::Folder,
+    ledger::{ACCOUNT, ASSET, open},
+    process::{Finished, purse, run},
+    server::Server,
+};
+
+fn call(server: &str, arguments: &[&str]) -> Finished {
+    run(purse().args(["--server", server]).args(arguments))
+}
+
+#[test]
+fn a_service_that_is_not_there_is_exit_code_3() {
+    // Given back at once, the port stays free for a while: the system hands out others first.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let finished = call(&format!("http://{address}"), &["balance", ACCOUNT, ASSET]);
+    assert_eq!(finished.code, Some(3), "{finished:#?}");
+    assert!(finished.stderr.contains("cannot reach"), "{finished:#?}");
+    assert_eq!(finished.stdout, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_exit_code_1_with_its_reason_and_an_answer_is_json_on_demand() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+
+    let unknown = call(server.endpoint(), &["balance", "org:unknown", ASSET]);
+    assert_eq!(unknown.code, Some(1), "{unknown:#?}");
+    assert!(unknown.stderr.contains("WALLET_NOT_FOUND"), "{unknown:#?}");
+    assert_eq!(unknown.stdout, "");
+
+    open(&server.client(), 100).await;
+    let arguments = ["spend", ACCOUNT, ASSET, "12.50", "--key", "k", "-o", "json"];
+    // As in all JSON of protobuf, what is false is not there.
+    for replayed in [None, Some(&Value::Bool(true))] {
+        let spent = call(server.endpoint(), &arguments);
+        assert_eq!(spent.code, Some(0), "{spent:#?}");
+        let answer: Value = serde_json::from_str(&spent.stdout).unwrap();
+        assert_eq!(answer["transaction"]["idempotencyKey"], "k", "{answer:#}");
+        assert_eq!(answer["balance"]["balance"], "87.5", "{answer:#}");
+        assert_eq!(answer.get("replayed"), replayed, "{answer:#}");
+    }
+
+    let too_much = call(server.endpoint(), &["spend", ACCOUNT, ASSET, "1000"]);
+    assert_eq!(too_much.code, Some(1), "{too_much:#?}");
+    assert!(too_much.stderr.contains("INSUFFICIENT_CREDITS"), "{too_much:#?}");
+
+    let nonsense = call(server.endpoint(), &["spend", ACCOUNT]);
+    assert_eq!(nonsense.code, Some(2), "{nonsense:#?}");
+}

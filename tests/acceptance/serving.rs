@@ -5,11 +5,11 @@ use std::time::Duration;
 use purse_server::{
     auth::Credentials,
     health::Demands,
+    node::{Database, Node, NodeOptions},
     server::{Server as Bare, ServerError, ServerOptions},
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_stream::StreamExt as _;
-use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::{v1, v1alpha};
 use tonic_types::StatusExt as _;
 
@@ -150,7 +150,7 @@ async fn without_tokens_only_loopback_is_served() {
 }
 
 #[tokio::test]
-async fn a_database_that_may_lose_writes_is_not_served() {
+async fn a_database_that_may_lose_writes_is_refused() {
     let server = Server::start().await;
     let sql = server.sql().await;
     let name: String = sql.query_one("SELECT current_database()::TEXT", &[]).await.unwrap().get(0);
@@ -159,8 +159,8 @@ async fn a_database_that_may_lose_writes_is_not_served() {
         .unwrap();
     let url = server.url.clone();
     server.node.stop().await;
-    let options = purse_server::node::NodeOptions {
-        database: purse_server::node::Database::External { url, migrate: false },
+    let options = NodeOptions {
+        database: Database::External { url, migrate: false },
         listen: "127.0.0.1:0".parse().unwrap(),
         metrics_listen: None,
         credentials: Credentials::open(),
@@ -168,15 +168,6 @@ async fn a_database_that_may_lose_writes_is_not_served() {
         test_clock: false,
         allow_data_loss: false,
     };
-    let node = purse_server::node::Node::start(options).await.unwrap();
-    let endpoint = format!("http://{}", node.address());
-    let channel = tonic::transport::Channel::from_shared(endpoint).unwrap().connect_lazy();
-    let unsafe_server = Server { node, url: String::new(), channel };
-    let error = unsafe_server.node.storage().check_durability().await.unwrap_err();
-    assert!(matches!(
-        error,
-        purse_storage::StorageError::UnsafeDurability { setting: "synchronous_commit" }
-    ));
-    let status = unsafe_server.health("purse.v1.WalletService").await;
-    assert_eq!(status, ServingStatus::NotServing);
+    let refused = Node::start(options).await.unwrap_err();
+    assert!(refused.to_string().starts_with("synchronous_commit is off"), "{refused}");
 }

@@ -31,6 +31,7 @@ pub async fn follow_database(
 ) {
     let mut was_ready = false;
     let mut checked = false;
+    let mut said = None;
     loop {
         let answer = tokio::time::timeout(PATIENCE, look(&storage, demands, checked)).await;
         let error = match answer {
@@ -45,7 +46,10 @@ pub async fn follow_database(
         }
         match (was_ready, &error) {
             (true, Some(error)) => tracing::warn!(%error, "not ready: the database failed"),
-            (false, Some(error)) if !checked => tracing::info!(%error, "waiting for the database"),
+            (false, Some(error)) if !checked && said.as_ref() != Some(error) => {
+                tracing::info!(%error, "waiting for the database");
+                said = Some(error.clone());
+            }
             (false, None) => tracing::info!("ready"),
             (true, None) | (false, Some(_)) => {}
         }
@@ -60,9 +64,11 @@ pub async fn follow_database(
 
 /// The first look also checks what does not change while the server runs.
 async fn look(storage: &Storage, demands: Demands, checked: bool) -> Result<(), StorageError> {
-    if checked {
-        return storage.ping().await;
-    }
+    if checked { storage.ping().await } else { fit(storage, demands).await }
+}
+
+/// Whether the database is one that this build can work on, and loses nothing.
+pub async fn fit(storage: &Storage, demands: Demands) -> Result<(), StorageError> {
     storage.check_schema().await?;
     if demands.durability {
         storage.check_durability().await?;

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::{
     auth::Credentials,
     clock::{RandomIds, SystemClock, TestClock},
-    health::Demands,
+    health::{Demands, fit},
     server::{Server, ServerError, ServerOptions},
 };
 
@@ -123,6 +123,7 @@ impl Node {
             Arc::new(RandomIds),
         )?;
         let demands = Demands { durability: !allow_data_loss };
+        refuse_unfit(&storage, demands).await?;
         let server = Server::start(
             storage.clone(),
             ServerOptions { listen, metrics_listen, credentials, lanes, test_clock, demands },
@@ -150,6 +151,19 @@ impl Node {
     pub async fn stop(self) {
         self.server.stop().await;
         self.storage.close();
+    }
+}
+
+/// Refuses a database that answers and is unfit. One that is away is waited for, and looked at then.
+async fn refuse_unfit(storage: &Storage, demands: Demands) -> Result<(), StorageError> {
+    match fit(storage, demands).await {
+        Err(
+            error @ (StorageError::SchemaVersion { .. } | StorageError::UnsafeDurability { .. }),
+        ) => Err(error),
+        Ok(())
+        | Err(
+            StorageError::Unavailable(_) | StorageError::Refused { .. } | StorageError::Corrupt(_),
+        ) => Ok(()),
     }
 }
 

@@ -174,7 +174,12 @@ pub fn storage(error: &StorageError) -> Status {
             tracing::error!(%error, "the database cannot be used");
             unavailable()
         }
-        StorageError::Refused { source, .. } => {
+        // Without a constraint it was contention, for longer than it was tried.
+        StorageError::Refused { constraint: None, source } => {
+            tracing::warn!(%error, %source, "the database is too contended");
+            unavailable()
+        }
+        StorageError::Refused { constraint: Some(_), source } => {
             tracing::error!(%error, %source, "the database refused a single request");
             internal()
         }

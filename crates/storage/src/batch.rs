@@ -84,7 +84,9 @@ impl Storage {
                 Ok((outcomes, timings)) => {
                     return (outcomes.into_iter().map(Ok).collect(), Some(timings));
                 }
-                Err(error @ StorageError::Refused { .. }) if all.len() > 1 => break error,
+                Err(error) if all.len() > 1 && !matches!(error, StorageError::Unavailable(_)) => {
+                    break error;
+                }
                 Err(error) if error.is_retryable() && tries < MOST_TRIES => {
                     tracing::debug!(%error, tries, requests = all.len(), "trying a batch again");
                     tokio::time::sleep(PAUSE).await;

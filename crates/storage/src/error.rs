@@ -89,10 +89,11 @@ impl From<deadpool_postgres::PoolError> for StorageError {
     }
 }
 
-/// The database is starting, stopping, full or out of connections: waiting helps.
+/// The database is starting, stopping, full or out of connections, or somebody cancelled the statement:
+/// waiting helps, and the outcome of a commit is unknown.
 fn is_transient(code: &SqlState) -> bool {
     let code = code.code();
-    code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") || code == "25P03"
+    ["08", "53", "57P", "57014", "25P03"].iter().any(|class| code.starts_with(class))
 }
 
 /// Two transactions met: trying again helps at once.

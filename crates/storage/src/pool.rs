@@ -25,6 +25,7 @@ const SESSION: &str = "
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
     SET jit = off;
+    SET statement_timeout = 0;
     SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '30s';
     SET timezone = 'UTC'";

@@ -8,6 +8,7 @@ use purse_storage::Clock as _;
 use tonic::{Request, Response, Status};
 
 use crate::{
+    auth::{Role, caller},
     clock::TestClock,
     render,
     status::{self, Violation},
@@ -31,6 +32,7 @@ impl TestClockService for TestClockControl {
         &self,
         request: Request<v1::SetTimeRequest>,
     ) -> Result<Response<v1::SetTimeResponse>, Status> {
+        caller(&request, Role::Admin)?;
         let v1::SetTimeRequest { now } = request.into_inner();
         let now = now.ok_or_else(|| invalid("now", "is missing"))?;
         let now = Timestamp::from_parts(now.seconds, now.nanos)
@@ -43,6 +45,7 @@ impl TestClockService for TestClockControl {
         &self,
         request: Request<v1::AdvanceTimeRequest>,
     ) -> Result<Response<v1::AdvanceTimeResponse>, Status> {
+        caller(&request, Role::Admin)?;
         let v1::AdvanceTimeRequest { by } = request.into_inner();
         let by = by.ok_or_else(|| invalid("by", "is missing"))?;
         let micros = by

@@ -28,9 +28,11 @@ pub fn size(asked: i32) -> Result<i64, Violation> {
 pub struct Query([u8; MARK]);
 
 impl Query {
-    /// The query of a request whose token and size were taken out.
-    pub fn of(query: &impl Message) -> Self {
-        let digest = Sha256::digest(query.encode_to_vec());
+    /// The query of a method's request whose token and size were taken out.
+    pub fn of(method: &str, query: &impl Message) -> Self {
+        let mut digest = Sha256::new_with_prefix(method);
+        digest.update(query.encode_to_vec());
+        let digest = digest.finalize();
         let mut mark = [0; MARK];
         mark.copy_from_slice(&digest[..MARK]);
         Self(mark)
@@ -71,7 +73,11 @@ mod tests {
     use super::*;
 
     fn query(account: &str) -> Query {
-        Query::of(&GetWalletRequest { account: account.to_owned(), asset: String::new() })
+        of_method("ListEntries", account)
+    }
+
+    fn of_method(method: &str, account: &str) -> Query {
+        Query::of(method, &GetWalletRequest { account: account.to_owned(), asset: String::new() })
     }
 
     #[test]
@@ -79,6 +85,7 @@ mod tests {
         let token = query("a").token("42");
         assert_eq!(query("a").cursor(&token).unwrap().as_deref(), Some("42"));
         assert_eq!(query("b").cursor(&token).unwrap_err().field, "page_token");
+        assert_eq!(of_method("ListGrants", "a").cursor(&token).unwrap_err().field, "page_token");
         assert_eq!(query("a").cursor("nonsense!").unwrap_err().field, "page_token");
         assert_eq!(query("a").cursor("").unwrap(), None);
     }

@@ -46,8 +46,8 @@ pub struct TelemetryError(#[from] opentelemetry_otlp::ExporterBuildError);
 
 /// Starts logging to standard error; `RUST_LOG` says what, else `level`. A second call does nothing.
 pub fn init_logs(format: LogFormat, level: &str) {
-    // The SDK reports its own start and end at the level info.
-    let default = format!("{level},opentelemetry=warn,opentelemetry_sdk=warn");
+    // The SDK reports its own start and end at the level info, and the driver every notice.
+    let default = format!("{level},opentelemetry=warn,opentelemetry_sdk=warn,tokio_postgres=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let text = match format {

@@ -49,7 +49,8 @@ pub(super) fn create(
     })
 }
 
-/// Changes settings. Another drawdown policy moves every open grant to its new place.
+/// Changes settings. Another drawdown policy moves every open grant to its new place. What is as asked for
+/// already stays at its version.
 pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<WalletSettings, Stop> {
     let UpdateWallet { drawdown_policy, metadata, expected_version } = update;
     let before = &draft.state().settings;
@@ -60,9 +61,13 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
     if drawdown_policy != before.drawdown_policy && draft.coverage() != Coverage::Complete {
         return Err(Missing::AllOpen.into());
     }
+    let metadata = metadata.as_ref().unwrap_or(&before.metadata);
+    if drawdown_policy == before.drawdown_policy && *metadata == before.metadata {
+        return Ok(WalletSettings::clone(before));
+    }
     Ok(WalletSettings {
         drawdown_policy,
-        metadata: metadata.clone().unwrap_or_else(|| before.metadata.clone()),
+        metadata: metadata.clone(),
         updated_at: draft.now,
         version: before.version + 1,
         ..WalletSettings::clone(before)

@@ -143,7 +143,7 @@ pub fn list_grants(
 ) -> Result<(GrantQuery, page::Query), Status> {
     let (page_size, page_token) = (message.page_size, message.page_token.clone());
     let message = v1::ListGrantsRequest { page_size: 0, page_token: String::new(), ..message };
-    let query = page::Query::of(&message);
+    let query = page::Query::of("ListGrants", &message);
     let v1::ListGrantsRequest { account, asset, category, open_only, page_size: _, page_token: _ } =
         message;
     let mut fields = Fields::default();

@@ -156,7 +156,7 @@ pub fn list_wallets(
 ) -> Result<(WalletQuery, page::Query), Status> {
     let (page_size, page_token) = (message.page_size, message.page_token.clone());
     let message = v1::ListWalletsRequest { page_size: 0, page_token: String::new(), ..message };
-    let query = page::Query::of(&message);
+    let query = page::Query::of("ListWallets", &message);
     let v1::ListWalletsRequest { account, asset, page_size: _, page_token: _ } = message;
     let mut fields = Fields::default();
     let account = (!account.is_empty()).then(|| AccountName::parse(&account));
@@ -189,7 +189,7 @@ pub fn list_entries(
 ) -> Result<(EntryQuery, page::Query), Status> {
     let (page_size, page_token) = (message.page_size, message.page_token.clone());
     let message = v1::ListEntriesRequest { page_size: 0, page_token: String::new(), ..message };
-    let query = page::Query::of(&message);
+    let query = page::Query::of("ListEntries", &message);
     let v1::ListEntriesRequest { account, asset, order, kinds, page_size: _, page_token: _ } =
         message;
     let mut fields = Fields::default();

@@ -242,7 +242,8 @@ pub(super) fn remove_afterwards(root: &Path) -> Result<Child, EmbeddedError> {
     const SCRIPT: &str = r#"
         cat > /dev/null
         for _ in $(seq 300); do
-            [ -e "$1/postgres/postmaster.pid" ] || break
+            server=$(head -n 1 "$1/postgres/postmaster.pid" 2> /dev/null) || break
+            kill -0 "$server" 2> /dev/null || break
             sleep 0.1
         done
         rm -rf -- "$1""#;

@@ -1,6 +1,6 @@
 //! A database that dies is answered for honestly, and its return is noticed without help.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use purse_proto::v1;
 use purse_server::{
@@ -8,6 +8,7 @@ use purse_server::{
     node::{Database, Node, NodeOptions},
 };
 use purse_storage::embedded::Embedded;
+use rustix::process::{Pid, Signal, kill_process};
 use tonic::{Code, Request};
 use tonic_health::pb::health_check_response::ServingStatus;
 
@@ -22,12 +23,12 @@ async fn a_killed_database_gives_unavailable_and_recovers_by_itself() {
     server.fund(ACCOUNT, "100").await;
     server.spend(spend(ACCOUNT, "1", "before")).await.unwrap();
 
-    let pid = cluster.server_pid().unwrap().to_string();
-    Command::new("kill").args(["-9", &pid]).status().unwrap();
+    let killed = cluster.server_pid().unwrap();
+    kill_process(Pid::from_raw(killed).unwrap(), Signal::KILL).unwrap();
     // A backend that outlives its postmaster for a moment may still answer; then come the refusals.
     let during = until_accepted(&server, "during").await;
     assert_eq!(during.balance.unwrap().balance, "98");
-    wait_for_another(&cluster, &pid).await;
+    wait_for_another(&cluster, killed).await;
     assert!(until_accepted(&server, "before").await.replayed);
     assert!(until_accepted(&server, "during").await.replayed);
     server.wait_for(ServingStatus::Serving).await;
@@ -56,9 +57,9 @@ async fn until_accepted(server: &Server, key: &str) -> v1::SpendResponse {
 }
 
 /// Waits until the supervisor has started another server.
-async fn wait_for_another(cluster: &Embedded, killed: &str) {
+async fn wait_for_another(cluster: &Embedded, killed: i32) {
     let started = async {
-        while cluster.server_pid().is_none_or(|pid| pid.to_string() == killed) {
+        while cluster.server_pid().is_none_or(|pid| pid == killed) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

@@ -152,10 +152,8 @@ impl Storage {
             outcomes.push(self.decide_one(client, &mut batch, request).await?);
         }
         let decide = started.elapsed();
-        let has_writes = !batch.writes.is_empty();
-        Box::pin(batch.writes.send(client)).await?;
-        let write = started.elapsed();
-        client.batch_execute(if has_writes { "COMMIT" } else { "ROLLBACK" }).await?;
+        let taken = Box::pin(batch.writes.commit(client)).await?;
+        let write = taken - started;
         let commit = started.elapsed();
         Ok((outcomes, BatchTimings { started, load, decide, write, commit }))
     }

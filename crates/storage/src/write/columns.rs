@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use deadpool_postgres::Client;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Statement, types::ToSql};
 
 use crate::StorageError;
 
@@ -19,26 +19,44 @@ pub(super) trait Rows: Sync {
     fn is_empty(&self) -> bool;
 }
 
-/// Sends the rows of several tables in one round trip: one statement, in which each table's is a part. No two
-/// may write the same row. Tables without rows are left out; without any, nothing is sent.
-pub(super) async fn send(client: &Client, tables: &[&dyn Rows]) -> Result<(), StorageError> {
-    let tables: Vec<&dyn Rows> = tables.iter().copied().filter(|table| !table.is_empty()).collect();
-    let Some((last, others)) = tables.split_last() else { return Ok(()) };
-    let mut sql = String::new();
-    let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
-    for (index, table) in others.iter().enumerate() {
-        let opening = if index == 0 { "WITH " } else { ", " };
-        // Writing to a string does not fail.
-        write!(sql, "{opening}part_{index} AS (").ok();
-        renumber(&mut sql, table.statement(), parameters.len());
-        sql.push(')');
-        parameters.extend(table.parameters());
+/// The rows of several tables as one statement, in which each table's is a part. No two may write the same
+/// row.
+pub(super) struct Together<'a> {
+    statement: Statement,
+    parameters: Vec<&'a (dyn ToSql + Sync)>,
+}
+
+impl<'a> Together<'a> {
+    /// Prepares the statement, on the connection that is to send it. Tables without rows are left out;
+    /// `None`: no table has any.
+    pub(super) async fn prepare(
+        client: &Client,
+        tables: &[&'a dyn Rows],
+    ) -> Result<Option<Self>, StorageError> {
+        let tables: Vec<&dyn Rows> =
+            tables.iter().copied().filter(|table| !table.is_empty()).collect();
+        let Some((last, others)) = tables.split_last() else { return Ok(None) };
+        let mut sql = String::new();
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
+        for (index, table) in others.iter().enumerate() {
+            let opening = if index == 0 { "WITH " } else { ", " };
+            // Writing to a string does not fail.
+            write!(sql, "{opening}part_{index} AS (").ok();
+            renumber(&mut sql, table.statement(), parameters.len());
+            sql.push(')');
+            parameters.extend(table.parameters());
+        }
+        renumber(&mut sql, last.statement(), parameters.len());
+        parameters.extend(last.parameters());
+        let statement = client.prepare_cached(&sql).await?;
+        Ok(Some(Self { statement, parameters }))
     }
-    renumber(&mut sql, last.statement(), parameters.len());
-    parameters.extend(last.parameters());
-    let statement = client.prepare_cached(&sql).await?;
-    client.execute(&statement, &parameters).await?;
-    Ok(())
+
+    /// Sends it, when it is first polled.
+    pub(super) async fn send(&self, client: &Client) -> Result<(), StorageError> {
+        client.execute(&self.statement, &self.parameters).await?;
+        Ok(())
+    }
 }
 
 /// Appends a statement whose parameters come after `before` others.

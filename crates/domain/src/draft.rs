@@ -87,13 +87,12 @@ impl<'a> Draft<'a> {
     ) {
         let balance_before = self.head.balances.balance();
         for (key, allocation) in allocations {
-            let Some(grant) =
+            let Some(mut grant) =
                 self.changed.remove(key).or_else(|| self.state.grants.get(key).cloned())
             else {
                 debug_assert!(false, "grant {} is not held", allocation.grant);
                 continue;
             };
-            let mut grant = grant;
             self.head.balances.book(kind, allocation.amount, grant.activated);
             grant.book(kind, allocation.amount, effective_at);
             self.changed.insert(*key, grant);

@@ -77,48 +77,46 @@ impl Storage {
     /// Runs a batch of requests.
     pub async fn run_batch(&self, requests: &[Request]) -> (Outcomes, Option<BatchTimings>) {
         let all: Vec<&Request> = requests.iter().collect();
-        let mut tries = 0;
-        let error = loop {
-            tries += 1;
-            match Box::pin(self.attempt(&all)).await {
-                Ok((outcomes, timings)) => {
-                    return (outcomes.into_iter().map(Ok).collect(), Some(timings));
-                }
-                Err(error) if all.len() > 1 && !matches!(error, StorageError::Unavailable(_)) => {
-                    break error;
-                }
-                Err(error) if error.is_retryable() && tries < MOST_TRIES => {
-                    tracing::debug!(%error, tries, requests = all.len(), "trying a batch again");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Err(error) => {
-                    let error = Arc::new(error);
-                    return (all.iter().map(|_| Err(Arc::clone(&error))).collect(), None);
-                }
+        let error = match self.try_together(&all).await {
+            Ok((outcomes, timings)) => {
+                return (outcomes.into_iter().map(Ok).collect(), Some(timings));
             }
+            Err(error) => error,
         };
-        tracing::info!(%error, requests = all.len(), "a batch was refused; running its requests one by one");
-        let mut outcomes = Vec::with_capacity(all.len());
-        for request in all {
-            outcomes.push(self.run_alone(request).await);
+        if is_for_one_by_one(&all, &error) {
+            tracing::info!(%error, requests = all.len(), "a batch was refused; running its requests one by one");
+            let mut outcomes = Vec::with_capacity(all.len());
+            for request in all {
+                let alone = self.try_together(&[request]).await;
+                outcomes.extend(match alone {
+                    Ok((outcomes, _)) => outcomes.into_iter().map(Ok).collect::<Outcomes>(),
+                    Err(error) => vec![Err(Arc::new(error))],
+                });
+            }
+            return (outcomes, None);
         }
-        (outcomes, None)
+        let error = Arc::new(error);
+        (all.iter().map(|_| Err(Arc::clone(&error))).collect(), None)
     }
 
-    async fn run_alone(&self, request: &Request) -> Result<Outcome, Arc<StorageError>> {
+    /// Runs requests as one transaction, again while that may help.
+    async fn try_together(
+        &self,
+        requests: &[&Request],
+    ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match Box::pin(self.attempt(&[request])).await {
-                Ok((mut outcomes, _)) => {
-                    return outcomes.pop().ok_or_else(|| {
-                        Arc::new(StorageError::Corrupt("a batch of one has no outcome".to_owned()))
-                    });
-                }
-                Err(error) if error.is_retryable() && tries < MOST_TRIES => {
+            match Box::pin(self.attempt(requests)).await {
+                Err(error)
+                    if error.is_retryable()
+                        && tries < MOST_TRIES
+                        && !is_for_one_by_one(requests, &error) =>
+                {
+                    tracing::debug!(%error, tries, requests = requests.len(), "trying again");
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(error) => return Err(Arc::new(error)),
+                done => return done,
             }
         }
     }
@@ -186,6 +184,11 @@ impl Storage {
         }
         Err(StorageError::Corrupt(format!("wallet {wallet}: grants are lacking without end")))
     }
+}
+
+/// Whether a batch failed for a reason that may be one request's, not all of theirs.
+fn is_for_one_by_one(requests: &[&Request], error: &StorageError) -> bool {
+    requests.len() > 1 && !matches!(error, StorageError::Unavailable(_))
 }
 
 /// A batch while it is decided.

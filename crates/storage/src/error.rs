@@ -54,7 +54,7 @@ impl From<tokio_postgres::Error> for StorageError {
         let Some(refusal) = error.as_db_error() else {
             // A column that does not decode is ours; everything else without a SQLSTATE is the
             // connection.
-            return if error.is_closed() || error.as_db_error().is_none() && is_io(&error) {
+            return if error.is_closed() || is_io(&error) {
                 Self::Unavailable(Box::new(error))
             } else {
                 Self::Corrupt(describe(&error))

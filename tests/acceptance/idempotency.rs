@@ -5,6 +5,7 @@ use purse_domain::{
     PositiveAmount, Reason, Request, Scale, Spend, WalletName,
 };
 use purse_proto::v1;
+use purse_storage::Kept;
 use tonic::Code;
 
 use crate::fixture::{ACCOUNT, ASSET, Server, at_once, grant, refusal, spend};
@@ -54,7 +55,8 @@ async fn a_write_that_was_committed_and_never_answered_is_replayed() {
     server.open(ACCOUNT).await;
     server.fund(ACCOUNT, "100").await;
 
-    let (outcomes, _) = server.node.storage().run_batch(&[domain_spend("10", "k")]).await;
+    let (outcomes, _) =
+        server.node.storage().run_batch(&mut Kept::default(), &[domain_spend("10", "k")]).await;
     assert!(outcomes[0].is_ok());
     server.node.stop().await;
 

@@ -11,6 +11,7 @@ mod database_away;
 mod deadlines;
 mod fixture;
 mod idempotency;
+mod kept_wallets;
 mod large_wallets;
 mod limits;
 mod lists;

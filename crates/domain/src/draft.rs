@@ -28,7 +28,7 @@ impl<'a> Draft<'a> {
     /// Starts from a state at `clock`, or at the wallet's last transaction if the clock is behind it.
     pub fn new(state: &'a WalletState, clock: Timestamp) -> Self {
         let now = clock.max(state.head.recorded_at);
-        let head = Head { recorded_at: now, ..state.head };
+        let head = Head { recorded_at: now, revision: state.head.revision + 1, ..state.head };
         Self { state, now, head, entries: Vec::new(), changed: BTreeMap::new() }
     }
 

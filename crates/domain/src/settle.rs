@@ -73,7 +73,8 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
     let mut draft = Draft::new(state, at);
     settle(&mut draft)?;
     let Draft { head, changed, .. } = draft;
-    let head = Head { recorded_at: state.head.recorded_at, ..head };
+    let Head { recorded_at, revision, .. } = state.head;
+    let head = Head { recorded_at, revision, ..head };
     let mut grants = state.grants.clone();
     grants.extend(changed);
     Ok(WalletState {

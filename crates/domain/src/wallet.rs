@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     Amount, Decision, DrawdownKey, DrawdownPolicy, EntryKind, Grant, GrantNumber, Metadata, Scale,
-    Sequence, SignedAmount, Timestamp, WalletName,
+    Sequence, SignedAmount, Timestamp, WalletName, draft::earliest,
 };
 
 /// A wallet's settings.
@@ -87,6 +87,8 @@ pub struct Head {
     pub next_due_at: Option<Timestamp>,
     /// When the last transaction was recorded; time never runs backwards from here.
     pub recorded_at: Timestamp,
+    /// How many transactions the wallet has seen. Two states of a wallet with one revision are one state.
+    pub revision: i64,
 }
 
 /// Which of the wallet's open grants a [`WalletState`] holds.
@@ -137,6 +139,7 @@ impl WalletState {
             last_grant_number: GrantNumber(0),
             next_due_at: None,
             recorded_at: settings.created_at,
+            revision: 1,
         };
         Self {
             settings: Arc::new(settings),
@@ -165,6 +168,22 @@ impl WalletState {
             }
             self.settings = Arc::new(settings.clone());
         }
+    }
+
+    /// Lets go of what the next command hardly needs: ended grants, and open ones after the first `most`.
+    pub fn trim(&mut self, most: usize) {
+        self.grants.retain(|_, grant| grant.is_open());
+        let Some(first_dropped) = self.grants.keys().nth(most).copied() else { return };
+        let dropped = self.grants.split_off(&first_dropped);
+        let dropped_due = dropped.values().filter_map(Grant::due_at).min();
+        let last = self.grants.keys().next_back().copied();
+        self.coverage = match self.coverage {
+            Coverage::Complete => Coverage::Partial { drawn_to: last, next_due_at: dropped_due },
+            Coverage::Partial { drawn_to, next_due_at } => Coverage::Partial {
+                drawn_to: drawn_to.min(last),
+                next_due_at: earliest(next_due_at, dropped_due),
+            },
+        };
     }
 
     /// A change of policy is decided over all open grants, so the coverage stays complete.

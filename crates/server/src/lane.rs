@@ -9,7 +9,7 @@
 use std::{sync::Arc, time::Instant};
 
 use purse_domain::{AccountId, Request};
-use purse_storage::{BatchTimings, Outcome, Storage, StorageError};
+use purse_storage::{BatchTimings, Kept, Outcome, Storage, StorageError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
@@ -125,6 +125,7 @@ impl Waiting {
 
 async fn run(storage: Storage, mut waiting: Waiting, metrics: Arc<Metrics>) {
     let mut jobs = Vec::with_capacity(MOST_IN_BATCH);
+    let mut kept = Kept::default();
     loop {
         waiting.next(&mut jobs).await;
         if jobs.is_empty() {
@@ -138,7 +139,7 @@ async fn run(storage: Storage, mut waiting: Waiting, metrics: Arc<Metrics>) {
         if requests.is_empty() {
             continue;
         }
-        let (outcomes, timings) = storage.run_batch(&requests).await;
+        let (outcomes, timings) = storage.run_batch(&mut kept, &requests).await;
         metrics.batch(requests.len(), timings.as_ref());
         for ((waiting_since, reply), outcome) in replies.into_iter().zip(outcomes) {
             metrics.lane_wait(taken - waiting_since);

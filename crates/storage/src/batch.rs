@@ -12,13 +12,13 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, NamespaceId,
+    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Missing, NamespaceId,
     POLICY_VERSION, Rejection, Request, Scale, Transaction, TransactionId, TransactionKind,
     Verdict, WalletId, WalletState, decide,
 };
 
 use crate::{
-    Storage, StorageError,
+    Kept, Storage, StorageError,
     load::{Loaded, load, load_missing},
     replay::UsedKey,
     write::Writes,
@@ -74,10 +74,17 @@ pub struct BatchTimings {
 pub type Outcomes = Vec<Result<Outcome, Arc<StorageError>>>;
 
 impl Storage {
-    /// Runs a batch of requests.
-    pub async fn run_batch(&self, requests: &[Request]) -> (Outcomes, Option<BatchTimings>) {
+    /// Runs a batch of requests. `kept` is its lane's; an empty one serves as well.
+    pub async fn run_batch(
+        &self,
+        kept: &mut Kept,
+        requests: &[Request],
+    ) -> (Outcomes, Option<BatchTimings>) {
         let all: Vec<&Request> = requests.iter().collect();
-        let error = match self.try_together(&all).await {
+        if let Some((outcomes, timings)) = self.try_on_kept(kept, &all).await {
+            return (outcomes.into_iter().map(Ok).collect(), Some(timings));
+        }
+        let error = match self.try_together(kept, &all).await {
             Ok((outcomes, timings)) => {
                 return (outcomes.into_iter().map(Ok).collect(), Some(timings));
             }
@@ -87,7 +94,7 @@ impl Storage {
             tracing::info!(%error, requests = all.len(), "a batch was refused; running its requests one by one");
             let mut outcomes = Vec::with_capacity(all.len());
             for request in all {
-                let alone = self.try_together(&[request]).await;
+                let alone = self.try_together(kept, &[request]).await;
                 outcomes.extend(match alone {
                     Ok((outcomes, _)) => outcomes.into_iter().map(Ok).collect::<Outcomes>(),
                     Err(error) => vec![Err(Arc::new(error))],
@@ -99,15 +106,58 @@ impl Storage {
         (all.iter().map(|_| Err(Arc::clone(&error))).collect(), None)
     }
 
+    /// Runs requests on kept wallets as one statement. `None`: nothing was written, or nobody knows whether,
+    /// and they have to run on wallets that are read.
+    async fn try_on_kept(
+        &self,
+        kept: &mut Kept,
+        requests: &[&Request],
+    ) -> Option<(Vec<Outcome>, BatchTimings)> {
+        let started = Instant::now();
+        let mut batch = Batch::new(Loaded { wallets: kept.take(requests)?, ..Loaded::default() });
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            match batch.decide(self, request) {
+                Ok(outcome @ Outcome::Accepted(_)) => outcomes.push(outcome),
+                Ok(Outcome::Rejected(_)) | Err(_) => return None,
+            }
+        }
+        let decide = started.elapsed();
+        let Batch { wallets, writes, .. } = batch;
+        if let Err(error) = self.write_at_once(writes).await {
+            tracing::debug!(%error, requests = requests.len(), "kept wallets were of no use");
+            kept.was_refused();
+            return None;
+        }
+        kept.held_true();
+        kept.put(wallets);
+        let write = started.elapsed();
+        Some((
+            outcomes,
+            BatchTimings { started, load: Duration::ZERO, decide, write, commit: write },
+        ))
+    }
+
+    /// Writes as a transaction of its own. On any error its connection is dropped.
+    async fn write_at_once(&self, writes: Writes) -> Result<(), StorageError> {
+        let client = self.writer().await?;
+        let written = Box::pin(writes.send_and_commit(&client)).await;
+        if written.is_err() {
+            drop(Client::take(client));
+        }
+        written
+    }
+
     /// Runs requests as one transaction, again while that may help.
     async fn try_together(
         &self,
+        kept: &mut Kept,
         requests: &[&Request],
     ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match Box::pin(self.attempt(requests)).await {
+            match Box::pin(self.attempt(kept, requests)).await {
                 Err(error)
                     if error.is_retryable()
                         && tries < MOST_TRIES
@@ -124,12 +174,16 @@ impl Storage {
     /// One transaction. On any error its connection is dropped, which rolls it back.
     async fn attempt(
         &self,
+        kept: &mut Kept,
         requests: &[&Request],
     ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
         let started = Instant::now();
         let client = self.writer().await?;
         match Box::pin(self.attempt_on(&client, requests, started)).await {
-            Ok(done) => Ok(done),
+            Ok((outcomes, timings, wallets)) => {
+                kept.put(wallets);
+                Ok((outcomes, timings))
+            }
             Err(error) => {
                 drop(Client::take(client));
                 Err(error)
@@ -142,7 +196,7 @@ impl Storage {
         client: &Client,
         requests: &[&Request],
         started: Instant,
-    ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
+    ) -> Result<(Vec<Outcome>, BatchTimings, HashMap<WalletId, WalletState>), StorageError> {
         let mut batch = Batch::new(load(client, requests).await?);
         let load = started.elapsed();
         let mut outcomes = Vec::with_capacity(requests.len());
@@ -150,10 +204,11 @@ impl Storage {
             outcomes.push(self.decide_one(client, &mut batch, request).await?);
         }
         let decide = started.elapsed();
-        let taken = Box::pin(batch.writes.commit(client)).await?;
+        let Batch { wallets, writes, .. } = batch;
+        let taken = Box::pin(writes.commit(client)).await?;
         let write = taken - started;
         let commit = started.elapsed();
-        Ok((outcomes, BatchTimings { started, load, decide, write, commit }))
+        Ok((outcomes, BatchTimings { started, load, decide, write, commit }, wallets))
     }
 
     async fn decide_one(
@@ -165,23 +220,16 @@ impl Storage {
         if let Some(known) = batch.answer_known(client, request).await? {
             return Ok(known);
         }
-        let with_scale = batch.with_asset_scale(request);
-        let request = with_scale.as_ref().unwrap_or(request);
-        let wallet = request.wallet.wallet_id;
         for _ in 0..MOST_LOADS {
-            let clock = self.clock().now();
-            match decide(batch.wallets.get(&wallet), request, clock) {
-                Verdict::Rejected(rejection) => return Ok(Outcome::Rejected(rejection)),
-                Verdict::Accepted(decision) => {
-                    let id = self.ids().transaction_id(decision.now);
-                    return Ok(batch.accept(request, &decision, id));
-                }
-                Verdict::Lacking(missing) => match batch.wallets.get_mut(&wallet) {
+            match batch.decide(self, request) {
+                Ok(outcome) => return Ok(outcome),
+                Err(missing) => match batch.wallets.get_mut(&request.wallet.wallet_id) {
                     Some(state) => load_missing(client, state, missing).await?,
                     None => break,
                 },
             }
         }
+        let wallet = request.wallet.wallet_id;
         Err(StorageError::Corrupt(format!("wallet {wallet}: grants are lacking without end")))
     }
 }
@@ -206,39 +254,39 @@ impl Batch {
         Self { wallets, assets, used: keys, answered: HashMap::new(), writes: Writes::default() }
     }
 
-    /// The answer to a request whose key was used before, in an earlier transaction or in this batch.
+    /// The answer to a request whose key an earlier transaction used.
     async fn answer_known(
         &self,
         client: &Client,
         request: &Request,
     ) -> Result<Option<Outcome>, StorageError> {
-        let key = (request.wallet.account_id, request.key.as_str().to_owned());
-        let replay = |transaction| {
-            Outcome::Accepted(Answer {
-                transaction,
-                replayed: true,
-                changes: true,
-                previewed: false,
-            })
-        };
-        let reused = |transaction| {
-            Outcome::Rejected(Rejection::IdempotencyKeyReused {
-                key: request.key.clone(),
-                transaction,
-            })
-        };
-        if let Some((fingerprint, transaction)) = self.answered.get(&key) {
-            return Ok(Some(if *fingerprint == request.fingerprint {
-                replay(Arc::clone(transaction))
-            } else {
-                reused(transaction.id)
-            }));
-        }
-        let Some(used) = self.used.get(&key) else { return Ok(None) };
+        let Some(used) = self.used.get(&key_of(request)) else { return Ok(None) };
         if used.fingerprint != request.fingerprint {
-            return Ok(Some(reused(used.transaction_id)));
+            return Ok(Some(reused(request, used.transaction_id)));
         }
-        Ok(Some(replay(Arc::new(used.transaction(client, &request.wallet).await?))))
+        Ok(Some(replayed(Arc::new(used.transaction(client, &request.wallet).await?))))
+    }
+
+    /// Decides a request whose key no earlier transaction used, on what the requests before it left.
+    fn decide(&mut self, storage: &Storage, request: &Request) -> Result<Outcome, Missing> {
+        if let Some((fingerprint, transaction)) = self.answered.get(&key_of(request)) {
+            return Ok(if *fingerprint == request.fingerprint {
+                replayed(Arc::clone(transaction))
+            } else {
+                reused(request, transaction.id)
+            });
+        }
+        let with_scale = self.with_asset_scale(request);
+        let request = with_scale.as_ref().unwrap_or(request);
+        let clock = storage.clock().now();
+        match decide(self.wallets.get(&request.wallet.wallet_id), request, clock) {
+            Verdict::Rejected(rejection) => Ok(Outcome::Rejected(rejection)),
+            Verdict::Lacking(missing) => Err(missing),
+            Verdict::Accepted(decision) => {
+                let id = storage.ids().transaction_id(decision.now);
+                Ok(self.accept(request, &decision, id))
+            }
+        }
     }
 
     /// A request to open a wallet, with the scale that its asset has.
@@ -281,11 +329,21 @@ impl Batch {
             state.apply(decision);
             self.writes.add(request, transaction, decision, existed, state);
         }
-        self.answered.insert(
-            (name.account_id, request.key.as_str().to_owned()),
-            (request.fingerprint, Arc::clone(transaction)),
-        );
+        self.answered.insert(key_of(request), (request.fingerprint, Arc::clone(transaction)));
     }
+}
+
+/// What a key is unique in: its account.
+fn key_of(request: &Request) -> (AccountId, String) {
+    (request.wallet.account_id, request.key.as_str().to_owned())
+}
+
+fn replayed(transaction: Arc<Transaction>) -> Outcome {
+    Outcome::Accepted(Answer { transaction, replayed: true, changes: true, previewed: false })
+}
+
+fn reused(request: &Request, transaction: TransactionId) -> Outcome {
+    Outcome::Rejected(Rejection::IdempotencyKeyReused { key: request.key.clone(), transaction })
 }
 
 /// The record of an accepted request.

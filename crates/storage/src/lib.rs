@@ -6,7 +6,8 @@
 //! In reading order:
 //!
 //! * [`environment`]: the injected clock and ids;
-//! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps;
+//! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps, and [`kept`], which
+//!   spares most batches the load;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
 //! * [`row`]: how domain values and columns correspond;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
@@ -17,6 +18,7 @@ pub mod batch;
 pub mod embedded;
 pub mod environment;
 pub mod error;
+pub mod kept;
 pub mod load;
 pub mod migrate;
 pub mod pool;
@@ -28,6 +30,7 @@ pub mod write;
 pub use batch::{Answer, BatchTimings, Outcome};
 pub use environment::{Clock, IdSource};
 pub use error::StorageError;
+pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
     BalanceAt, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord, WalletQuery,

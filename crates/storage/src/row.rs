@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{
     Row,
-    types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked},
+    types::{FromSql, IsNull, Json, ToSql, Type, accepts, to_sql_checked},
 };
 
 use crate::StorageError;
@@ -166,10 +166,13 @@ pub(crate) fn policy(code: i16) -> Result<DrawdownPolicy, StorageError> {
     }
 }
 
-/// Metadata as JSON text; nothing for none, which costs no byte.
-pub(crate) fn metadata_json(metadata: &Metadata) -> Option<String> {
+/// Metadata as JSON.
+pub(crate) type MetadataJson = Json<BTreeMap<String, String>>;
+
+/// Nothing for none, which costs no byte.
+pub(crate) fn metadata_json(metadata: &Metadata) -> Option<MetadataJson> {
     let map = metadata.as_map();
-    (!map.is_empty()).then(|| serde_json::json!(map).to_string())
+    (!map.is_empty()).then(|| Json(map.clone()))
 }
 
 /// The columns of [`settings`], in any statement that reads a wallet `w`.
@@ -214,7 +217,8 @@ macro_rules! head_columns {
          w.last_sequence,
          w.last_grant_number,
          w.next_due_at,
-         w.recorded_at"
+         w.recorded_at,
+         w.revision"
     };
 }
 pub(crate) use head_columns;
@@ -226,6 +230,7 @@ pub(crate) fn head(columns: &mut Columns<'_>) -> Result<Head, StorageError> {
         last_grant_number: GrantNumber(columns.take()?),
         next_due_at: columns.instant_or_never()?,
         recorded_at: columns.instant()?,
+        revision: columns.take()?,
     })
 }
 
@@ -307,16 +312,15 @@ pub(crate) struct SettingsSnapshot {
 }
 
 impl SettingsSnapshot {
-    pub(crate) fn json(settings: &WalletSettings) -> String {
-        let snapshot = Self {
+    pub(crate) fn of(settings: &WalletSettings) -> Self {
+        Self {
             scale: settings.scale.places(),
             drawdown_policy: policy_code(settings.drawdown_policy),
             metadata: settings.metadata.as_map().clone(),
             created_at_micros: settings.created_at.micros(),
             updated_at_micros: settings.updated_at.micros(),
             version: settings.version,
-        };
-        serde_json::json!(snapshot).to_string()
+        }
     }
 
     pub(crate) fn parse(json: &str, name: WalletName) -> Result<WalletSettings, StorageError> {

@@ -1,13 +1,13 @@
-//! Writing what a batch decided: arrays through `unnest`, the statements of all tables sent as one, and the
-//! commit right behind it.
+//! Writing what a batch decided: an array of rows a table through `unnest`, the statements of all tables sent
+//! as one, and the commit right behind it.
 //!
 //! That is safe because it is one statement: if it fails, PostgreSQL takes the commit for a rollback, and if
 //! it never left, the commit ends an empty transaction. Half a batch can not become durable.
 
 mod assets;
-mod columns;
 mod entries;
 mod grants;
+mod together;
 mod transactions;
 mod wallets;
 
@@ -17,16 +17,21 @@ use deadpool_postgres::Client;
 use purse_domain::{Decision, Request, Scale, Transaction, WalletState};
 
 use crate::StorageError;
-use columns::{Rows, Together};
+use assets::AssetRow;
+use entries::EntryRow;
+use grants::{GrantChange, GrantPlace, GrantRow, Grants};
+use together::{Rows, Together};
+use transactions::TransactionRow;
+use wallets::{SettingsChange, WalletHead, WalletRow, Wallets};
 
 /// All rows of a batch, gathered while it is decided.
 #[derive(Debug, Default)]
 pub(crate) struct Writes {
-    transactions: transactions::Transactions,
-    entries: entries::Entries,
-    wallets: wallets::Wallets,
-    grants: grants::Grants,
-    assets: assets::Assets,
+    transactions: Vec<TransactionRow>,
+    entries: Vec<EntryRow>,
+    wallets: Wallets,
+    grants: Grants,
+    assets: Vec<AssetRow>,
 }
 
 impl Writes {
@@ -41,10 +46,10 @@ impl Writes {
         after: &WalletState,
     ) {
         let name = &request.wallet;
-        self.transactions.add(name, transaction);
+        self.transactions.push(TransactionRow::new(name, transaction));
         for (index, entry) in decision.entries.iter().enumerate() {
             let owner = (index >= decision.settled).then_some(transaction.id);
-            self.entries.add(name, entry, owner);
+            self.entries.push(EntryRow::new(name, entry, owner));
         }
         self.grants.add(name, decision, transaction.id, after);
         self.wallets.add(existed, decision, after);
@@ -52,23 +57,20 @@ impl Writes {
 
     /// Adds an asset that a wallet was just created of.
     pub(crate) fn add_asset(&mut self, request: &Request, scale: Scale, transaction: &Transaction) {
-        self.assets.add(&request.wallet, scale, transaction.recorded_at);
+        self.assets.push(AssetRow::new(&request.wallet, scale, transaction.recorded_at));
     }
 
-    /// Sends everything and commits. Answers when the rows were taken; the commit is durable on return.
+    /// Sends everything and commits the transaction that was begun. Answers when the rows were taken; the
+    /// commit is durable on return.
     pub(crate) async fn commit(self, client: &Client) -> Result<Instant, StorageError> {
-        let Self { transactions, entries, wallets, grants, assets } = self;
-        let (heads, new_wallets, settings) = wallets.rows();
-        let (changed_grants, new_grants, places) = grants.rows();
+        let tables = self.tables();
         // Seldom, and of rows that the statement below may touch too: before it. Then there are two, and the
         // commit must wait.
-        let seldom = Together::prepare(client, &[&settings, &places]).await?;
+        let seldom = Together::prepare(client, &tables.seldom()).await?;
         if let Some(seldom) = &seldom {
             seldom.send(client).await?;
         }
-        let rows: [&dyn Rows; 7] =
-            [&assets, &new_wallets, &new_grants, &transactions, &entries, &heads, &changed_grants];
-        let Some(all) = Together::prepare(client, &rows).await? else {
+        let Some(all) = Together::prepare(client, &tables.usual()).await? else {
             client.batch_execute("ROLLBACK").await?;
             return Ok(Instant::now());
         };
@@ -90,5 +92,69 @@ impl Writes {
         let taken = sent?;
         committed?;
         Ok(taken)
+    }
+
+    /// Sends everything outside of any transaction: one statement, which is one of its own and durable on
+    /// return. There must be no changed settings and places.
+    pub(crate) async fn send_and_commit(self, client: &Client) -> Result<(), StorageError> {
+        let tables = self.tables();
+        debug_assert!(
+            tables.seldom().iter().all(|rows| rows.is_empty()),
+            "that takes two statements"
+        );
+        match Together::prepare(client, &tables.usual()).await? {
+            Some(all) => all.send(client).await,
+            None => Ok(()),
+        }
+    }
+
+    fn tables(self) -> Tables {
+        let Self { transactions, entries, wallets, grants, assets } = self;
+        let (heads, wallets, settings) = wallets.rows();
+        let (grant_changes, grants, places) = grants.rows();
+        Tables {
+            assets,
+            wallets,
+            grants,
+            transactions,
+            entries,
+            grant_changes,
+            heads,
+            settings,
+            places,
+        }
+    }
+}
+
+/// The rows of a batch, by what is done with them.
+struct Tables {
+    assets: Vec<AssetRow>,
+    wallets: Vec<WalletRow>,
+    grants: Vec<GrantRow>,
+    transactions: Vec<TransactionRow>,
+    entries: Vec<EntryRow>,
+    grant_changes: Vec<GrantChange>,
+    heads: Vec<WalletHead>,
+    settings: Vec<SettingsChange>,
+    places: Vec<GrantPlace>,
+}
+
+impl Tables {
+    fn seldom(&self) -> [&dyn Rows; 2] {
+        [&self.settings, &self.places]
+    }
+
+    /// PostgreSQL does the last part first: it locks the wallets, in id order, and fails if one has changed
+    /// since it was read.
+    fn usual(&self) -> [&dyn Rows; 7] {
+        [
+            &self.assets,
+            &self.wallets,
+            &self.grants,
+            &self.transactions,
+            &self.entries,
+            &self.grant_changes,
+            &self.heads,
+        ]
     }
 }

@@ -86,6 +86,36 @@ proptest! {
     }
 
     #[test]
+    fn a_kept_state_decides_as_all_grants_do(
+        program in programs_with_a_bad_clock(40),
+        habits in habits(),
+        most in 1..5_usize,
+    ) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        let mut kept = ledger.state.clone();
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            let request = request(&step.action, clock);
+            let store = Store { database: ledger.state.clone(), habits: habits.clone() };
+            // What names a grant or looks back is not decided on a kept state.
+            let looks_up = request.command.grant_number().is_some()
+                || request.command.occurred_at().is_some();
+            let mut verdict = decide(Some(&kept), &request, clock);
+            if looks_up || matches!(verdict, Verdict::Lacking(_)) {
+                kept = store.load(std::slice::from_ref(&request));
+                verdict = store.decide(&mut kept, &request, clock)?;
+            }
+            if let Verdict::Accepted(decision) = &verdict {
+                kept.apply(decision);
+            }
+            kept.trim(most);
+            let complete = ledger.run(&step.action, clock);
+            same(&verdict, &complete, &ledger)?;
+        }
+    }
+
+    #[test]
     fn settling_on_demand_gives_the_balances_that_all_grants_give(
         program in programs_with_a_bad_clock(30),
         habits in habits(),

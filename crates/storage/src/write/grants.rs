@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use postgres_types::ToSql;
 use purse_domain::{
-    AccountId, Decision, DrawdownKey, Grant, GrantNumber, OperationName, TransactionId, WalletId,
-    WalletName, WalletState,
+    AccountId, Decision, DrawdownKey, Grant, GrantNumber, GrantParts, GrantTerms, TransactionId,
+    WalletId, WalletName, WalletState,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::columns::columns;
+use super::together::Row;
 use crate::row::Instant;
 
 type GrantId = (AccountId, WalletId, GrantNumber);
@@ -56,187 +57,182 @@ impl Grants {
     }
 
     /// As rows: those that changed, new ones, and places.
-    pub(super) fn rows(&self) -> (ChangedGrants, NewGrants, Places) {
-        let mut updates = ChangedGrants::default();
-        let mut inserts = NewGrants::default();
-        let mut places = Places::default();
+    pub(super) fn rows(&self) -> (Vec<GrantChange>, Vec<GrantRow>, Vec<GrantPlace>) {
+        let (mut changes, mut new) = (Vec::new(), Vec::new());
         for (id, grant) in &self.changed {
             match self.new.get(id) {
-                Some(new) => inserts.add(*id, grant, new),
-                None => updates.add(*id, grant),
+                Some(made) => new.push(GrantRow::new(*id, grant, made)),
+                None => changes.push(GrantChange::new(*id, grant)),
             }
         }
-        for (id, place) in &self.moved {
-            places.add(*id, place);
+        let places = self.moved.iter().map(|(id, place)| GrantPlace::new(*id, place));
+        (changes, new, places.collect())
+    }
+}
+
+/// What can change of a grant. A spend changes no indexed column unless it uses the grant up, so the update
+/// stays on its page.
+#[derive(Debug, ToSql)]
+#[postgres(name = "grant_change")]
+pub(super) struct GrantChange {
+    account_id: Uuid,
+    wallet_id: Uuid,
+    grant_number: i32,
+    activated: bool,
+    expired_at: Option<Instant>,
+    available: Decimal,
+    held: Decimal,
+    consumed: Decimal,
+    expired: Decimal,
+    voided: Decimal,
+    revoked: Decimal,
+    transferred_out: Decimal,
+    open: bool,
+    due_at: Option<Instant>,
+}
+
+impl Row for GrantChange {
+    const STATEMENT: &'static str = "
+        UPDATE grants AS g
+        SET activated = r.activated,
+            expired_at = r.expired_at,
+            available = r.available,
+            held = r.held,
+            consumed = r.consumed,
+            expired = r.expired,
+            voided = r.voided,
+            revoked = r.revoked,
+            transferred_out = r.transferred_out,
+            open = r.open,
+            due_at = r.due_at
+        FROM unnest($1::grant_change[]) AS r
+        WHERE g.account_id = r.account_id AND g.wallet_id = r.wallet_id
+            AND g.grant_number = r.grant_number";
+}
+
+impl GrantChange {
+    fn new((account, wallet, number): GrantId, grant: &Grant) -> Self {
+        let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
+            &grant.parts;
+        Self {
+            account_id: account.uuid(),
+            wallet_id: wallet.uuid(),
+            grant_number: number.0,
+            activated: grant.activated,
+            expired_at: grant.expired_at.map(Instant),
+            available: available.decimal(),
+            held: held.decimal(),
+            consumed: consumed.decimal(),
+            expired: expired.decimal(),
+            voided: voided.decimal(),
+            revoked: revoked.decimal(),
+            transferred_out: transferred_out.decimal(),
+            open: grant.is_open(),
+            due_at: grant.due_at().map(Instant),
         }
-        (updates, inserts, places)
     }
 }
 
-columns!(
-    /// What can change of a grant. A spend changes no indexed column unless it uses the grant up, so the
-    /// update stays on its page.
-    ChangedGrants,
-    "UPDATE grants AS g
-     SET activated = u.activated,
-         expired_at = u.expired_at,
-         available = u.available,
-         held = u.held,
-         consumed = u.consumed,
-         expired = u.expired,
-         voided = u.voided,
-         revoked = u.revoked,
-         transferred_out = u.transferred_out,
-         open = u.open,
-         due_at = u.due_at
-     FROM unnest($1::UUID[], $2::UUID[], $3::INTEGER[], $4::BOOLEAN[], $5::TIMESTAMPTZ[],
-         $6::NUMERIC[], $7::NUMERIC[], $8::NUMERIC[], $9::NUMERIC[], $10::NUMERIC[],
-         $11::NUMERIC[], $12::NUMERIC[], $13::BOOLEAN[], $14::TIMESTAMPTZ[])
-     AS u (account_id, wallet_id, grant_number, activated, expired_at, available, held, consumed,
-         expired, voided, revoked, transferred_out, open, due_at)
-     WHERE g.account_id = u.account_id AND g.wallet_id = u.wallet_id
-         AND g.grant_number = u.grant_number",
-    {
-        account_id: Uuid,
-        wallet_id: Uuid,
-        grant_number: i32,
-        activated: bool,
-        expired_at: Option<Instant>,
-        available: Decimal,
-        held: Decimal,
-        consumed: Decimal,
-        expired: Decimal,
-        voided: Decimal,
-        revoked: Decimal,
-        transferred_out: Decimal,
-        open: bool,
-        due_at: Option<Instant>,
-    }
-);
+/// A row of `grants`.
+#[derive(Debug, ToSql)]
+#[postgres(name = "grant_row")]
+pub(super) struct GrantRow {
+    account_id: Uuid,
+    wallet_id: Uuid,
+    grant_number: i32,
+    transaction_id: Uuid,
+    granted_at: Instant,
+    amount: Decimal,
+    effective_at: Instant,
+    expires_at: Option<Instant>,
+    priority: i32,
+    category: String,
+    cost_basis: Decimal,
+    applies_to: Vec<String>,
+    activated: bool,
+    expired_at: Option<Instant>,
+    available: Decimal,
+    held: Decimal,
+    consumed: Decimal,
+    expired: Decimal,
+    voided: Decimal,
+    revoked: Decimal,
+    transferred_out: Decimal,
+    open: bool,
+    due_at: Option<Instant>,
+    drawdown_key: Vec<u8>,
+}
 
-impl ChangedGrants {
-    fn add(&mut self, (account, wallet, number): GrantId, grant: &Grant) {
-        let parts = &grant.parts;
-        self.account_id.push(account.uuid());
-        self.wallet_id.push(wallet.uuid());
-        self.grant_number.push(number.0);
-        self.activated.push(grant.activated);
-        self.expired_at.push(grant.expired_at.map(Instant));
-        self.available.push(parts.available.decimal());
-        self.held.push(parts.held.decimal());
-        self.consumed.push(parts.consumed.decimal());
-        self.expired.push(parts.expired.decimal());
-        self.voided.push(parts.voided.decimal());
-        self.revoked.push(parts.revoked.decimal());
-        self.transferred_out.push(parts.transferred_out.decimal());
-        self.open.push(grant.is_open());
-        self.due_at.push(grant.due_at().map(Instant));
+impl Row for GrantRow {
+    const STATEMENT: &'static str = "
+        INSERT INTO grants (account_id, wallet_id, grant_number, transaction_id, granted_at,
+            amount, effective_at, expires_at, priority, category, cost_basis, applies_to,
+            activated, expired_at, available, held, consumed, expired, voided, revoked,
+            transferred_out, open, due_at, drawdown_key)
+        SELECT r.* FROM unnest($1::grant_row[]) AS r";
+}
+
+impl GrantRow {
+    fn new((account, wallet, number): GrantId, grant: &Grant, new: &New) -> Self {
+        let GrantTerms { amount, window, priority, category, cost_basis, applies_to } =
+            &*grant.terms;
+        let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
+            &grant.parts;
+        Self {
+            account_id: account.uuid(),
+            wallet_id: wallet.uuid(),
+            grant_number: number.0,
+            transaction_id: new.transaction.uuid(),
+            granted_at: Instant(grant.granted_at),
+            amount: amount.get().decimal(),
+            effective_at: Instant(window.effective_at()),
+            expires_at: window.expires_at().map(Instant),
+            priority: priority.get(),
+            category: category.as_str().to_owned(),
+            cost_basis: cost_basis.decimal(),
+            applies_to: applies_to.iter().map(|name| name.as_str().to_owned()).collect(),
+            activated: grant.activated,
+            expired_at: grant.expired_at.map(Instant),
+            available: available.decimal(),
+            held: held.decimal(),
+            consumed: consumed.decimal(),
+            expired: expired.decimal(),
+            voided: voided.decimal(),
+            revoked: revoked.decimal(),
+            transferred_out: transferred_out.decimal(),
+            open: grant.is_open(),
+            due_at: grant.due_at().map(Instant),
+            drawdown_key: new.place.as_bytes().to_vec(),
+        }
     }
 }
 
-columns!(
-    /// Grants that were made in this batch. Arrays of arrays do not unnest, so `applies_to` travels as
-    /// text; codes hold no comma.
-    NewGrants,
-    "INSERT INTO grants (account_id, wallet_id, grant_number, transaction_id, granted_at, amount,
-         effective_at, expires_at, priority, category, cost_basis, applies_to, activated,
-         expired_at, available, held, consumed, expired, voided, revoked, transferred_out, open,
-         due_at, drawdown_key)
-     SELECT account_id, wallet_id, grant_number, transaction_id, granted_at, amount,
-         effective_at, expires_at, priority, category, cost_basis,
-         string_to_array(applies_to, ','), activated,
-         expired_at, available, held, consumed, expired, voided, revoked, transferred_out, open,
-         due_at, drawdown_key
-     FROM unnest($1::UUID[], $2::UUID[], $3::INTEGER[], $4::UUID[], $5::TIMESTAMPTZ[],
-         $6::NUMERIC[], $7::TIMESTAMPTZ[], $8::TIMESTAMPTZ[], $9::INTEGER[], $10::TEXT[],
-         $11::NUMERIC[], $12::TEXT[], $13::BOOLEAN[], $14::TIMESTAMPTZ[], $15::NUMERIC[],
-         $16::NUMERIC[], $17::NUMERIC[], $18::NUMERIC[], $19::NUMERIC[], $20::NUMERIC[],
-         $21::NUMERIC[], $22::BOOLEAN[], $23::TIMESTAMPTZ[], $24::BYTEA[])
-     AS u (account_id, wallet_id, grant_number, transaction_id, granted_at, amount,
-         effective_at, expires_at, priority, category, cost_basis, applies_to, activated,
-         expired_at, available, held, consumed, expired, voided, revoked, transferred_out, open,
-         due_at, drawdown_key)",
-    {
-        account_id: Uuid,
-        wallet_id: Uuid,
-        grant_number: i32,
-        transaction_id: Uuid,
-        granted_at: Instant,
-        amount: Decimal,
-        effective_at: Instant,
-        expires_at: Option<Instant>,
-        priority: i32,
-        category: String,
-        cost_basis: Decimal,
-        applies_to: String,
-        activated: bool,
-        expired_at: Option<Instant>,
-        available: Decimal,
-        held: Decimal,
-        consumed: Decimal,
-        expired: Decimal,
-        voided: Decimal,
-        revoked: Decimal,
-        transferred_out: Decimal,
-        open: bool,
-        due_at: Option<Instant>,
-        drawdown_key: Vec<u8>,
-    }
-);
-
-impl NewGrants {
-    fn add(&mut self, (account, wallet, number): GrantId, grant: &Grant, new: &New) {
-        let (terms, parts) = (&grant.terms, &grant.parts);
-        let operations: Vec<&str> = terms.applies_to.iter().map(OperationName::as_str).collect();
-        self.account_id.push(account.uuid());
-        self.wallet_id.push(wallet.uuid());
-        self.grant_number.push(number.0);
-        self.transaction_id.push(new.transaction.uuid());
-        self.granted_at.push(Instant(grant.granted_at));
-        self.amount.push(terms.amount.get().decimal());
-        self.effective_at.push(Instant(terms.window.effective_at()));
-        self.expires_at.push(terms.window.expires_at().map(Instant));
-        self.priority.push(terms.priority.get());
-        self.category.push(terms.category.as_str().to_owned());
-        self.cost_basis.push(terms.cost_basis.decimal());
-        self.applies_to.push(operations.join(","));
-        self.activated.push(grant.activated);
-        self.expired_at.push(grant.expired_at.map(Instant));
-        self.available.push(parts.available.decimal());
-        self.held.push(parts.held.decimal());
-        self.consumed.push(parts.consumed.decimal());
-        self.expired.push(parts.expired.decimal());
-        self.voided.push(parts.voided.decimal());
-        self.revoked.push(parts.revoked.decimal());
-        self.transferred_out.push(parts.transferred_out.decimal());
-        self.open.push(grant.is_open());
-        self.due_at.push(grant.due_at().map(Instant));
-        self.drawdown_key.push(new.place.as_bytes().to_vec());
-    }
+/// A new place in the drawdown order, after a change of policy.
+#[derive(Debug, ToSql)]
+#[postgres(name = "grant_place")]
+pub(super) struct GrantPlace {
+    account_id: Uuid,
+    wallet_id: Uuid,
+    grant_number: i32,
+    drawdown_key: Vec<u8>,
 }
 
-columns!(
-    /// New places in the drawdown order, after a change of policy.
-    Places,
-    "UPDATE grants AS g
-     SET drawdown_key = u.drawdown_key
-     FROM unnest($1::UUID[], $2::UUID[], $3::INTEGER[], $4::BYTEA[])
-     AS u (account_id, wallet_id, grant_number, drawdown_key)
-     WHERE g.account_id = u.account_id AND g.wallet_id = u.wallet_id
-         AND g.grant_number = u.grant_number",
-    {
-        account_id: Uuid,
-        wallet_id: Uuid,
-        grant_number: i32,
-        drawdown_key: Vec<u8>,
-    }
-);
+impl Row for GrantPlace {
+    const STATEMENT: &'static str = "
+        UPDATE grants AS g
+        SET drawdown_key = r.drawdown_key
+        FROM unnest($1::grant_place[]) AS r
+        WHERE g.account_id = r.account_id AND g.wallet_id = r.wallet_id
+            AND g.grant_number = r.grant_number";
+}
 
-impl Places {
-    fn add(&mut self, (account, wallet, number): GrantId, place: &DrawdownKey) {
-        self.account_id.push(account.uuid());
-        self.wallet_id.push(wallet.uuid());
-        self.grant_number.push(number.0);
-        self.drawdown_key.push(place.as_bytes().to_vec());
+impl GrantPlace {
+    fn new((account, wallet, number): GrantId, place: &DrawdownKey) -> Self {
+        Self {
+            account_id: account.uuid(),
+            wallet_id: wallet.uuid(),
+            grant_number: number.0,
+            drawdown_key: place.as_bytes().to_vec(),
+        }
     }
 }

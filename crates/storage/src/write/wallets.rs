@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use purse_domain::{AccountId, Decision, Head, WalletId, WalletSettings, WalletState};
+use postgres_types::ToSql;
+use purse_domain::{AccountId, Balances, Decision, Head, WalletId, WalletSettings, WalletState};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::columns::columns;
-use crate::row::{self, Instant};
+use super::together::Row;
+use crate::row::{self, Instant, MetadataJson};
 
 /// The wallets of a batch as they are at its end.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Wallets {
 struct Touched {
     is_new: bool,
     has_new_settings: bool,
+    /// The revision that its row has, unless another server has written to it meanwhile.
+    found: i64,
     after: (Arc<WalletSettings>, Head),
 }
 
@@ -36,22 +39,22 @@ impl Wallets {
             .or_insert_with(|| Touched {
                 is_new: !existed,
                 has_new_settings,
+                found: decision.head.revision - 1,
                 after: after.clone(),
             });
     }
 
     /// As rows: the heads of those that were there before, new ones, and changed settings.
-    pub(super) fn rows(&self) -> (Heads, NewWallets, ChangedSettings) {
-        let mut heads = Heads::default();
-        let mut new = NewWallets::default();
-        let mut changed = ChangedSettings::default();
-        for Touched { is_new, has_new_settings, after: (settings, head) } in self.touched.values() {
+    pub(super) fn rows(&self) -> (Vec<WalletHead>, Vec<WalletRow>, Vec<SettingsChange>) {
+        let (mut heads, mut new, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+        for touched in self.touched.values() {
+            let Touched { is_new, has_new_settings, found, after: (settings, head) } = touched;
             if *is_new {
-                new.add(settings, head);
+                new.push(WalletRow::new(settings, head));
             } else {
-                heads.add(settings, head);
+                heads.push(WalletHead::new(settings, *found, head));
                 if *has_new_settings {
-                    changed.add(settings);
+                    changed.push(SettingsChange::new(settings));
                 }
             }
         }
@@ -59,94 +62,104 @@ impl Wallets {
     }
 }
 
-columns!(
-    /// Heads of wallets that were there before.
-    Heads,
-    "UPDATE wallets AS w
-     SET available = u.available,
-         held = u.held,
-         debt = u.debt,
-         scheduled = u.scheduled,
-         last_sequence = u.last_sequence,
-         last_grant_number = u.last_grant_number,
-         next_due_at = u.next_due_at,
-         recorded_at = u.recorded_at
-     FROM unnest($1::UUID[], $2::UUID[], $3::NUMERIC[], $4::NUMERIC[], $5::NUMERIC[],
-         $6::NUMERIC[], $7::BIGINT[], $8::INTEGER[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[])
-     AS u (account_id, wallet_id, available, held, debt, scheduled, last_sequence,
-         last_grant_number, next_due_at, recorded_at)
-     WHERE w.account_id = u.account_id AND w.wallet_id = u.wallet_id",
-    {
-        account_id: Uuid,
-        wallet_id: Uuid,
-        available: Decimal,
-        held: Decimal,
-        debt: Decimal,
-        scheduled: Decimal,
-        last_sequence: i64,
-        last_grant_number: i32,
-        next_due_at: Option<Instant>,
-        recorded_at: Instant,
-    }
-);
+/// The head of a wallet that was there before. A wallet whose revision is not the one that it was decided on
+/// gets none, which the column refuses: the statement fails, and with it the batch.
+#[derive(Debug, ToSql)]
+#[postgres(name = "wallet_head")]
+pub(super) struct WalletHead {
+    account_id: Uuid,
+    wallet_id: Uuid,
+    available: Decimal,
+    held: Decimal,
+    debt: Decimal,
+    scheduled: Decimal,
+    last_sequence: i64,
+    last_grant_number: i32,
+    next_due_at: Option<Instant>,
+    recorded_at: Instant,
+    found: i64,
+    revision: i64,
+}
 
-impl Heads {
-    fn add(&mut self, settings: &WalletSettings, head: &Head) {
-        let Head { balances, last_sequence, last_grant_number, next_due_at, recorded_at } = head;
-        self.account_id.push(settings.name.account_id.uuid());
-        self.wallet_id.push(settings.name.wallet_id.uuid());
-        self.available.push(balances.available.decimal());
-        self.held.push(balances.held.decimal());
-        self.debt.push(balances.debt.decimal());
-        self.scheduled.push(balances.scheduled.decimal());
-        self.last_sequence.push(last_sequence.0);
-        self.last_grant_number.push(last_grant_number.0);
-        self.next_due_at.push(next_due_at.map(Instant));
-        self.recorded_at.push(Instant(*recorded_at));
+impl Row for WalletHead {
+    const STATEMENT: &'static str = "
+        UPDATE wallets AS w
+        SET available = r.available,
+            held = r.held,
+            debt = r.debt,
+            scheduled = r.scheduled,
+            last_sequence = r.last_sequence,
+            last_grant_number = r.last_grant_number,
+            next_due_at = r.next_due_at,
+            recorded_at = r.recorded_at,
+            revision = CASE WHEN w.revision = r.found THEN r.revision END
+        FROM unnest($1::wallet_head[]) AS r
+        WHERE w.account_id = r.account_id AND w.wallet_id = r.wallet_id";
+}
+
+impl WalletHead {
+    fn new(settings: &WalletSettings, found: i64, head: &Head) -> Self {
+        let Head {
+            balances: Balances { available, held, debt, scheduled },
+            last_sequence,
+            last_grant_number,
+            next_due_at,
+            recorded_at,
+            revision,
+        } = head;
+        Self {
+            account_id: settings.name.account_id.uuid(),
+            wallet_id: settings.name.wallet_id.uuid(),
+            available: available.decimal(),
+            held: held.decimal(),
+            debt: debt.decimal(),
+            scheduled: scheduled.decimal(),
+            last_sequence: last_sequence.0,
+            last_grant_number: last_grant_number.0,
+            next_due_at: next_due_at.map(Instant),
+            recorded_at: Instant(*recorded_at),
+            found,
+            revision: *revision,
+        }
     }
 }
 
-columns!(
-    /// Wallets that were opened in this batch.
-    NewWallets,
-    "INSERT INTO wallets (account_id, wallet_id, namespace_id, account, asset, scale,
-         drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
-         scheduled, last_sequence, last_grant_number, next_due_at, recorded_at)
-     SELECT account_id, wallet_id, namespace_id, account, asset, scale,
-         drawdown_policy, metadata::JSONB, created_at, updated_at, version, available, held, debt,
-         scheduled, last_sequence, last_grant_number, next_due_at, recorded_at
-     FROM unnest($1::UUID[], $2::UUID[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::SMALLINT[],
-         $7::SMALLINT[], $8::TEXT[], $9::TIMESTAMPTZ[], $10::TIMESTAMPTZ[], $11::BIGINT[],
-         $12::NUMERIC[], $13::NUMERIC[], $14::NUMERIC[], $15::NUMERIC[], $16::BIGINT[],
-         $17::INTEGER[], $18::TIMESTAMPTZ[], $19::TIMESTAMPTZ[])
-     AS u (account_id, wallet_id, namespace_id, account, asset, scale,
-         drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
-         scheduled, last_sequence, last_grant_number, next_due_at, recorded_at)",
-    {
-        account_id: Uuid,
-        wallet_id: Uuid,
-        namespace_id: Uuid,
-        account: String,
-        asset: String,
-        scale: i16,
-        drawdown_policy: i16,
-        metadata: Option<String>,
-        created_at: Instant,
-        updated_at: Instant,
-        version: i64,
-        available: Decimal,
-        held: Decimal,
-        debt: Decimal,
-        scheduled: Decimal,
-        last_sequence: i64,
-        last_grant_number: i32,
-        next_due_at: Option<Instant>,
-        recorded_at: Instant,
-    }
-);
+/// A row of `wallets`.
+#[derive(Debug, ToSql)]
+#[postgres(name = "wallet_row")]
+pub(super) struct WalletRow {
+    account_id: Uuid,
+    wallet_id: Uuid,
+    namespace_id: Uuid,
+    account: String,
+    asset: String,
+    scale: i16,
+    drawdown_policy: i16,
+    metadata: Option<MetadataJson>,
+    created_at: Instant,
+    updated_at: Instant,
+    version: i64,
+    available: Decimal,
+    held: Decimal,
+    debt: Decimal,
+    scheduled: Decimal,
+    last_sequence: i64,
+    last_grant_number: i32,
+    next_due_at: Option<Instant>,
+    recorded_at: Instant,
+    revision: i64,
+}
 
-impl NewWallets {
-    fn add(&mut self, settings: &WalletSettings, head: &Head) {
+impl Row for WalletRow {
+    const STATEMENT: &'static str = "
+        INSERT INTO wallets (account_id, wallet_id, namespace_id, account, asset, scale,
+            drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
+            scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision)
+        SELECT r.* FROM unnest($1::wallet_row[]) AS r";
+}
+
+impl WalletRow {
+    fn new(settings: &WalletSettings, head: &Head) -> Self {
         let WalletSettings {
             name,
             scale,
@@ -156,58 +169,71 @@ impl NewWallets {
             updated_at,
             version,
         } = settings;
-        let Head { balances, last_sequence, last_grant_number, next_due_at, recorded_at } = head;
-        self.account_id.push(name.account_id.uuid());
-        self.wallet_id.push(name.wallet_id.uuid());
-        self.namespace_id.push(name.namespace_id.uuid());
-        self.account.push(name.account.as_str().to_owned());
-        self.asset.push(name.asset.as_str().to_owned());
-        self.scale.push(i16::from(scale.places()));
-        self.drawdown_policy.push(row::policy_code(*drawdown_policy));
-        self.metadata.push(row::metadata_json(metadata));
-        self.created_at.push(Instant(*created_at));
-        self.updated_at.push(Instant(*updated_at));
-        self.version.push(*version);
-        self.available.push(balances.available.decimal());
-        self.held.push(balances.held.decimal());
-        self.debt.push(balances.debt.decimal());
-        self.scheduled.push(balances.scheduled.decimal());
-        self.last_sequence.push(last_sequence.0);
-        self.last_grant_number.push(last_grant_number.0);
-        self.next_due_at.push(next_due_at.map(Instant));
-        self.recorded_at.push(Instant(*recorded_at));
+        let Head {
+            balances: Balances { available, held, debt, scheduled },
+            last_sequence,
+            last_grant_number,
+            next_due_at,
+            recorded_at,
+            revision,
+        } = head;
+        Self {
+            account_id: name.account_id.uuid(),
+            wallet_id: name.wallet_id.uuid(),
+            namespace_id: name.namespace_id.uuid(),
+            account: name.account.as_str().to_owned(),
+            asset: name.asset.as_str().to_owned(),
+            scale: i16::from(scale.places()),
+            drawdown_policy: row::policy_code(*drawdown_policy),
+            metadata: row::metadata_json(metadata),
+            created_at: Instant(*created_at),
+            updated_at: Instant(*updated_at),
+            version: *version,
+            available: available.decimal(),
+            held: held.decimal(),
+            debt: debt.decimal(),
+            scheduled: scheduled.decimal(),
+            last_sequence: last_sequence.0,
+            last_grant_number: last_grant_number.0,
+            next_due_at: next_due_at.map(Instant),
+            recorded_at: Instant(*recorded_at),
+            revision: *revision,
+        }
     }
 }
 
-columns!(
-    /// Settings of wallets that were there before.
-    ChangedSettings,
-    "UPDATE wallets AS w
-     SET drawdown_policy = u.drawdown_policy,
-         metadata = u.metadata::JSONB,
-         updated_at = u.updated_at,
-         version = u.version
-     FROM unnest($1::UUID[], $2::UUID[], $3::SMALLINT[], $4::TEXT[], $5::TIMESTAMPTZ[],
-         $6::BIGINT[])
-     AS u (account_id, wallet_id, drawdown_policy, metadata, updated_at, version)
-     WHERE w.account_id = u.account_id AND w.wallet_id = u.wallet_id",
-    {
-        account_id: Uuid,
-        wallet_id: Uuid,
-        drawdown_policy: i16,
-        metadata: Option<String>,
-        updated_at: Instant,
-        version: i64,
-    }
-);
+/// Settings of a wallet that was there before.
+#[derive(Debug, ToSql)]
+#[postgres(name = "wallet_settings")]
+pub(super) struct SettingsChange {
+    account_id: Uuid,
+    wallet_id: Uuid,
+    drawdown_policy: i16,
+    metadata: Option<MetadataJson>,
+    updated_at: Instant,
+    version: i64,
+}
 
-impl ChangedSettings {
-    fn add(&mut self, settings: &WalletSettings) {
-        self.account_id.push(settings.name.account_id.uuid());
-        self.wallet_id.push(settings.name.wallet_id.uuid());
-        self.drawdown_policy.push(row::policy_code(settings.drawdown_policy));
-        self.metadata.push(row::metadata_json(&settings.metadata));
-        self.updated_at.push(Instant(settings.updated_at));
-        self.version.push(settings.version);
+impl Row for SettingsChange {
+    const STATEMENT: &'static str = "
+        UPDATE wallets AS w
+        SET drawdown_policy = r.drawdown_policy,
+            metadata = r.metadata,
+            updated_at = r.updated_at,
+            version = r.version
+        FROM unnest($1::wallet_settings[]) AS r
+        WHERE w.account_id = r.account_id AND w.wallet_id = r.wallet_id";
+}
+
+impl SettingsChange {
+    fn new(settings: &WalletSettings) -> Self {
+        Self {
+            account_id: settings.name.account_id.uuid(),
+            wallet_id: settings.name.wallet_id.uuid(),
+            drawdown_policy: row::policy_code(settings.drawdown_policy),
+            metadata: row::metadata_json(&settings.metadata),
+            updated_at: Instant(settings.updated_at),
+            version: settings.version,
+        }
     }
 }

@@ -186,6 +186,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
         asset: settings.name.asset.to_string(),
         scale: i32::from(settings.scale.places()),
         policy: view::policy(settings.drawdown_policy).to_owned(),
+        overdraft_limit: settings.overdraft_limit.to_string(),
         created: matches!(request.command, Command::CreateWallet(_)).then_some(decision.writes),
         etag: settings.version.to_string(),
     });
@@ -209,9 +210,13 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         Rejection::GrantNotFound { grant } => {
             Refusal::new("GRANT_NOT_FOUND", &[("grant_number", grant.to_string())])
         }
-        Rejection::InsufficientCredits { available, required } => Refusal::new(
+        Rejection::InsufficientCredits { available, overdraft_left, required } => Refusal::new(
             "INSUFFICIENT_CREDITS",
-            &[("available", available.to_string()), ("required", required.to_string())],
+            &[
+                ("available", available.to_string()),
+                ("overdraft_left", overdraft_left.to_string()),
+                ("required", required.to_string()),
+            ],
         ),
         Rejection::GrantEnded { grant } => {
             Refusal::new("GRANT_ENDED", &[("grant_number", grant.to_string())])
@@ -230,6 +235,7 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
                 ("requested_scale", requested.places().to_string()),
             ],
         ),
+        Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     Allocation, Balances, Coverage, DrawdownKey, EntryKind, Head, Missing, Timestamp, WalletState,
+    debt::repay,
     draft::{Draft, earliest},
 };
 
@@ -53,8 +54,15 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
             Due::Expiry => EntryKind::Expired,
             Due::Activation => EntryKind::Activated,
         };
+        if grant.parts.available.is_zero() {
+            continue;
+        }
         let allocation = Allocation { grant: number, amount: grant.parts.available };
         draft.book(kind, at, &[(key, allocation)]);
+        match due {
+            Due::Expiry => {}
+            Due::Activation => repay(draft, &key, at)?,
+        }
     }
     draft.head.next_due_at =
         draft.grants().fold(not_held, |next, (_, grant)| earliest(next, grant.due_at()));
@@ -72,15 +80,20 @@ pub fn balances_at(state: &WalletState, at: Timestamp) -> Result<Balances, Missi
 pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missing> {
     let mut draft = Draft::new(state, at);
     settle(&mut draft)?;
-    let Draft { head, changed, .. } = draft;
+    let Draft { head, changed, changed_debts, .. } = draft;
     let Head { recorded_at, revision, .. } = state.head;
     let head = Head { recorded_at, revision, ..head };
     let mut grants = state.grants.clone();
     grants.extend(changed);
+    let mut debts = state.debts.clone();
+    debts.extend(changed_debts);
+    debts.retain(|_, debt| !debt.left.is_zero());
     Ok(WalletState {
         settings: Arc::clone(&state.settings),
         head,
         grants,
         coverage: state.coverage,
+        debts,
+        has_all_debts: state.has_all_debts,
     })
 }

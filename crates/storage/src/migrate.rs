@@ -27,9 +27,10 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
+    migration!(3, "overdraft", "0003_overdraft"),
 ];
 
 /// The version that this build works on.

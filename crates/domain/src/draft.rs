@@ -93,8 +93,7 @@ impl<'a> Draft<'a> {
                 debug_assert!(false, "grant {} is not held", allocation.grant);
                 continue;
             };
-            self.head.balances.book(kind, allocation.amount, grant.activated);
-            grant.book(kind, allocation.amount, effective_at);
+            kind.book(allocation.amount, effective_at, &mut grant, &mut self.head.balances);
             self.changed.insert(*key, grant);
         }
         self.head.last_sequence = self.head.last_sequence.next();

@@ -23,6 +23,22 @@ pub enum EntryKind {
     ExpiryReversed,
 }
 
+impl EntryKind {
+    /// Moves an entry's share of a grant, in the grant and in the wallet's balances. Writing a ledger
+    /// ([`Draft::book`](crate::draft::Draft::book)) and reading it back ([`Fold`](crate::Fold)) both do it
+    /// by this, so they cannot differ.
+    pub(crate) fn book(
+        self,
+        share: Amount,
+        effective_at: Timestamp,
+        grant: &mut Grant,
+        balances: &mut Balances,
+    ) {
+        balances.book(self, share, grant.activated);
+        grant.book(self, share, effective_at);
+    }
+}
+
 /// How much of which grant an entry took or gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allocation {

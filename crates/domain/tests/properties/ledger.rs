@@ -1,10 +1,13 @@
 //! A wallet in memory with all of its entries.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use purse_domain::{
-    Amount, Balances, Decision, Entry, Grant, SignedAmount, Timestamp, Verdict, WalletState,
-    decide,
+    Amount, Balances, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, SignedAmount,
+    Timestamp, Verdict, WalletState, decide,
     draft::Draft,
     settle::{settle, settled},
 };
@@ -56,6 +59,22 @@ impl Ledger {
         let mut grants: Vec<&Grant> = self.state.grants.values().collect();
         grants.sort_by_key(|grant| grant.number);
         grants
+    }
+
+    /// The terms of the grants, which never change.
+    pub fn terms(&self) -> BTreeMap<GrantNumber, Arc<GrantTerms>> {
+        let grants = self.state.grants.values();
+        grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect()
+    }
+
+    /// The wallet after its first entries, from them alone.
+    pub fn folded(&self, entries: &[Entry]) -> Fold {
+        let terms = self.terms();
+        let mut fold = Fold::opened(Arc::clone(&self.state.settings));
+        for entry in entries {
+            fold.book(entry, &terms).expect("entries that were decided are a ledger");
+        }
+        fold
     }
 
     /// Each instant at which something begins or ends, and a microsecond on either side.

@@ -32,6 +32,11 @@ pub struct DebtPart {
 }
 
 impl Debt {
+    /// A debt of which nothing is booked yet.
+    pub fn made(entry: Sequence, operation: Option<OperationName>) -> Self {
+        Self { entry, operation, left: Amount::ZERO, repaid: Vec::new() }
+    }
+
     /// Moves an entry's share of it; `repaying` is the share of a grant that it came from, if any.
     pub fn book(&mut self, kind: EntryKind, amount: Amount, repaying: Option<Allocation>) {
         if kind.makes_debt() {

@@ -128,9 +128,7 @@ impl<'a> Draft<'a> {
             return self.book(kind, effective_at, allocations);
         }
         let entry = self.head.last_sequence.next();
-        let operation = operation.cloned();
-        let made = Debt { entry, operation, left: Amount::ZERO, repaid: Vec::new() };
-        self.changed_debts.insert(entry, made);
+        self.changed_debts.insert(entry, Debt::made(entry, operation.cloned()));
         let debts = vec![DebtPart { entry, amount: debt }];
         self.book_with_debt(kind, effective_at, allocations, debts);
     }
@@ -151,12 +149,10 @@ impl<'a> Draft<'a> {
                 debug_assert!(false, "grant {} is not held", allocation.grant);
                 continue;
             };
-            self.head.balances.book(kind, allocation.amount, grant.activated);
-            grant.book(kind, allocation.amount, effective_at);
+            kind.book(allocation.amount, effective_at, &mut grant, &mut self.head.balances);
             self.changed.insert(*key, grant);
         }
         for (index, part) in debts.iter().enumerate() {
-            self.head.balances.book_debt(kind, part.amount);
             let Some(mut debt) = self
                 .changed_debts
                 .remove(&part.entry)
@@ -165,7 +161,8 @@ impl<'a> Draft<'a> {
                 debug_assert!(false, "the debt of entry {:?} is not held", part.entry);
                 continue;
             };
-            debt.book(kind, part.amount, allocations.get(index).map(|(_, repaying)| *repaying));
+            let repaying = allocations.get(index).map(|(_, repaying)| *repaying);
+            kind.book_debt(part.amount, repaying, &mut debt, &mut self.head.balances);
             self.changed_debts.insert(part.entry, debt);
         }
         self.head.last_sequence = self.head.last_sequence.next();

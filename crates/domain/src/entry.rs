@@ -1,7 +1,7 @@
 //! Entries, the lines of the ledger, and the transactions that they belong to.
 
 use crate::{
-    Actor, Amount, Balances, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber,
+    Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber,
     IdempotencyKey, Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp,
     TransactionId, WalletSettings,
 };
@@ -37,6 +37,34 @@ impl EntryKind {
             | Self::Voided
             | Self::ExpiryReversed => true,
         }
+    }
+}
+
+impl EntryKind {
+    /// Moves an entry's share of a grant, in the grant and in the wallet's balances. Writing a ledger
+    /// ([`Draft::book`](crate::draft::Draft::book)) and reading it back ([`Fold`](crate::Fold)) both do it
+    /// by this, so they cannot differ.
+    pub(crate) fn book(
+        self,
+        share: Amount,
+        effective_at: Timestamp,
+        grant: &mut Grant,
+        balances: &mut Balances,
+    ) {
+        balances.book(self, share, grant.activated);
+        grant.book(self, share, effective_at);
+    }
+
+    /// Moves an entry's share of a debt, likewise; `repaying` is the share of a grant that it came from.
+    pub(crate) fn book_debt(
+        self,
+        share: Amount,
+        repaying: Option<Allocation>,
+        debt: &mut Debt,
+        balances: &mut Balances,
+    ) {
+        balances.book_debt(self, share);
+        debt.book(self, share, repaying);
     }
 }
 

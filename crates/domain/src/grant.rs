@@ -101,10 +101,15 @@ pub struct Grant {
 
 impl Grant {
     /// A grant as it is made. One whose window has not begun is scheduled.
-    pub fn made(number: GrantNumber, terms: GrantTerms, granted_at: Timestamp) -> Self {
+    pub fn made(
+        number: GrantNumber,
+        terms: impl Into<Arc<GrantTerms>>,
+        granted_at: Timestamp,
+    ) -> Self {
+        let terms = terms.into();
         let activated = terms.window.has_begun(granted_at);
         let parts = GrantParts::of(terms.amount.get());
-        Self { number, terms: Arc::new(terms), granted_at, activated, expired_at: None, parts }
+        Self { number, terms, granted_at, activated, expired_at: None, parts }
     }
 
     /// Whether the grant can still change by a spend or by time.

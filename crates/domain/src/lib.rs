@@ -10,7 +10,8 @@
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`entry`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it.
+//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
+//! * what a ledger says again: [`fold`].
 
 pub mod amount;
 pub mod command;
@@ -19,6 +20,7 @@ pub mod decide;
 pub mod draft;
 pub mod entry;
 pub mod fingerprint;
+pub mod fold;
 pub mod grant;
 pub mod ids;
 pub mod names;
@@ -36,6 +38,7 @@ pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use entry::{Allocation, Entry, EntryKind, Transaction, TransactionKind};
 pub use fingerprint::Fingerprint;
+pub use fold::{Fold, FoldError};
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
 pub use ids::{AccountId, GrantNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;

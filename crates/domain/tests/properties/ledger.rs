@@ -1,10 +1,13 @@
 //! A wallet in memory with all of its entries.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use purse_domain::{
-    Amount, Balances, Decision, Entry, Grant, SignedAmount, Timestamp, Verdict, WalletState,
-    decide,
+    Amount, Balances, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, OperationName,
+    Sequence, SignedAmount, Timestamp, Verdict, WalletState, decide,
     draft::Draft,
     settle::{settle, settled},
 };
@@ -18,24 +21,34 @@ pub struct Ledger {
     pub state: WalletState,
     /// All entries.
     pub entries: Vec<Entry>,
+    /// What commands said that their entries are for.
+    operations: BTreeMap<Sequence, OperationName>,
 }
 
 impl Ledger {
     /// A wallet that was just opened.
     pub fn opened() -> Self {
-        Self { state: WalletState::opened(settings()), entries: Vec::new() }
+        Self {
+            state: WalletState::opened(settings()),
+            entries: Vec::new(),
+            operations: BTreeMap::new(),
+        }
     }
 
     /// Decides an action and, if it is accepted, writes it.
     pub fn run(&mut self, action: &Action, clock: Timestamp) -> Verdict {
-        let verdict = decide(Some(&self.state), &request(action, clock), clock);
+        let request = request(action, clock);
+        let verdict = decide(Some(&self.state), &request, clock);
         if let Verdict::Accepted(decision) = &verdict {
-            self.write(decision);
+            self.write(decision, request.command.operation());
         }
         verdict
     }
 
-    fn write(&mut self, decision: &Decision) {
+    fn write(&mut self, decision: &Decision, operation: Option<&OperationName>) {
+        for entry in decision.own_entries() {
+            self.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
+        }
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
     }
@@ -56,6 +69,23 @@ impl Ledger {
         let mut grants: Vec<&Grant> = self.state.grants.values().collect();
         grants.sort_by_key(|grant| grant.number);
         grants
+    }
+
+    /// The terms of the grants, which never change.
+    pub fn terms(&self) -> BTreeMap<GrantNumber, Arc<GrantTerms>> {
+        let grants = self.state.grants.values();
+        grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect()
+    }
+
+    /// The wallet after its first entries, from them alone.
+    pub fn folded(&self, entries: &[Entry]) -> Fold {
+        let terms = self.terms();
+        let mut fold = Fold::opened(Arc::clone(&self.state.settings));
+        for entry in entries {
+            let operation = self.operations.get(&entry.sequence);
+            fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
+        }
+        fold
     }
 
     /// Each instant at which something begins or ends, and a microsecond on either side.

@@ -1,0 +1,126 @@
+//! Fold: a wallet's state from its entries alone, and the terms of the grants that they name.
+//!
+//! A wallet is the fold of its ledger, and here that is done. What a kind of entry moves is not said here:
+//! each entry is booked by the very function that appended it, so a new kind needs nothing in this file.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use thiserror::Error;
+
+use crate::{
+    Allocation, Balances, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber, GrantTerms, Head,
+    OperationName, Sequence, WalletSettings, WalletState,
+};
+
+/// A ledger as far as it was read.
+#[derive(Debug, Clone)]
+pub struct Fold {
+    settings: Arc<WalletSettings>,
+    head: Head,
+    grants: BTreeMap<GrantNumber, Grant>,
+    debts: BTreeMap<Sequence, Debt>,
+}
+
+/// Why entries are no ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FoldError {
+    /// The sequence has a gap (invariant 2).
+    #[error("entry {sequence} follows entry {last}")]
+    OutOfSequence {
+        /// The entry.
+        sequence: Sequence,
+        /// The one before it.
+        last: Sequence,
+    },
+    /// An entry names a grant whose terms are not known.
+    #[error("entry {sequence} names grant {grant}, which has no terms")]
+    UnknownGrant {
+        /// The entry.
+        sequence: Sequence,
+        /// The grant.
+        grant: GrantNumber,
+    },
+    /// An entry does not begin with the balance that the one before it left (invariant 2).
+    #[error("entry {sequence} begins with another balance than the entry before it left")]
+    OtherBalanceBefore {
+        /// The entry.
+        sequence: Sequence,
+    },
+    /// What an entry moves does not lead to the balances that it has (invariant 2).
+    #[error("entry {sequence} has other balances than the entries up to it make: {folded:?}")]
+    OtherBalances {
+        /// The entry.
+        sequence: Sequence,
+        /// What the entries up to it make.
+        folded: Box<Balances>,
+    },
+}
+
+impl Fold {
+    /// A wallet without entries.
+    pub fn opened(settings: Arc<WalletSettings>) -> Self {
+        let WalletState { head, .. } = WalletState::opened(WalletSettings::clone(&settings));
+        Self { settings, head, grants: BTreeMap::new(), debts: BTreeMap::new() }
+    }
+
+    /// Books the next entry, of a transaction that was for `operation`. The first entry that names a grant or
+    /// a debt is the one that made it. After an error the fold is of no use.
+    pub fn book(
+        &mut self,
+        entry: &Entry,
+        operation: Option<&OperationName>,
+        terms: &BTreeMap<GrantNumber, Arc<GrantTerms>>,
+    ) -> Result<(), FoldError> {
+        let Self { settings: _, head, grants, debts } = self;
+        let sequence = entry.sequence;
+        if sequence != head.last_sequence.next() {
+            return Err(FoldError::OutOfSequence { sequence, last: head.last_sequence });
+        }
+        if entry.balance_before != head.balances.balance() {
+            return Err(FoldError::OtherBalanceBefore { sequence });
+        }
+        for Allocation { grant: number, amount } in &entry.allocations {
+            if !grants.contains_key(number) {
+                let unknown = FoldError::UnknownGrant { sequence, grant: *number };
+                let terms = Arc::clone(terms.get(number).ok_or(unknown)?);
+                grants.insert(*number, Grant::made(*number, terms, entry.recorded_at));
+                head.last_grant_number = head.last_grant_number.max(*number);
+            }
+            if let Some(grant) = grants.get_mut(number) {
+                entry.kind.book(*amount, entry.effective_at, grant, &mut head.balances);
+            }
+        }
+        for (index, part) in entry.debts.iter().enumerate() {
+            let debt = debts
+                .entry(part.entry)
+                .or_insert_with(|| Debt::made(part.entry, operation.cloned()));
+            let repaying = entry.allocations.get(index).copied();
+            entry.kind.book_debt(part.amount, repaying, debt, &mut head.balances);
+        }
+        if entry.after != head.balances {
+            let folded = Box::new(head.balances);
+            return Err(FoldError::OtherBalances { sequence, folded });
+        }
+        head.last_sequence = sequence;
+        head.recorded_at = entry.recorded_at;
+        Ok(())
+    }
+
+    /// The state after the entries so far, with all grants, open and ended. Its revision and, if a transaction
+    /// without entries came last, its `recorded_at` are behind: entries do not tell them. So it is for reads;
+    /// nothing may be decided on it.
+    pub fn into_state(self) -> WalletState {
+        let Self { settings, head, grants, mut debts } = self;
+        debts.retain(|_, debt| !debt.left.is_zero());
+        let next_due_at = grants.values().filter_map(Grant::due_at).min();
+        let place = |grant: Grant| (DrawdownKey::of(settings.drawdown_policy, &grant), grant);
+        WalletState {
+            grants: grants.into_values().map(place).collect(),
+            head: Head { next_due_at, ..head },
+            coverage: Coverage::Complete,
+            debts,
+            has_all_debts: true,
+            settings,
+        }
+    }
+}

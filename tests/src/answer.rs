@@ -61,6 +61,21 @@ pub struct GrantView {
     pub expired_at: Option<Timestamp>,
 }
 
+/// A hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldView {
+    /// Its number.
+    pub number: i32,
+    /// What became of it, such as `OPEN`.
+    pub status: String,
+    /// What was set aside.
+    pub amount: String,
+    /// Where that is: each part's name and amount.
+    pub parts: Vec<(&'static str, String)>,
+    /// The deadline.
+    pub expires_at: Timestamp,
+}
+
 /// What an accepted write answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -74,6 +89,8 @@ pub struct Written {
     pub balances: Option<Holdings>,
     /// The grant that it made.
     pub grant: Option<GrantView>,
+    /// The hold after it.
+    pub hold: Option<HoldView>,
     /// The wallet that it opened or changed.
     pub wallet: Option<WalletView>,
 }

@@ -4,7 +4,7 @@
 use rust_decimal::Decimal;
 
 use crate::{
-    answer::{EntryView, GrantView, Holdings},
+    answer::{EntryView, GrantView, HoldView, Holdings},
     line,
 };
 
@@ -12,6 +12,7 @@ use crate::{
 pub fn audit(
     entries: &[EntryView],
     grants: &[GrantView],
+    holds: &[HoldView],
     holdings: &Holdings,
 ) -> Result<(), String> {
     ledger(entries)?;
@@ -31,6 +32,15 @@ pub fn audit(
             _ => return Err(format!("something is left of {}", line::grant(grant))),
         }
     }
+    let mut held = Decimal::ZERO;
+    for hold in holds {
+        if sum(hold.parts.iter().map(|(_, amount)| amount))? != decimal(&hold.amount)? {
+            return Err(format!("the parts do not sum to the amount: {}", line::hold(hold)));
+        }
+        let part = hold.parts.iter().find(|(name, _)| *name == "held");
+        held += part.map_or(Ok(Decimal::ZERO), |(_, amount)| decimal(amount))?;
+    }
+    equal("held", &holdings.held, held)?;
     equal("available", &holdings.available, available)?;
     equal("scheduled", &holdings.scheduled, scheduled)?;
     equal("balance", &holdings.balance, decimal(&holdings.available)? - decimal(&holdings.debt)?)
@@ -69,7 +79,7 @@ fn equal(what: &str, answered: &str, summed: Decimal) -> Result<(), String> {
     if decimal(answered)? == summed {
         Ok(())
     } else {
-        Err(format!("{what} is {answered}, the sum over the grants is {}", summed.normalize()))
+        Err(format!("{what} is {answered}, the sum over its parts is {}", summed.normalize()))
     }
 }
 

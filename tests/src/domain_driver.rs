@@ -13,7 +13,7 @@ use purse_domain::{
 use uuid::Uuid;
 
 use crate::{
-    answer::{EntryView, GrantView, Holdings, Refusal, WalletView, Written},
+    answer::{EntryView, GrantView, HoldView, Holdings, Refusal, WalletView, Written},
     driver::{Driver, WalletRef, Write},
 };
 
@@ -123,10 +123,14 @@ impl DomainDriver {
         balances.map(|balances| view::holdings(&balances)).map_err(|missing| lacking(&missing))
     }
 
-    fn grant_views(&self, wallet: &WalletRef) -> Result<Vec<GrantView>, Refusal> {
+    fn settled(&self, wallet: &WalletRef) -> Result<WalletState, Refusal> {
         let Ledger { state, .. } = self.ledger(wallet)?;
         let now = self.clock.max(state.head.recorded_at);
-        let state = settled(state, now).map_err(|missing| lacking(&missing))?;
+        settled(state, now).map_err(|missing| lacking(&missing))
+    }
+
+    fn grant_views(&self, wallet: &WalletRef) -> Result<Vec<GrantView>, Refusal> {
+        let state = self.settled(wallet)?;
         let mut grants: Vec<GrantView> = state.grants.values().map(view::grant).collect();
         grants.sort_by_key(|grant| grant.number);
         Ok(grants)
@@ -165,6 +169,14 @@ impl Driver for DomainDriver {
     ) -> impl Future<Output = Result<Vec<GrantView>, Refusal>> + Send {
         std::future::ready(self.grant_views(wallet))
     }
+
+    fn holds(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<HoldView>, Refusal>> + Send {
+        let state = self.settled(wallet);
+        std::future::ready(state.map(|state| state.holds.values().map(view::hold).collect()))
+    }
 }
 
 fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
@@ -177,7 +189,11 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::Grant(_)
         | Command::Spend(_)
         | Command::VoidGrant(_)
-        | Command::ExpireGrant(_) => request,
+        | Command::ExpireGrant(_)
+        | Command::CreateHold(_)
+        | Command::CaptureHold(_)
+        | Command::ReleaseHold(_)
+        | Command::ExtendHold(..) => request,
     }
 }
 
@@ -196,6 +212,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
         entries: decision.own_entries().iter().map(view::entry).collect(),
         balances: wallet.is_none().then(|| view::holdings(&decision.head.balances)),
         grant: decision.made_grant().map(view::grant),
+        hold: decision.hold().map(view::hold),
         wallet,
     }
 }
@@ -233,6 +250,25 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
             &[
                 ("scale", scale.places().to_string()),
                 ("requested_scale", requested.places().to_string()),
+            ],
+        ),
+        Rejection::HoldNotFound { hold } => {
+            Refusal::new("HOLD_NOT_FOUND", &[("hold_number", hold.to_string())])
+        }
+        Rejection::HoldExpired { hold, expires_at } => Refusal::new(
+            "HOLD_EXPIRED",
+            &[("hold_number", hold.to_string()), ("expires_at", expires_at.to_string())],
+        ),
+        Rejection::HoldClosed { hold } => {
+            Refusal::new("HOLD_CLOSED", &[("hold_number", hold.to_string())])
+        }
+        Rejection::CaptureExceedsHold { hold, held, required }
+        | Rejection::ReleaseExceedsHold { hold, held, required } => Refusal::new(
+            "EXCEEDS_HOLD",
+            &[
+                ("hold_number", hold.to_string()),
+                ("held", held.to_string()),
+                ("required", required.to_string()),
             ],
         ),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),

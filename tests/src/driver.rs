@@ -4,7 +4,7 @@ use std::future::Future;
 
 use purse_domain::Timestamp;
 
-use crate::answer::{EntryView, GrantView, Holdings, Refusal, Written};
+use crate::answer::{EntryView, GrantView, HoldView, Holdings, Refusal, Written};
 
 /// A wallet as a request names it, well-formed or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -85,6 +85,40 @@ pub enum Change {
         /// Its number.
         grant: i32,
     },
+    /// Set credits aside.
+    Hold {
+        /// How much.
+        amount: String,
+        /// What it is for.
+        operation: String,
+        /// The deadline.
+        expires_at: Timestamp,
+    },
+    /// Take what is held.
+    Capture {
+        /// The hold's number.
+        hold: i32,
+        /// How much.
+        amount: String,
+        /// What to do if that is too much, such as `EXTEND`.
+        excess: String,
+        /// Give back the rest.
+        is_final: bool,
+    },
+    /// Give back what is held.
+    Release {
+        /// The hold's number.
+        hold: i32,
+        /// How much; empty: all.
+        amount: String,
+    },
+    /// Move a hold's deadline.
+    Extend {
+        /// The hold's number.
+        hold: i32,
+        /// The new deadline.
+        expires_at: Timestamp,
+    },
 }
 
 /// Plays Purse: the domain alone, or a server.
@@ -113,4 +147,10 @@ pub trait Driver {
         &mut self,
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<GrantView>, Refusal>> + Send;
+
+    /// All of a wallet's holds, as they are now.
+    fn holds(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<HoldView>, Refusal>> + Send;
 }

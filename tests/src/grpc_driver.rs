@@ -7,8 +7,9 @@ use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
-        CreateWalletRequest, ExpireGrantRequest, GetBalanceRequest, GrantRequest,
-        ListEntriesRequest, ListGrantsRequest, SpendRequest, UpdateWalletRequest, VoidGrantRequest,
+        CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
+        ExtendHoldRequest, GetBalanceRequest, GrantRequest, ListEntriesRequest, ListGrantsRequest,
+        ListHoldsRequest, ReleaseHoldRequest, SpendRequest, UpdateWalletRequest, VoidGrantRequest,
         Wallet, grant_service_client::GrantServiceClient,
         wallet_service_client::WalletServiceClient,
     },
@@ -16,7 +17,7 @@ use purse_proto::{
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
-    answer::{EntryView, GrantView, Holdings, Refusal, Written},
+    answer::{EntryView, GrantView, HoldView, Holdings, Refusal, Written},
     driver::{Change, Driver, WalletRef, Write},
 };
 
@@ -157,6 +158,66 @@ impl GrpcDriver {
         let answer = self.grants.expire_grant(request).await.map_err(refusal::of)?.into_inner();
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
+
+    async fn create_hold(
+        &mut self,
+        write: &Write,
+        message: CreateHoldRequest,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let message =
+            CreateHoldRequest { account, asset, idempotency_key, validate_only, ..message };
+        let request = self.request(message);
+        let answer = self.wallets.create_hold(request).await.map_err(refusal::of)?.into_inner();
+        let hold = answer.hold.as_ref().map(view::hold);
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { hold, ..written })
+    }
+
+    async fn capture_hold(
+        &mut self,
+        write: &Write,
+        message: CaptureHoldRequest,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let message =
+            CaptureHoldRequest { account, asset, idempotency_key, validate_only, ..message };
+        let request = self.request(message);
+        let answer = self.wallets.capture_hold(request).await.map_err(refusal::of)?.into_inner();
+        let hold = answer.hold.as_ref().map(view::hold);
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { hold, ..written })
+    }
+
+    async fn release_hold(
+        &mut self,
+        write: &Write,
+        message: ReleaseHoldRequest,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let message =
+            ReleaseHoldRequest { account, asset, idempotency_key, validate_only, ..message };
+        let request = self.request(message);
+        let answer = self.wallets.release_hold(request).await.map_err(refusal::of)?.into_inner();
+        let hold = answer.hold.as_ref().map(view::hold);
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { hold, ..written })
+    }
+
+    async fn extend_hold(
+        &mut self,
+        write: &Write,
+        message: ExtendHoldRequest,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let message =
+            ExtendHoldRequest { account, asset, idempotency_key, validate_only, ..message };
+        let request = self.request(message);
+        let answer = self.wallets.extend_hold(request).await.map_err(refusal::of)?.into_inner();
+        let hold = answer.hold.as_ref().map(view::hold);
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { hold, ..written })
+    }
 }
 
 /// The fields that every write has.
@@ -219,6 +280,33 @@ impl Driver for GrpcDriver {
                 let message = SpendRequest { amount, operation, occurred_at, ..Default::default() };
                 self.spend(write, message).await
             }
+            Change::Hold { amount, operation, expires_at } => {
+                let expires_at = Some(view::timestamp(expires_at));
+                let message =
+                    CreateHoldRequest { amount, operation, expires_at, ..Default::default() };
+                self.create_hold(write, message).await
+            }
+            Change::Capture { hold, amount, excess, is_final } => {
+                let message = CaptureHoldRequest {
+                    hold_number: hold,
+                    amount,
+                    excess: view::excess_number(&excess),
+                    r#final: is_final,
+                    ..Default::default()
+                };
+                self.capture_hold(write, message).await
+            }
+            Change::Release { hold, amount } => {
+                let message =
+                    ReleaseHoldRequest { hold_number: hold, amount, ..Default::default() };
+                self.release_hold(write, message).await
+            }
+            Change::Extend { hold, expires_at } => {
+                let expires_at = Some(view::timestamp(expires_at));
+                let message =
+                    ExtendHoldRequest { hold_number: hold, expires_at, ..Default::default() };
+                self.extend_hold(write, message).await
+            }
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
         }
@@ -265,6 +353,26 @@ impl Driver for GrpcDriver {
                 return Ok(grants);
             }
             message.page_token = page.next_page_token;
+        }
+    }
+
+    async fn holds(&mut self, wallet: &WalletRef) -> Result<Vec<HoldView>, Refusal> {
+        let mut holds = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = self.request(ListHoldsRequest {
+                account: wallet.account.clone(),
+                asset: wallet.asset.clone(),
+                open_only: false,
+                page_size: PAGE_SIZE,
+                page_token,
+            });
+            let page = self.wallets.list_holds(request).await.map_err(refusal::of)?.into_inner();
+            holds.extend(page.holds.iter().map(view::hold));
+            if page.next_page_token.is_empty() {
+                return Ok(holds);
+            }
+            page_token = page.next_page_token;
         }
     }
 }

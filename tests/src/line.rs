@@ -1,7 +1,7 @@
 //! Entries and grants as lines of text: what scenario files expect and failures show.
 
 use crate::{
-    answer::{EntryView, GrantView},
+    answer::{EntryView, GrantView, HoldView},
     instant::render,
 };
 
@@ -24,12 +24,21 @@ pub fn entry(entry: &EntryView) -> String {
 /// `2 ACTIVE 50: available 20, consumed 30`
 pub fn grant(grant: &GrantView) -> String {
     let GrantView { number, status, amount, parts, .. } = grant;
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(_, amount)| amount != "0")
-        .map(|(name, amount)| format!("{name} {amount}"))
-        .collect();
-    format!("{number} {status} {amount}: {}", parts.join(", "))
+    format!("{number} {status} {amount}: {}", self::parts(parts))
+}
+
+/// A hold: its number, its status, its amount, its deadline and where the amount is.
+///
+/// `1 OPEN 60 until 2026-01-03: held 35, captured 25`
+pub fn hold(hold: &HoldView) -> String {
+    let HoldView { number, status, amount, parts, expires_at } = hold;
+    let parts = self::parts(parts);
+    format!("{number} {status} {amount} until {}: {parts}", render(*expires_at))
+}
+
+fn parts(parts: &[(&'static str, String)]) -> String {
+    let parts = parts.iter().filter(|(_, amount)| amount != "0");
+    parts.map(|(name, amount)| format!("{name} {amount}")).collect::<Vec<_>>().join(", ")
 }
 
 /// How much of which grant: `1: 100`.

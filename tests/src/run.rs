@@ -17,7 +17,10 @@ use crate::{
     instant::render,
     line,
     scenario::{Scenario, ScenarioError},
-    step::{Action, BalanceStep, Common, CreateAction, GrantAction, Step, WriteStep},
+    step::{
+        Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
+        HoldsStep, ReleaseAction, Step, WriteStep,
+    },
 };
 
 /// Why a file does not pass.
@@ -105,6 +108,7 @@ impl<'a, D: Driver> Run<'a, D> {
             Step::Advance(step) => self.set_time(self.now.plus_micros(step.advance.micros)).await,
             Step::Write(step) => self.write(step).await,
             Step::Balance(step) => self.balance(step).await,
+            Step::Holds(step) => self.holds(step).await,
             Step::Entries(step) => {
                 let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
                 let entries =
@@ -118,6 +122,12 @@ impl<'a, D: Driver> Run<'a, D> {
                 lines(&step.grants, &grants.iter().map(line::grant).collect::<Vec<_>>())
             }
         }
+    }
+
+    async fn holds(&mut self, step: &HoldsStep) -> Result<(), String> {
+        let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
+        let holds = self.driver.holds(&wallet).await.map_err(|refusal| shown(&refusal))?;
+        lines(&step.holds, &holds.iter().map(line::hold).collect::<Vec<_>>())
     }
 
     async fn set_time(&mut self, now: Timestamp) -> Result<(), String> {
@@ -194,6 +204,23 @@ impl<'a, D: Driver> Run<'a, D> {
             },
             Action::Void(void) => Change::Void { grant: void.void },
             Action::Expire(expire) => Change::Expire { grant: expire.expire },
+            Action::Hold(hold) => Change::Hold {
+                amount: hold.hold.clone(),
+                operation: hold.operation.clone(),
+                expires_at: hold.until.0,
+            },
+            Action::Capture(capture) => Change::Capture {
+                hold: capture.of,
+                amount: capture.capture.clone(),
+                excess: capture.excess.clone(),
+                is_final: capture.r#final,
+            },
+            Action::Release(release) => {
+                Change::Release { hold: release.release, amount: release.amount.clone() }
+            }
+            Action::Extend(extend) => {
+                Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
+            }
         };
         Ok(Write { wallet, key, validate_only: common.validate_only, change })
     }
@@ -264,7 +291,8 @@ impl<'a, D: Driver> Run<'a, D> {
             let Ok(holdings) = self.driver.balance(wallet, None).await else { continue };
             let entries = self.driver.entries(wallet).await.map_err(|refusal| shown(&refusal))?;
             let grants = self.driver.grants(wallet).await.map_err(|refusal| shown(&refusal))?;
-            audit(&entries, &grants, &holdings)?;
+            let holds = self.driver.holds(wallet).await.map_err(|refusal| shown(&refusal))?;
+            audit(&entries, &grants, &holds, &holdings)?;
         }
         Ok(())
     }
@@ -324,6 +352,17 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
             Ok(())
         }
         Action::Grant(grant) => grant_answered(grant, written.grant.as_ref()),
+        Action::Hold(asked) => {
+            let hold = written.hold.as_ref().ok_or("answers no hold")?;
+            same("the deadline", &hold.expires_at, &asked.until.0)?;
+            asked.number.map_or(Ok(()), |number| same("the hold's number", &hold.number, &number))
+        }
+        Action::Capture(CaptureAction { of, .. })
+        | Action::Release(ReleaseAction { release: of, .. })
+        | Action::Extend(ExtendAction { extend: of, .. }) => {
+            let hold = written.hold.as_ref().ok_or("answers no hold")?;
+            same("the hold's number", &hold.number, of)
+        }
         Action::Spend(_) | Action::Void(_) | Action::Expire(_) => Ok(()),
     }
 }

@@ -25,6 +25,8 @@ pub enum Step {
     Entries(EntriesStep),
     /// Ask for the grants.
     Grants(GrantsStep),
+    /// Ask for the holds.
+    Holds(HoldsStep),
 }
 
 /// `{ time = "2026-01-03" }`
@@ -67,6 +69,14 @@ pub enum Action {
     Void(VoidAction),
     /// Expire a grant.
     Expire(ExpireAction),
+    /// Set credits aside.
+    Hold(HoldAction),
+    /// Take what is held.
+    Capture(CaptureAction),
+    /// Give back what is held.
+    Release(ReleaseAction),
+    /// Move a hold's deadline.
+    Extend(ExtendAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -202,6 +212,70 @@ pub struct ExpireAction {
     pub expire: i32,
 }
 
+/// `{ hold = "60", until = "2026-01-03" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldAction {
+    /// How much.
+    pub hold: String,
+    /// The deadline.
+    pub until: Instant,
+    /// What it is for.
+    #[serde(default)]
+    pub operation: String,
+    /// The number that it must get.
+    pub number: Option<i32>,
+}
+
+/// `{ capture = "25", of = 1, excess = "CAP", final = true }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureAction {
+    /// How much.
+    pub capture: String,
+    /// The hold's number.
+    pub of: i32,
+    /// What to do if that is too much, such as `EXTEND`.
+    #[serde(default)]
+    pub excess: String,
+    /// Give back the rest.
+    #[serde(default)]
+    pub r#final: bool,
+}
+
+/// `{ release = 1, amount = "10" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseAction {
+    /// The hold's number.
+    pub release: i32,
+    /// How much; absent: all.
+    #[serde(default)]
+    pub amount: String,
+}
+
+/// `{ extend = 1, until = "2026-01-04" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendAction {
+    /// The hold's number.
+    pub extend: i32,
+    /// The new deadline.
+    pub until: Instant,
+}
+
+/// `{ holds = ["1 OPEN 60 until 2026-01-03: held 60"] }`: all holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldsStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// The lines, by number.
+    pub holds: Vec<String>,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -252,8 +326,9 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 10] = [
-    "time", "advance", "create", "update", "grant", "spend", "void", "expire", "entries", "grants",
+const ACTIONS: [&str; 15] = [
+    "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
+    "release", "extend", "entries", "grants", "holds",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -271,7 +346,9 @@ impl Step {
             "advance" => return into(table).map(Self::Advance),
             "entries" => return into(table).map(Self::Entries),
             "grants" => return into(table).map(Self::Grants),
-            "create" | "update" | "grant" | "spend" | "void" | "expire" => action,
+            "holds" => return into(table).map(Self::Holds),
+            "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
+            | "release" | "extend" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -283,6 +360,10 @@ impl Step {
             "grant" => Action::Grant(into(table)?),
             "spend" => Action::Spend(into(table)?),
             "void" => Action::Void(into(table)?),
+            "hold" => Action::Hold(into(table)?),
+            "capture" => Action::Capture(into(table)?),
+            "release" => Action::Release(into(table)?),
+            "extend" => Action::Extend(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

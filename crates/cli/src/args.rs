@@ -3,9 +3,20 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    balance::BalanceArgs, connection::ConnectionArgs, demo::DemoArgs, end_grant::EndGrantArgs,
-    entries::EntriesArgs, exit::EXIT_CODES, grant::GrantArgs, grants::GrantsArgs,
-    migrate::MigrateArgs, output::Format, replay::ReplayArgs, serve::ServeArgs, spend::SpendArgs,
+    balance::BalanceArgs,
+    connection::ConnectionArgs,
+    demo::DemoArgs,
+    end_grant::EndGrantArgs,
+    entries::EntriesArgs,
+    exit::EXIT_CODES,
+    grant::GrantArgs,
+    grants::GrantsArgs,
+    hold::{CaptureArgs, ExtendArgs, HoldArgs, HoldsArgs, ReleaseArgs},
+    migrate::MigrateArgs,
+    output::Format,
+    replay::ReplayArgs,
+    serve::ServeArgs,
+    spend::SpendArgs,
     wallet::WalletCommand,
 };
 
@@ -62,6 +73,16 @@ pub enum Operation {
     Expire(EndGrantArgs),
     /// Take credits from a wallet, all or nothing
     Spend(SpendArgs),
+    /// Set credits aside for a later capture
+    Hold(HoldArgs),
+    /// Take part or all of what a hold has set aside
+    Capture(CaptureArgs),
+    /// Give back what a hold has set aside
+    Release(ReleaseArgs),
+    /// Move a hold's deadline
+    Extend(ExtendArgs),
+    /// List a wallet's holds
+    Holds(HoldsArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

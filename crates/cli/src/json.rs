@@ -28,7 +28,8 @@ macro_rules! answers {
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
     GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse,
-    VoidGrantResponse, ExpireGrantResponse,
+    VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse,
+    ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse,
 }
 
 /// The message as JSON, indented.

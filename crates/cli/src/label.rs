@@ -1,7 +1,8 @@
 //! The API's enums and lists as words for people.
 
 use purse_client::v1::{
-    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, Grant, TransactionKind, Wallet,
+    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, Grant, Hold,
+    TransactionKind, Wallet,
 };
 
 /// How this program was called, for commands that a person copies.
@@ -17,6 +18,11 @@ pub fn entry_kind(entry: &Entry) -> String {
 /// What a grant is, such as `active`.
 pub fn grant_status(grant: &Grant) -> String {
     word(grant.status().as_str_name(), "GRANT_STATUS_")
+}
+
+/// What became of a hold, such as `open`.
+pub fn hold_status(hold: &Hold) -> String {
+    word(hold.status().as_str_name(), "HOLD_STATUS_")
 }
 
 /// The order in which a wallet's grants are drawn, such as `expiry-first`.
@@ -60,8 +66,7 @@ pub fn parse_entry_kind(text: &str) -> Result<EntryKind, String> {
     EntryKind::from_str_name(&format!("ENTRY_KIND_{}", screaming(text)))
         .filter(|kind| *kind != EntryKind::Unspecified)
         .ok_or_else(|| {
-            "expected granted, activated, expired, spent, voided, expiry-reversed or repaid"
-                .to_owned()
+            "expected a kind as `purse entries` shows it, such as spent or hold-expired".to_owned()
         })
 }
 
@@ -70,6 +75,13 @@ pub fn parse_drawdown_policy(text: &str) -> Result<DrawdownPolicy, String> {
     DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{}", screaming(text)))
         .filter(|policy| *policy != DrawdownPolicy::Unspecified)
         .ok_or_else(|| "expected expiry-first or oldest-first".to_owned())
+}
+
+/// Reads what to do with a capture of more than is held.
+pub fn parse_excess(text: &str) -> Result<ExcessPolicy, String> {
+    ExcessPolicy::from_str_name(&format!("EXCESS_POLICY_{}", screaming(text)))
+        .filter(|policy| *policy != ExcessPolicy::Unspecified)
+        .ok_or_else(|| "expected reject, cap or extend".to_owned())
 }
 
 fn word(name: &str, prefix: &str) -> String {

@@ -14,6 +14,7 @@ mod exit;
 mod fresh;
 mod grant;
 mod grants;
+mod hold;
 mod instant;
 mod json;
 mod label;
@@ -77,6 +78,11 @@ async fn operate(
         Operation::Void(args) => end_grant::void(args, &client, output).await,
         Operation::Expire(args) => end_grant::expire(args, &client, output).await,
         Operation::Spend(args) => spend::run(args, &client, output).await,
+        Operation::Hold(args) => hold::hold(args, &client, output).await,
+        Operation::Capture(args) => hold::capture(args, &client, output).await,
+        Operation::Release(args) => hold::release(args, &client, output).await,
+        Operation::Extend(args) => hold::extend(args, &client, output).await,
+        Operation::Holds(args) => hold::list(args, &client, output).await,
     }
 }
 

@@ -4,7 +4,7 @@ use purse_client::{
     Client, Error,
     v1::{
         ListEntriesRequest, ListEntriesResponse, ListGrantsRequest, ListGrantsResponse,
-        ListWalletsRequest, ListWalletsResponse,
+        ListHoldsRequest, ListHoldsResponse, ListWalletsRequest, ListWalletsResponse,
     },
 };
 
@@ -54,6 +54,11 @@ pages! {
 pages! {
     /// Lists grants up to a limit, 0 for all. A token in the answer says that more follow.
     list_grants(ListGrantsRequest) -> ListGrantsResponse, grants
+}
+
+pages! {
+    /// Lists holds up to a limit, 0 for all. A token in the answer says that more follow.
+    list_holds(ListHoldsRequest) -> ListHoldsResponse, holds
 }
 
 /// Tells a person that a list was cut.

@@ -1,11 +1,14 @@
 //! One method per RPC. Each takes and gives the messages of the API as they are.
 
 use purse_proto::v1::{
+    CaptureHoldRequest, CaptureHoldResponse, CreateHoldRequest, CreateHoldResponse,
     CreateWalletRequest, CreateWalletResponse, ExpireGrantRequest, ExpireGrantResponse,
-    GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetWalletRequest,
-    GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse,
-    ListGrantsRequest, ListGrantsResponse, ListWalletsRequest, ListWalletsResponse, SpendRequest,
-    SpendResponse, UpdateWalletRequest, UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    ExtendHoldRequest, ExtendHoldResponse, GetBalanceRequest, GetBalanceResponse, GetGrantRequest,
+    GetGrantResponse, GetHoldRequest, GetHoldResponse, GetWalletRequest, GetWalletResponse,
+    GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse, ListGrantsRequest,
+    ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListWalletsRequest,
+    ListWalletsResponse, ReleaseHoldRequest, ReleaseHoldResponse, SpendRequest, SpendResponse,
+    UpdateWalletRequest, UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
     grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
@@ -43,6 +46,18 @@ calls! { WalletServiceClient:
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
+    /// Sets credits aside for a later capture.
+    create_hold(CreateHoldRequest) -> CreateHoldResponse;
+    /// Takes part or all of what a hold has set aside.
+    capture_hold(CaptureHoldRequest) -> CaptureHoldResponse;
+    /// Gives back part or all of what a hold has set aside.
+    release_hold(ReleaseHoldRequest) -> ReleaseHoldResponse;
+    /// Moves a hold's deadline.
+    extend_hold(ExtendHoldRequest) -> ExtendHoldResponse;
+    /// Answers a hold as it is now.
+    get_hold(GetHoldRequest) -> GetHoldResponse;
+    /// Answers a page of a wallet's holds, as they are now.
+    list_holds(ListHoldsRequest) -> ListHoldsResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
 }

@@ -114,6 +114,10 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
             Some("Check the names, or create the wallet first.")
         }
         ErrorReason::GrantNotFound => Some("List the wallet's grants for their numbers."),
+        ErrorReason::HoldNotFound => Some("List the wallet's holds for their numbers."),
+        ErrorReason::HoldExpired => Some("Hold again, or spend; nothing was written."),
+        ErrorReason::HoldClosed => Some("There is nothing left to do for this hold."),
+        ErrorReason::ExceedsHold => Some("Ask for less, or let the capture cap or extend."),
         ErrorReason::InsufficientCredits => {
             Some("Grant credits or spend less; nothing was written and the key is still free.")
         }

@@ -93,6 +93,11 @@ impl Amount {
         self.0.is_zero()
     }
 
+    /// This as something to move; `None` if it is nothing.
+    pub fn positive(self) -> Option<PositiveAmount> {
+        PositiveAmount::from_stored(self)
+    }
+
     /// Whether it has no more decimal places than the scale.
     pub fn fits(self, scale: Scale) -> bool {
         self.0.normalize().scale() <= u32::from(scale.0)

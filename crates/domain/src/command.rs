@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CostBasis, DrawdownPolicy, Fingerprint, GrantNumber, IdempotencyKey,
-    Metadata, OperationName, PositiveAmount, Priority, Reason, Scale, Timestamp, TransactionKind,
-    WalletName, Window,
+    Actor, Amount, Category, CostBasis, DrawdownPolicy, Fingerprint, GrantNumber, HoldNumber,
+    IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority, Reason, Scale, Timestamp,
+    TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -82,6 +82,50 @@ pub struct Spend {
     pub occurred_at: Option<Timestamp>,
 }
 
+/// Set credits aside, all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateHold {
+    /// How much.
+    pub amount: PositiveAmount,
+    /// What it will pay for.
+    pub operation: Option<OperationName>,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
+/// What to do with a capture of more than is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// Refuse it.
+    Reject,
+    /// Capture what is held.
+    Cap,
+    /// Capture what is held and spend the rest.
+    Extend,
+}
+
+/// Take what is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureHold {
+    /// The hold.
+    pub hold: HoldNumber,
+    /// How much.
+    pub amount: PositiveAmount,
+    /// What to do if that is more than is held.
+    pub excess: Excess,
+    /// Give back what is left then.
+    pub is_final: bool,
+}
+
+/// Give back what is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseHold {
+    /// The hold.
+    pub hold: HoldNumber,
+    /// How much; `None`: all that is left.
+    pub amount: Option<PositiveAmount>,
+}
+
 /// One write as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -97,6 +141,14 @@ pub enum Command {
     VoidGrant(GrantNumber),
     /// Let what a grant has left expire now.
     ExpireGrant(GrantNumber),
+    /// Set credits aside.
+    CreateHold(CreateHold),
+    /// Take what is held.
+    CaptureHold(CaptureHold),
+    /// Give back what is held.
+    ReleaseHold(ReleaseHold),
+    /// Move a hold's deadline.
+    ExtendHold(HoldNumber, Timestamp),
 }
 
 impl Command {
@@ -109,18 +161,57 @@ impl Command {
             Self::Spend(_) => TransactionKind::Spend,
             Self::VoidGrant(_) => TransactionKind::VoidGrant,
             Self::ExpireGrant(_) => TransactionKind::ExpireGrant,
+            Self::CreateHold(_) => TransactionKind::CreateHold,
+            Self::CaptureHold(_) => TransactionKind::CaptureHold,
+            Self::ReleaseHold(_) => TransactionKind::ReleaseHold,
+            Self::ExtendHold(..) => TransactionKind::ExtendHold,
         }
     }
 
-    /// What it pays for, if it is a spend that says so.
+    /// What it pays for, if it says so. A capture is for what its hold is for.
     pub fn operation(&self) -> Option<&OperationName> {
         match self {
             Self::Spend(spend) => spend.operation.as_ref(),
+            Self::CreateHold(hold) => hold.operation.as_ref(),
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
             | Self::VoidGrant(_)
-            | Self::ExpireGrant(_) => None,
+            | Self::ExpireGrant(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..) => None,
+        }
+    }
+
+    /// Whether it draws grants in drawdown order.
+    pub fn draws(&self) -> bool {
+        match self {
+            Self::Spend(_) | Self::CreateHold(_) => true,
+            Self::CaptureHold(capture) => capture.excess == Excess::Extend,
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..) => false,
+        }
+    }
+
+    /// The hold that it names.
+    pub fn hold_number(&self) -> Option<HoldNumber> {
+        match self {
+            Self::CaptureHold(capture) => Some(capture.hold),
+            Self::ReleaseHold(release) => Some(release.hold),
+            Self::ExtendHold(number, _) => Some(*number),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::CreateHold(_) => None,
         }
     }
 
@@ -128,7 +219,14 @@ impl Command {
     pub fn grant_number(&self) -> Option<GrantNumber> {
         match self {
             Self::VoidGrant(number) | Self::ExpireGrant(number) => Some(*number),
-            Self::CreateWallet(_) | Self::UpdateWallet(_) | Self::Grant(_) | Self::Spend(_) => None,
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..) => None,
         }
     }
 
@@ -140,7 +238,11 @@ impl Command {
             | Self::UpdateWallet(_)
             | Self::Grant(_)
             | Self::VoidGrant(_)
-            | Self::ExpireGrant(_) => None,
+            | Self::ExpireGrant(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..) => None,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     Allocation, Amount, DrawdownKey, EntryKind, Missing, OperationName, Sequence, Timestamp,
-    draft::Draft,
+    draft::{Booking, Draft},
 };
 
 /// What one entry left uncovered.
@@ -73,7 +73,7 @@ pub(crate) fn repay(
         let allocations =
             parts.iter().map(|part| Allocation { grant: number, amount: part.amount });
         let allocations: Vec<_> = allocations.map(|allocation| (*key, allocation)).collect();
-        draft.book_with_debt(EntryKind::Repaid, at, &allocations, parts);
+        draft.append(Booking { debts: parts, ..Booking::of(EntryKind::Repaid, at, &allocations) });
     }
     Ok(())
 }

@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 
 mod end_grant;
 mod grant;
+mod hold;
 mod spend;
 mod wallet;
 
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Debt, DrawdownKey, Entry, Grant, GrantNumber, Head, Missing, Rejection, Request,
-    Sequence, Timestamp, WalletSettings, WalletState, draft::Draft, settle::settle,
+    Command, Debt, DrawdownKey, Entry, Grant, GrantNumber, Head, Hold, HoldNumber, Missing,
+    Rejection, Request, Sequence, Timestamp, WalletSettings, WalletState, draft::Draft,
+    settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -32,10 +34,14 @@ pub struct Decision {
     pub grants: BTreeMap<DrawdownKey, Grant>,
     /// The debts that changed or are new, as they are after it.
     pub debts: BTreeMap<Sequence, Debt>,
+    /// The holds that changed or are new, as they are after it.
+    pub holds: BTreeMap<HoldNumber, Hold>,
     /// The wallet's settings after it, if the command was about them.
     pub settings: Option<WalletSettings>,
     /// The number of the grant that it made.
     pub new_grant: Option<GrantNumber>,
+    /// The number of the hold that it made or was about.
+    pub hold: Option<HoldNumber>,
     /// Whether there is anything to write: opening a wallet that is there already writes nothing.
     pub writes: bool,
 }
@@ -50,6 +56,11 @@ impl Decision {
     pub fn made_grant(&self) -> Option<&Grant> {
         let number = self.new_grant?;
         self.grants.values().find(|grant| grant.number == number)
+    }
+
+    /// The hold that it made or was about, as it is after it.
+    pub fn hold(&self) -> Option<&Hold> {
+        self.holds.get(&self.hold?)
     }
 }
 
@@ -109,6 +120,7 @@ fn attempt(
     let settled = draft.entries.len();
     let mut settings = None;
     let mut new_grant = None;
+    let mut hold = request.command.hold_number();
     match &request.command {
         // Answered above: there is no wallet to settle yet.
         Command::CreateWallet(_) => {}
@@ -117,8 +129,14 @@ fn attempt(
         Command::Spend(spend) => spend::spend(&mut draft, spend)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
+        Command::CreateHold(create) => hold = Some(hold::create(&mut draft, create)?),
+        Command::CaptureHold(capture) => hold::capture(&mut draft, capture)?,
+        Command::ReleaseHold(release) => hold::release(&mut draft, release)?,
+        Command::ExtendHold(number, expires_at) => {
+            hold::set_deadline(&mut draft, *number, *expires_at)?;
+        }
     }
-    let Draft { now, head, entries, changed, changed_debts, .. } = draft;
+    let Draft { now, head, entries, changed, changed_debts, changed_holds, .. } = draft;
     Ok(Decision {
         now,
         entries,
@@ -126,8 +144,10 @@ fn attempt(
         head,
         grants: changed,
         debts: changed_debts,
+        holds: changed_holds,
         settings,
         new_grant,
+        hold,
         writes: true,
     })
 }

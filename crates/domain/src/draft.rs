@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Allocation, Amount, Coverage, Debt, DebtPart, DrawdownKey, Entry, EntryKind, Grant,
-    GrantNumber, Head, OperationName, Sequence, Timestamp, WalletState,
+    GrantNumber, Head, Hold, HoldNumber, OperationName, Sequence, Timestamp, WalletState,
 };
 
 /// A state and what a command has changed of it so far.
@@ -24,6 +24,34 @@ pub struct Draft<'a> {
     pub changed: BTreeMap<DrawdownKey, Grant>,
     /// The debts that they made or changed, as they are now; those that are repaid included.
     pub changed_debts: BTreeMap<Sequence, Debt>,
+    /// The holds that are new or changed, as they are now.
+    pub changed_holds: BTreeMap<HoldNumber, Hold>,
+}
+
+/// An entry to append. Each allocation names a grant by its place; grants and debts must be there.
+#[derive(Debug)]
+pub struct Booking<'a> {
+    /// What it does.
+    pub kind: EntryKind,
+    /// The instant at which it counts.
+    pub effective_at: Timestamp,
+    /// How much of which grant.
+    pub allocations: &'a [(DrawdownKey, Allocation)],
+    /// How much of which debt.
+    pub debts: Vec<DebtPart>,
+    /// The hold that it is about.
+    pub hold: Option<HoldNumber>,
+}
+
+impl<'a> Booking<'a> {
+    /// An entry about grants alone.
+    pub fn of(
+        kind: EntryKind,
+        effective_at: Timestamp,
+        allocations: &'a [(DrawdownKey, Allocation)],
+    ) -> Self {
+        Self { kind, effective_at, allocations, debts: Vec::new(), hold: None }
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -38,6 +66,7 @@ impl<'a> Draft<'a> {
             entries: Vec::new(),
             changed: BTreeMap::new(),
             changed_debts: BTreeMap::new(),
+            changed_holds: BTreeMap::new(),
         }
     }
 
@@ -73,6 +102,27 @@ impl<'a> Draft<'a> {
     /// The grant of a number, if it is held.
     pub fn grant(&self, number: GrantNumber) -> Option<(DrawdownKey, &Grant)> {
         self.grants().find(|(_, grant)| grant.number == number)
+    }
+
+    /// The holds as they are now.
+    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
+        let before = self.state.holds.iter();
+        before.map(|(number, hold)| self.changed_holds.get(number).unwrap_or(hold)).chain(
+            self.changed_holds
+                .iter()
+                .filter(|(number, _)| !self.state.holds.contains_key(*number))
+                .map(|(_, hold)| hold),
+        )
+    }
+
+    /// A hold, if it is here.
+    pub fn held_hold(&self, number: HoldNumber) -> Option<&Hold> {
+        self.changed_holds.get(&number).or_else(|| self.state.holds.get(&number))
+    }
+
+    /// Time alone may change something at this instant too.
+    pub fn becomes_due(&mut self, at: Option<Timestamp>) {
+        self.head.next_due_at = earliest(self.head.next_due_at, at);
     }
 
     /// The debts as they are now, oldest first; `None`: those of the state are not held.
@@ -112,7 +162,7 @@ impl<'a> Draft<'a> {
         effective_at: Timestamp,
         allocations: &[(DrawdownKey, Allocation)],
     ) {
-        self.book_with_debt(kind, effective_at, allocations, Vec::new());
+        self.append(Booking::of(kind, effective_at, allocations));
     }
 
     /// Appends an entry that takes credits and leaves `debt` of what `operation` asked for uncovered.
@@ -130,17 +180,12 @@ impl<'a> Draft<'a> {
         let entry = self.head.last_sequence.next();
         self.changed_debts.insert(entry, Debt::made(entry, operation.cloned()));
         let debts = vec![DebtPart { entry, amount: debt }];
-        self.book_with_debt(kind, effective_at, allocations, debts);
+        self.append(Booking { debts, ..Booking::of(kind, effective_at, allocations) });
     }
 
-    /// Appends an entry that moves debt too. Each debt is held.
-    pub fn book_with_debt(
-        &mut self,
-        kind: EntryKind,
-        effective_at: Timestamp,
-        allocations: &[(DrawdownKey, Allocation)],
-        debts: Vec<DebtPart>,
-    ) {
+    /// Appends an entry.
+    pub fn append(&mut self, booking: Booking<'_>) {
+        let Booking { kind, effective_at, allocations, debts, hold } = booking;
         let balance_before = self.head.balances.balance();
         for (key, allocation) in allocations {
             let Some(mut grant) =
@@ -149,7 +194,8 @@ impl<'a> Draft<'a> {
                 debug_assert!(false, "grant {} is not held", allocation.grant);
                 continue;
             };
-            kind.book(allocation.amount, effective_at, &mut grant, &mut self.head.balances);
+            let when = (effective_at, hold.is_some());
+            kind.book(allocation.amount, when, &mut grant, &mut self.head.balances);
             self.changed.insert(*key, grant);
         }
         for (index, part) in debts.iter().enumerate() {
@@ -165,19 +211,28 @@ impl<'a> Draft<'a> {
             kind.book_debt(part.amount, repaying, &mut debt, &mut self.head.balances);
             self.changed_debts.insert(part.entry, debt);
         }
+        let allocated: Vec<Allocation> =
+            allocations.iter().map(|(_, allocation)| *allocation).collect();
+        if let Some(number) = hold
+            && let Some(mut held) = self.held_hold(number).cloned()
+        {
+            held.book(kind, &allocated);
+            self.changed_holds.insert(number, held);
+        }
         self.head.last_sequence = self.head.last_sequence.next();
-        let allocated = allocations.iter().map(|(_, allocation)| allocation.amount);
+        let moved = allocated.iter().map(|allocation| allocation.amount);
         let on_credit = debts.iter().filter(|_| kind.makes_debt()).map(|part| part.amount);
         self.entries.push(Entry {
             sequence: self.head.last_sequence,
             kind,
-            amount: allocated.chain(on_credit).sum(),
+            amount: moved.chain(on_credit).sum(),
             balance_before,
             after: self.head.balances,
             effective_at,
             recorded_at: self.now,
-            allocations: allocations.iter().map(|(_, allocation)| *allocation).collect(),
+            allocations: allocated,
             debts,
+            hold,
         });
     }
 }

@@ -1,8 +1,8 @@
 //! Entries, the lines of the ledger, and the transactions that they belong to.
 
 use crate::{
-    Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber,
-    IdempotencyKey, Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp,
+    Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber, Hold,
+    HoldNumber, IdempotencyKey, Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp,
     TransactionId, WalletSettings,
 };
 
@@ -23,6 +23,14 @@ pub enum EntryKind {
     ExpiryReversed,
     /// A grant that became effective repaid debt.
     Repaid,
+    /// Credits were set aside.
+    Held,
+    /// What was set aside was taken.
+    Captured,
+    /// What was set aside was given back.
+    Released,
+    /// What was set aside was given back at the deadline.
+    HoldExpired,
 }
 
 impl EntryKind {
@@ -35,7 +43,11 @@ impl EntryKind {
             | Self::Expired
             | Self::Spent
             | Self::Voided
-            | Self::ExpiryReversed => true,
+            | Self::ExpiryReversed
+            | Self::Held
+            | Self::Captured
+            | Self::Released
+            | Self::HoldExpired => true,
         }
     }
 }
@@ -47,12 +59,17 @@ impl EntryKind {
     pub(crate) fn book(
         self,
         share: Amount,
-        effective_at: Timestamp,
+        (effective_at, came_back): (Timestamp, bool),
         grant: &mut Grant,
         balances: &mut Balances,
     ) {
         balances.book(self, share, grant.activated);
         grant.book(self, share, effective_at);
+        if self == Self::Expired && !came_back {
+            grant.lost = grant.lost + share;
+        } else if self == Self::ExpiryReversed {
+            grant.lost = grant.lost - share;
+        }
     }
 
     /// Moves an entry's share of a debt, likewise; `repaying` is the share of a grant that it came from.
@@ -98,6 +115,8 @@ pub struct Entry {
     pub allocations: Vec<Allocation>,
     /// The debt that it made or, if it repays, that its allocations went to, one for one.
     pub debts: Vec<DebtPart>,
+    /// The hold that it is about: of an expiry, the one that its credits came back from.
+    pub hold: Option<HoldNumber>,
 }
 
 /// The command of a transaction.
@@ -115,6 +134,14 @@ pub enum TransactionKind {
     VoidGrant,
     /// A grant was expired early.
     ExpireGrant,
+    /// Credits were set aside.
+    CreateHold,
+    /// What was set aside was taken.
+    CaptureHold,
+    /// What was set aside was given back.
+    ReleaseHold,
+    /// A hold's deadline was moved.
+    ExtendHold,
 }
 
 /// What one accepted command did.
@@ -146,8 +173,12 @@ pub struct Transaction {
     pub entries: Vec<Entry>,
     /// The wallet's balances right after it.
     pub balances: Balances,
+    /// The wallet's last entry right after it.
+    pub after_sequence: Sequence,
     /// The wallet's settings after it, if the command was about them.
     pub settings: Option<WalletSettings>,
     /// The grant as it was made, if the command was to make one.
     pub grant: Option<Grant>,
+    /// The hold after it, if the command was about one.
+    pub hold: Option<Hold>,
 }

@@ -8,8 +8,8 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Actor, Command, CreateWallet, DrawdownPolicy, Metadata, NewGrant, OperationName, Reason, Spend,
-    Timestamp, UpdateWallet, WalletName,
+    Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess, Metadata,
+    NewGrant, OperationName, Reason, ReleaseHold, Spend, Timestamp, UpdateWallet, WalletName,
 };
 
 /// SHA-256 over a canonical request.
@@ -127,6 +127,51 @@ impl Canonical {
                 self.text(b'C', b"expire_grant");
                 self.text(1, &number.0.to_be_bytes());
             }
+            Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..) => self.hold_command(command),
+        }
+    }
+
+    fn hold_command(&mut self, command: &Command) {
+        match command {
+            Command::CreateHold(CreateHold { amount, operation, expires_at }) => {
+                self.text(b'C', b"create_hold");
+                self.text(1, amount.get().to_string().as_bytes());
+                self.optional_text(2, operation.as_ref().map_or("", OperationName::as_str));
+                self.instant(3, Some(*expires_at));
+            }
+            Command::CaptureHold(CaptureHold { hold, amount, excess, is_final }) => {
+                self.text(b'C', b"capture_hold");
+                self.text(1, &hold.0.to_be_bytes());
+                self.text(2, amount.get().to_string().as_bytes());
+                let excess: &[u8] = match excess {
+                    Excess::Reject => b"reject",
+                    Excess::Cap => b"cap",
+                    Excess::Extend => b"extend",
+                };
+                self.text(3, excess);
+                self.text(4, &[u8::from(*is_final)]);
+            }
+            Command::ReleaseHold(ReleaseHold { hold, amount }) => {
+                self.text(b'C', b"release_hold");
+                self.text(1, &hold.0.to_be_bytes());
+                if let Some(amount) = amount {
+                    self.text(2, amount.get().to_string().as_bytes());
+                }
+            }
+            Command::ExtendHold(hold, expires_at) => {
+                self.text(b'C', b"extend_hold");
+                self.text(1, &hold.0.to_be_bytes());
+                self.instant(2, Some(*expires_at));
+            }
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Grant(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_) => {}
         }
     }
 

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     Allocation, Balances, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber, GrantTerms, Head,
-    OperationName, Sequence, WalletSettings, WalletState,
+    Hold, HoldNumber, OperationName, Sequence, Timestamp, WalletSettings, WalletState,
 };
 
 /// A ledger as far as it was read.
@@ -19,6 +19,7 @@ pub struct Fold {
     head: Head,
     grants: BTreeMap<GrantNumber, Grant>,
     debts: BTreeMap<Sequence, Debt>,
+    holds: BTreeMap<HoldNumber, Hold>,
 }
 
 /// Why entries are no ledger.
@@ -60,7 +61,13 @@ impl Fold {
     /// A wallet without entries.
     pub fn opened(settings: Arc<WalletSettings>) -> Self {
         let WalletState { head, .. } = WalletState::opened(WalletSettings::clone(&settings));
-        Self { settings, head, grants: BTreeMap::new(), debts: BTreeMap::new() }
+        Self {
+            settings,
+            head,
+            grants: BTreeMap::new(),
+            debts: BTreeMap::new(),
+            holds: BTreeMap::new(),
+        }
     }
 
     /// Books the next entry, of a transaction that was for `operation`. The first entry that names a grant or
@@ -71,7 +78,7 @@ impl Fold {
         operation: Option<&OperationName>,
         terms: &BTreeMap<GrantNumber, Arc<GrantTerms>>,
     ) -> Result<(), FoldError> {
-        let Self { settings: _, head, grants, debts } = self;
+        let Self { settings: _, head, grants, debts, holds } = self;
         let sequence = entry.sequence;
         if sequence != head.last_sequence.next() {
             return Err(FoldError::OutOfSequence { sequence, last: head.last_sequence });
@@ -87,7 +94,8 @@ impl Fold {
                 head.last_grant_number = head.last_grant_number.max(*number);
             }
             if let Some(grant) = grants.get_mut(number) {
-                entry.kind.book(*amount, entry.effective_at, grant, &mut head.balances);
+                let when = (entry.effective_at, entry.hold.is_some());
+                entry.kind.book(*amount, when, grant, &mut head.balances);
             }
         }
         for (index, part) in entry.debts.iter().enumerate() {
@@ -96,6 +104,15 @@ impl Fold {
                 .or_insert_with(|| Debt::made(part.entry, operation.cloned()));
             let repaying = entry.allocations.get(index).copied();
             entry.kind.book_debt(part.amount, repaying, debt, &mut head.balances);
+        }
+        if let Some(number) = entry.hold {
+            head.last_hold_number = head.last_hold_number.max(number);
+            holds
+                .entry(number)
+                .or_insert_with(|| {
+                    Hold::made(number, operation.cloned(), entry.recorded_at, entry.recorded_at)
+                })
+                .book(entry.kind, &entry.allocations);
         }
         if entry.after != head.balances {
             let folded = Box::new(head.balances);
@@ -108,15 +125,22 @@ impl Fold {
 
     /// The state after the entries so far, with all grants, open and ended. Its revision and, if a transaction
     /// without entries came last, its `recorded_at` are behind: entries do not tell them. So it is for reads;
-    /// nothing may be decided on it.
-    pub fn into_state(self) -> WalletState {
-        let Self { settings, head, grants, mut debts } = self;
+    /// nothing may be decided on it. The deadlines of holds are not in the ledger either: `deadline` says those
+    /// of the open ones.
+    pub fn into_state(self, deadline: impl Fn(HoldNumber) -> Timestamp) -> WalletState {
+        let Self { settings, head, grants, mut debts, mut holds } = self;
+        for hold in holds.values_mut().filter(|hold| hold.is_open()) {
+            hold.expires_at = deadline(hold.number);
+        }
         debts.retain(|_, debt| !debt.left.is_zero());
-        let next_due_at = grants.values().filter_map(Grant::due_at).min();
+        let open = holds.values().filter(|hold| hold.is_open());
+        let deadlines = open.map(|hold| hold.expires_at);
+        let next_due_at = grants.values().filter_map(Grant::due_at).chain(deadlines).min();
         let place = |grant: Grant| (DrawdownKey::of(settings.drawdown_policy, &grant), grant);
         WalletState {
             grants: grants.into_values().map(place).collect(),
             head: Head { next_due_at, ..head },
+            holds,
             coverage: Coverage::Complete,
             debts,
             has_all_debts: true,

@@ -97,6 +97,9 @@ pub struct Grant {
     pub expired_at: Option<Timestamp>,
     /// Where the amount is.
     pub parts: GrantParts,
+    /// The part of what expired that could be spent until then. Late usage may take it back, and not what came
+    /// back from a hold when the grant had ended already.
+    pub lost: Amount,
 }
 
 impl Grant {
@@ -109,7 +112,7 @@ impl Grant {
         let terms = terms.into();
         let activated = terms.window.has_begun(granted_at);
         let parts = GrantParts::of(terms.amount.get());
-        Self { number, terms, granted_at, activated, expired_at: None, parts }
+        Self { number, terms, granted_at, activated, expired_at: None, parts, lost: Amount::ZERO }
     }
 
     /// Whether the grant can still change by a spend or by time.
@@ -139,6 +142,12 @@ impl Grant {
         }
     }
 
+    /// Whether the grant had ended by an instant, by its window or early.
+    pub fn has_ended(&self, at: Timestamp) -> bool {
+        self.terms.window.expires_at().is_some_and(|expires_at| expires_at <= at)
+            || self.expired_at.is_some_and(|expired_at| expired_at <= at)
+    }
+
     /// What the grant is now that all that is due by `now` is booked.
     pub fn status(&self) -> GrantStatus {
         let Self { parts, .. } = self;
@@ -162,7 +171,7 @@ impl Grant {
             EntryKind::Expired => {
                 parts.available = parts.available - amount;
                 parts.expired = parts.expired + amount;
-                self.expired_at = Some(effective_at);
+                self.expired_at.get_or_insert(effective_at);
             }
             EntryKind::Spent | EntryKind::Repaid => {
                 parts.available = parts.available - amount;
@@ -171,6 +180,18 @@ impl Grant {
             EntryKind::Voided => {
                 parts.available = parts.available - amount;
                 parts.voided = parts.voided + amount;
+            }
+            EntryKind::Held => {
+                parts.available = parts.available - amount;
+                parts.held = parts.held + amount;
+            }
+            EntryKind::Captured => {
+                parts.held = parts.held - amount;
+                parts.consumed = parts.consumed + amount;
+            }
+            EntryKind::Released | EntryKind::HoldExpired => {
+                parts.held = parts.held - amount;
+                parts.available = parts.available + amount;
             }
             EntryKind::ExpiryReversed => {
                 parts.expired = parts.expired - amount;

@@ -8,7 +8,7 @@
 //! In reading order:
 //!
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
-//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`entry`], [`wallet`];
+//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
 //! * what a ledger says again: [`fold`].
@@ -22,6 +22,7 @@ pub mod entry;
 pub mod fingerprint;
 pub mod fold;
 pub mod grant;
+pub mod hold;
 pub mod ids;
 pub mod names;
 pub mod order;
@@ -33,14 +34,18 @@ pub mod wallet;
 pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
-pub use command::{Command, CreateWallet, GrantTerms, NewGrant, Request, Spend, UpdateWallet};
+pub use command::{
+    CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
+    Request, Spend, UpdateWallet,
+};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use entry::{Allocation, Entry, EntryKind, Transaction, TransactionKind};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
-pub use ids::{AccountId, GrantNumber, NamespaceId, Sequence, TransactionId, WalletId};
+pub use hold::{Hold, HoldStatus};
+pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
 pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
 pub use rejection::Rejection;

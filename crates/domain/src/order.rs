@@ -29,6 +29,9 @@ impl DrawdownKey {
     /// Priority 4, expiry 8, narrowness 1, cost 1, effectiveness 8 and number 4 bytes.
     pub const LEN: usize = 26;
 
+    /// After every grant.
+    pub const LAST: Self = Self([u8::MAX; Self::LEN]);
+
     /// The place of a grant under a policy.
     pub fn of(policy: DrawdownPolicy, grant: &Grant) -> Self {
         let terms = &grant.terms;

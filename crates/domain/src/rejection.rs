@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Amount, GrantNumber, IdempotencyKey, Scale, Timestamp, TransactionId};
+use crate::{Amount, GrantNumber, HoldNumber, IdempotencyKey, Scale, Timestamp, TransactionId};
 
 /// Why a well-formed command may not happen.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,6 +53,46 @@ pub enum Rejection {
         /// The scale that was asked for.
         requested: Scale,
     },
+    /// The wallet has no such hold.
+    #[error("the wallet has no hold {hold}")]
+    HoldNotFound {
+        /// The hold that was named.
+        hold: HoldNumber,
+    },
+    /// The deadline came first.
+    #[error("hold {hold} ended at its deadline, {expires_at}")]
+    HoldExpired {
+        /// The hold that was named.
+        hold: HoldNumber,
+        /// Its deadline.
+        expires_at: Timestamp,
+    },
+    /// Nothing is held any more.
+    #[error("hold {hold} is closed: it was captured or released")]
+    HoldClosed {
+        /// The hold that was named.
+        hold: HoldNumber,
+    },
+    /// More was to be captured than is held.
+    #[error("hold {hold} holds {held}, {required} were to be captured")]
+    CaptureExceedsHold {
+        /// The hold that was named.
+        hold: HoldNumber,
+        /// What it still holds.
+        held: Amount,
+        /// What was asked for.
+        required: Amount,
+    },
+    /// More was to be released than is held.
+    #[error("hold {hold} holds {held}, {required} were to be released")]
+    ReleaseExceedsHold {
+        /// The hold that was named.
+        hold: HoldNumber,
+        /// What it still holds.
+        held: Amount,
+        /// What was asked for.
+        required: Amount,
+    },
     /// The overdraft limit has more decimal places than the asset.
     #[error("the asset has {} decimal places, the overdraft limit has more", scale.places())]
     OverdraftLimitTooPrecise {
@@ -65,7 +105,7 @@ pub enum Rejection {
         /// The version that they have.
         version: i64,
     },
-    /// A grant must expire after now.
+    /// A grant or a hold must end after now.
     #[error("expires_at must be after now, {now}")]
     ExpiresAtNotAhead {
         /// When this was decided.

@@ -6,18 +6,19 @@
 use std::sync::Arc;
 
 use crate::{
-    Allocation, Balances, Coverage, DrawdownKey, EntryKind, Head, Missing, Timestamp, WalletState,
-    debt::repay,
-    draft::{Draft, earliest},
+    Allocation, Balances, Coverage, DrawdownKey, EntryKind, GrantNumber, Head, Hold, HoldNumber,
+    Missing, Timestamp, WalletState, debt::repay, draft::Draft, hold::move_out,
 };
 
-/// What time does to a grant, in the order in which it happens at one instant.
+/// What time does, in the order in which it happens at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    /// What is left expires.
-    Expiry,
+    /// A hold ends.
+    Deadline(HoldNumber),
+    /// What a grant has left expires.
+    Expiry(GrantNumber, DrawdownKey),
     /// What was scheduled becomes available.
-    Activation,
+    Activation(GrantNumber, DrawdownKey),
 }
 
 /// Books what is due by the draft's instant, in order of its own instant.
@@ -34,39 +35,53 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
         return Err(Missing::DueBy(now));
     }
 
-    let mut due: Vec<(Timestamp, Due, crate::GrantNumber, DrawdownKey)> = Vec::new();
+    let mut due: Vec<(Timestamp, Due)> = Vec::new();
+    let deadlines = draft.holds().filter(|hold| hold.is_open() && hold.expires_at <= now);
+    due.extend(deadlines.map(|hold| (hold.expires_at, Due::Deadline(hold.number))));
     for (key, grant) in draft.grants() {
-        if grant.parts.available.is_zero() {
+        // One that is held may get something back before it expires.
+        if !grant.is_open() {
             continue;
         }
         let window = grant.terms.window;
         if !grant.activated && window.has_begun(now) {
-            due.push((window.effective_at(), Due::Activation, grant.number, key));
+            due.push((window.effective_at(), Due::Activation(grant.number, key)));
         }
         if let Some(expires_at) = window.expires_at().filter(|expires_at| *expires_at <= now) {
-            due.push((expires_at, Due::Expiry, grant.number, key));
+            due.push((expires_at, Due::Expiry(grant.number, key)));
         }
     }
     due.sort_unstable();
-    for (at, due, number, key) in due {
-        let Some(grant) = draft.held(&key) else { continue };
-        let kind = match due {
-            Due::Expiry => EntryKind::Expired,
-            Due::Activation => EntryKind::Activated,
-        };
-        if grant.parts.available.is_zero() {
-            continue;
-        }
-        let allocation = Allocation { grant: number, amount: grant.parts.available };
-        draft.book(kind, at, &[(key, allocation)]);
+    for (at, due) in due {
         match due {
-            Due::Expiry => {}
-            Due::Activation => repay(draft, &key, at)?,
+            Due::Deadline(hold) => lapse(draft, hold, at),
+            Due::Expiry(_, key) => book_rest(draft, EntryKind::Expired, &key, at),
+            Due::Activation(_, key) => {
+                book_rest(draft, EntryKind::Activated, &key, at);
+                repay(draft, &key, at)?;
+            }
         }
     }
-    draft.head.next_due_at =
-        draft.grants().fold(not_held, |next, (_, grant)| earliest(next, grant.due_at()));
+    let grants = draft.grants().filter_map(|(_, grant)| grant.due_at());
+    let holds = draft.holds().filter(|hold| hold.is_open()).map(|hold| hold.expires_at);
+    draft.head.next_due_at = grants.chain(holds).chain(not_held).min();
     Ok(())
+}
+
+/// Books what a grant has available, unless that is nothing by now.
+fn book_rest(draft: &mut Draft<'_>, kind: EntryKind, key: &DrawdownKey, at: Timestamp) {
+    let Some(grant) = draft.held(key).filter(|grant| !grant.parts.available.is_zero()) else {
+        return;
+    };
+    let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
+    draft.book(kind, at, &[(*key, allocation)]);
+}
+
+/// Ends a hold at its deadline.
+fn lapse(draft: &mut Draft<'_>, number: HoldNumber, at: Timestamp) {
+    if let Some(held) = draft.held_hold(number).map(Hold::held) {
+        move_out(draft, number, EntryKind::HoldExpired, held, at);
+    }
 }
 
 /// A wallet's balances at an instant from its last transaction on, if nothing but time happens until then.
@@ -80,11 +95,13 @@ pub fn balances_at(state: &WalletState, at: Timestamp) -> Result<Balances, Missi
 pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missing> {
     let mut draft = Draft::new(state, at);
     settle(&mut draft)?;
-    let Draft { head, changed, changed_debts, .. } = draft;
+    let Draft { head, changed, changed_debts, changed_holds, .. } = draft;
     let Head { recorded_at, revision, .. } = state.head;
     let head = Head { recorded_at, revision, ..head };
     let mut grants = state.grants.clone();
     grants.extend(changed);
+    let mut holds = state.holds.clone();
+    holds.extend(changed_holds);
     let mut debts = state.debts.clone();
     debts.extend(changed_debts);
     debts.retain(|_, debt| !debt.left.is_zero());
@@ -92,6 +109,7 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
         settings: Arc::clone(&state.settings),
         head,
         grants,
+        holds,
         coverage: state.coverage,
         debts,
         has_all_debts: state.has_all_debts,

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use rust_decimal::Decimal;
+
 use crate::{
-    Amount, Debt, Decision, DrawdownKey, DrawdownPolicy, EntryKind, Grant, GrantNumber, Metadata,
-    Scale, Sequence, SignedAmount, Timestamp, WalletName, draft::earliest,
+    Amount, Debt, Decision, DrawdownKey, DrawdownPolicy, EntryKind, Grant, GrantNumber, Hold,
+    HoldNumber, Metadata, Scale, Sequence, SignedAmount, Timestamp, WalletName, draft::earliest,
 };
 
 /// A wallet's settings.
@@ -50,6 +52,24 @@ impl Balances {
         scheduled: Amount::ZERO,
     };
 
+    /// From sums over the ledger up to a past instant. Late usage may draw what was set aside when it happened
+    /// and has come back since, so that by then more was used than was free: that part is shown as debt, and
+    /// the balance is right. `None` for sums that no ledger has.
+    pub fn of_sums(
+        available: Decimal,
+        held: Decimal,
+        debt: Decimal,
+        scheduled: Decimal,
+    ) -> Option<Self> {
+        let short = (-available).max(Decimal::ZERO);
+        Some(Self {
+            available: Amount::from_stored(available + short)?,
+            held: Amount::from_stored(held)?,
+            debt: Amount::from_stored(debt + short)?,
+            scheduled: Amount::from_stored(scheduled)?,
+        })
+    }
+
     /// Available minus debt: what entries show before and after.
     pub fn balance(&self) -> SignedAmount {
         self.available.signed() - self.debt.signed()
@@ -68,6 +88,15 @@ impl Balances {
             EntryKind::Granted | EntryKind::ExpiryReversed => *part = *part + amount,
             EntryKind::Expired | EntryKind::Spent | EntryKind::Voided | EntryKind::Repaid => {
                 *part = *part - amount;
+            }
+            EntryKind::Held => {
+                self.available = self.available - amount;
+                self.held = self.held + amount;
+            }
+            EntryKind::Captured => self.held = self.held - amount,
+            EntryKind::Released | EntryKind::HoldExpired => {
+                self.held = self.held - amount;
+                self.available = self.available + amount;
             }
             EntryKind::Activated => {
                 self.scheduled = self.scheduled - amount;
@@ -91,6 +120,8 @@ pub struct Head {
     pub last_sequence: Sequence,
     /// The last grant's number; 0 before the first.
     pub last_grant_number: GrantNumber,
+    /// The last hold's number; 0 before the first.
+    pub last_hold_number: HoldNumber,
     /// No later than the earliest instant at which time alone changes the balances: reads before it need
     /// nothing else. It may lie too early after the grant that set it was used up, never too late.
     pub next_due_at: Option<Timestamp>,
@@ -100,7 +131,7 @@ pub struct Head {
     pub revision: i64,
 }
 
-/// Which of the wallet's open grants a [`WalletState`] holds.
+/// Which of the wallet's open grants and holds a [`WalletState`] has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
     /// All of them.
@@ -109,20 +140,29 @@ pub enum Coverage {
     Partial {
         /// Every open grant up to this place is held; `None`: not even the first.
         drawn_to: Option<DrawdownKey>,
-        /// No grant that is not held becomes due before this instant; `None`: none ever.
+        /// No grant and no hold that is not there becomes due before this instant; `None`: none ever.
         next_due_at: Option<Timestamp>,
     },
+}
+
+impl Coverage {
+    /// All open grants, and perhaps not all holds.
+    pub fn all_grants(next_due_at: Option<Timestamp>) -> Self {
+        Self::Partial { drawn_to: Some(DrawdownKey::LAST), next_due_at }
+    }
 }
 
 /// What a decision lacks because the state covers too little. Load it and decide again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// The grants that are due by this instant.
+    /// The grants and holds that are due by this instant, with the grants of those holds.
     DueBy(Timestamp),
     /// More grants in drawdown order.
     MoreInOrder,
-    /// All open grants.
+    /// All open grants and holds.
     AllOpen,
+    /// A hold, with the grants that it pins.
+    Hold(HoldNumber),
     /// All open debts.
     Debts,
 }
@@ -137,7 +177,9 @@ pub struct WalletState {
     /// The grants that are held, in drawdown order: open ones as `coverage` says, and ended ones that a
     /// command may be about.
     pub grants: BTreeMap<DrawdownKey, Grant>,
-    /// Which open grants are held.
+    /// The holds that are here: open ones as `coverage` says, and ended ones that a command may be about.
+    pub holds: BTreeMap<HoldNumber, Hold>,
+    /// Which open grants and holds are here.
     pub coverage: Coverage,
     /// The open debts that are held.
     pub debts: BTreeMap<Sequence, Debt>,
@@ -152,6 +194,7 @@ impl WalletState {
             balances: Balances::ZERO,
             last_sequence: Sequence(0),
             last_grant_number: GrantNumber(0),
+            last_hold_number: HoldNumber(0),
             next_due_at: None,
             recorded_at: settings.created_at,
             revision: 1,
@@ -160,6 +203,7 @@ impl WalletState {
             settings: Arc::new(settings),
             head,
             grants: BTreeMap::new(),
+            holds: BTreeMap::new(),
             coverage: Coverage::Complete,
             debts: BTreeMap::new(),
             has_all_debts: true,
@@ -179,6 +223,7 @@ impl WalletState {
         for (key, grant) in &decision.grants {
             self.grants.insert(*key, grant.clone());
         }
+        self.holds.extend(decision.holds.clone());
         self.debts.extend(decision.debts.clone());
         self.debts.retain(|_, debt| !debt.left.is_zero());
         if let Some(settings) = &decision.settings {
@@ -197,10 +242,23 @@ impl WalletState {
             self.has_all_debts = false;
         }
         self.grants.retain(|_, grant| grant.is_open());
-        let Some(first_dropped) = self.grants.keys().nth(most).copied() else { return };
-        let dropped = self.grants.split_off(&first_dropped);
-        let dropped_due = dropped.values().filter_map(Grant::due_at).min();
-        let last = self.grants.keys().next_back().copied();
+        self.holds.retain(|_, hold| hold.is_open());
+        if self.grants.len() <= most && self.holds.len() <= most {
+            return;
+        }
+        let dropped = match self.grants.keys().nth(most).copied() {
+            Some(first) => self.grants.split_off(&first),
+            None => BTreeMap::new(),
+        };
+        // A hold is of no use without the grants that it pins.
+        let holds = std::mem::take(&mut self.holds);
+        let due = dropped.values().filter_map(Grant::due_at);
+        let dropped_due = due.chain(holds.values().map(|hold| hold.expires_at)).min();
+        let last = if dropped.is_empty() {
+            Some(DrawdownKey::LAST)
+        } else {
+            self.grants.keys().next_back().copied()
+        };
         self.coverage = match self.coverage {
             Coverage::Complete => Coverage::Partial { drawn_to: last, next_due_at: dropped_due },
             Coverage::Partial { drawn_to, next_due_at } => Coverage::Partial {

@@ -4,9 +4,11 @@
 //! All violations of a request are answered at once, each with its field's name.
 
 mod grant;
+mod hold;
 mod wallet;
 
 pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
+pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
 pub use wallet::{
     create_wallet, get_balance, get_wallet, list_entries, list_wallets, spend, update_wallet,
 };
@@ -14,13 +16,14 @@ pub use wallet::{
 use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
-    AccountName, Actor, AssetCode, Command, Fingerprint, GrantNumber, IdempotencyKey, Metadata,
-    Reason, Request, Scale, Timestamp, WalletName,
+    AccountName, Actor, AssetCode, Command, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey,
+    Metadata, Reason, Request, Scale, Timestamp, WalletName,
 };
 use tonic::Status;
 
 use crate::{
     auth::Caller,
+    page,
     status::{self, Violation},
 };
 
@@ -93,6 +96,36 @@ impl Fields {
             field,
             instant.map(|instant| Timestamp::from_parts(instant.seconds, instant.nanos)),
         )
+    }
+
+    fn required_instant(
+        &mut self,
+        field: &'static str,
+        instant: Option<prost_types::Timestamp>,
+    ) -> Option<Timestamp> {
+        if instant.is_none() {
+            self.note(field, "is missing");
+        }
+        self.instant(field, instant).flatten()
+    }
+
+    fn hold_number(&mut self, number: i32) -> Option<HoldNumber> {
+        if number > 0 {
+            return Some(HoldNumber(number));
+        }
+        self.note("hold_number", "must be greater than zero");
+        None
+    }
+
+    /// The number that a page begins after; 0 without a token.
+    fn after(&mut self, query: &page::Query, token: &str) -> Option<i32> {
+        match self.take(query.cursor(token))? {
+            None => Some(0),
+            Some(cursor) => self.check(
+                "page_token",
+                cursor.parse().map_err(|_| "is not a token that this service gave"),
+            ),
+        }
     }
 
     fn grant_number(&mut self, number: i32) -> Option<GrantNumber> {

@@ -2,8 +2,8 @@
 
 use purse_domain::{
     Allocation, Balances, DebtPart, DrawdownPolicy, Entry, EntryKind, Grant, GrantNumber,
-    GrantParts, GrantStatus, GrantTerms, Timestamp, Transaction, TransactionKind, WalletName,
-    WalletSettings,
+    GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Timestamp, Transaction, TransactionId,
+    TransactionKind, WalletName, WalletSettings,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord};
@@ -76,8 +76,10 @@ fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
         recorded_at,
         entries,
         balances: _,
+        after_sequence: _,
         settings: _,
         grant: _,
+        hold: _,
     } = &*answer.transaction;
     v1::Transaction {
         transaction_id: if answer.previewed { String::new() } else { id.to_string() },
@@ -122,6 +124,7 @@ fn entry(entry: &Entry) -> v1::Entry {
         recorded_at,
         allocations,
         debts,
+        hold,
     } = entry;
     v1::Entry {
         sequence: sequence.0,
@@ -137,13 +140,7 @@ fn entry(entry: &Entry) -> v1::Entry {
         }),
         effective_at: Some(instant(*effective_at)),
         recorded_at: Some(instant(*recorded_at)),
-        allocations: allocations
-            .iter()
-            .map(|Allocation { grant, amount }| v1::Allocation {
-                grant_number: grant.0,
-                amount: amount.to_string(),
-            })
-            .collect(),
+        allocations: self::allocations(allocations),
         debts: debts
             .iter()
             .map(|DebtPart { entry, amount }| v1::DebtPart {
@@ -151,7 +148,65 @@ fn entry(entry: &Entry) -> v1::Entry {
                 amount: amount.to_string(),
             })
             .collect(),
+        hold_number: hold.map_or(0, |number| number.0),
         ..v1::Entry::default()
+    }
+}
+
+fn allocations(allocations: &[Allocation]) -> Vec<v1::Allocation> {
+    allocations
+        .iter()
+        .map(|Allocation { grant, amount }| v1::Allocation {
+            grant_number: grant.0,
+            amount: amount.to_string(),
+        })
+        .collect()
+}
+
+/// The hold as a transaction left it. Only the transaction that made it is known here.
+pub fn hold_after(name: &WalletName, answer: &Answer) -> Option<v1::Hold> {
+    let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
+    let made_it = transaction.kind == TransactionKind::CreateHold && !previewed;
+    transaction.hold.as_ref().map(|after| hold(name, after, made_it.then_some(transaction.id)))
+}
+
+/// A hold.
+pub fn hold(name: &WalletName, hold: &Hold, made_by: Option<TransactionId>) -> v1::Hold {
+    let Hold {
+        number,
+        operation,
+        amount,
+        captured,
+        released,
+        lapsed,
+        slices,
+        created_at,
+        expires_at,
+    } = hold;
+    v1::Hold {
+        account: name.account.to_string(),
+        asset: name.asset.to_string(),
+        hold_number: number.0,
+        status: hold_status(hold.status()).into(),
+        amount: amount.to_string(),
+        held: hold.held().to_string(),
+        captured: captured.to_string(),
+        released: released.to_string(),
+        lapsed: lapsed.to_string(),
+        slices: allocations(slices),
+        operation: operation.as_ref().map(ToString::to_string).unwrap_or_default(),
+        created_at: Some(instant(*created_at)),
+        expires_at: Some(instant(*expires_at)),
+        transaction_id: made_by.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+fn hold_status(status: HoldStatus) -> v1::HoldStatus {
+    match status {
+        HoldStatus::Open => v1::HoldStatus::Open,
+        HoldStatus::Captured => v1::HoldStatus::Captured,
+        HoldStatus::Released => v1::HoldStatus::Released,
+        HoldStatus::Expired => v1::HoldStatus::Expired,
     }
 }
 
@@ -176,8 +231,15 @@ pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
 pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
     let GrantRecord { grant, transaction_id, actor, reason, metadata } = record;
     let status = grant_status(grant.status());
-    let Grant { number: GrantNumber(number), terms, granted_at, activated: _, expired_at, parts } =
-        grant;
+    let Grant {
+        number: GrantNumber(number),
+        terms,
+        granted_at,
+        activated: _,
+        expired_at,
+        parts,
+        lost: _,
+    } = grant;
     let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = &**terms;
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
     v1::Grant {
@@ -223,6 +285,10 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::Spend => v1::TransactionKind::Spend,
         TransactionKind::VoidGrant => v1::TransactionKind::VoidGrant,
         TransactionKind::ExpireGrant => v1::TransactionKind::ExpireGrant,
+        TransactionKind::CreateHold => v1::TransactionKind::CreateHold,
+        TransactionKind::CaptureHold => v1::TransactionKind::CaptureHold,
+        TransactionKind::ReleaseHold => v1::TransactionKind::ReleaseHold,
+        TransactionKind::ExtendHold => v1::TransactionKind::ExtendHold,
     }
 }
 
@@ -235,6 +301,10 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::Voided => v1::EntryKind::Voided,
         EntryKind::ExpiryReversed => v1::EntryKind::ExpiryReversed,
         EntryKind::Repaid => v1::EntryKind::Repaid,
+        EntryKind::Held => v1::EntryKind::Held,
+        EntryKind::Captured => v1::EntryKind::Captured,
+        EntryKind::Released => v1::EntryKind::Released,
+        EntryKind::HoldExpired => v1::EntryKind::HoldExpired,
     }
 }
 

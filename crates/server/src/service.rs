@@ -1,6 +1,7 @@
 //! The methods of the services: who may call, parse, run, answer.
 
 mod grants;
+mod holds;
 mod test_clock;
 mod wallets;
 

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use purse_domain::{GrantNumber, Rejection, WalletName};
+use purse_domain::{GrantNumber, HoldNumber, Rejection, WalletName};
 use purse_proto::v1::ErrorReason;
 use purse_storage::StorageError;
 use tonic::{Code, Status};
@@ -105,6 +105,16 @@ pub fn grant_not_found(grant: GrantNumber) -> Status {
     )
 }
 
+/// The wallet has no such hold.
+pub fn hold_not_found(hold: HoldNumber) -> Status {
+    status(
+        Code::NotFound,
+        format!("the wallet has no hold {hold}"),
+        ErrorReason::HoldNotFound,
+        &[("hold_number", hold.to_string())],
+    )
+}
+
 /// A command that may not happen.
 pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
     let message = rejection.to_string();
@@ -138,6 +148,23 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             &[
                 ("scale", scale.places().to_string()),
                 ("requested_scale", requested.places().to_string()),
+            ],
+        ),
+        Rejection::HoldNotFound { hold } => hold_not_found(*hold),
+        Rejection::HoldExpired { hold, expires_at } => precondition(
+            ErrorReason::HoldExpired,
+            &[("hold_number", hold.to_string()), ("expires_at", expires_at.to_string())],
+        ),
+        Rejection::HoldClosed { hold } => {
+            precondition(ErrorReason::HoldClosed, &[("hold_number", hold.to_string())])
+        }
+        Rejection::CaptureExceedsHold { hold, held, required }
+        | Rejection::ReleaseExceedsHold { hold, held, required } => precondition(
+            ErrorReason::ExceedsHold,
+            &[
+                ("hold_number", hold.to_string()),
+                ("held", held.to_string()),
+                ("required", required.to_string()),
             ],
         ),
         Rejection::OverdraftLimitTooPrecise { scale } => invalid_field(

@@ -370,7 +370,11 @@ fn transaction(
             | TransactionKind::Grant
             | TransactionKind::Spend
             | TransactionKind::VoidGrant
-            | TransactionKind::ExpireGrant => request.metadata.clone(),
+            | TransactionKind::ExpireGrant
+            | TransactionKind::CreateHold
+            | TransactionKind::CaptureHold
+            | TransactionKind::ReleaseHold
+            | TransactionKind::ExtendHold => request.metadata.clone(),
         },
         drawdown_policy: settings
             .map(|settings| settings.drawdown_policy)
@@ -380,7 +384,9 @@ fn transaction(
         recorded_at: decision.now,
         entries: decision.own_entries().to_vec(),
         balances: decision.head.balances,
+        after_sequence: decision.head.last_sequence,
         settings: decision.settings.clone(),
         grant: decision.made_grant().cloned(),
+        hold: decision.hold().cloned(),
     }
 }

@@ -76,7 +76,12 @@ impl Kept {
 fn needs_only_its_wallet(request: &Request) -> bool {
     !request.validate_only
         && match &request.command {
-            Command::Grant(_) => true,
+            // A hold that is not kept is missing, and then looked up.
+            Command::Grant(_)
+            | Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..) => true,
             Command::Spend(spend) => spend.occurred_at.is_none(),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)

@@ -11,8 +11,8 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, Missing, NamespaceId,
-    Request, Scale, Timestamp, WalletId, WalletName, WalletState,
+    AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, HoldNumber, Missing,
+    NamespaceId, Request, Scale, Timestamp, WalletId, WalletName, WalletState,
 };
 use tokio_postgres::{Row, Statement, types::ToSql};
 use uuid::Uuid;
@@ -20,7 +20,10 @@ use uuid::Uuid;
 use crate::{
     StorageError,
     replay::UsedKey,
-    row::{self, Columns, Instant, debt_columns, grant_columns, head_columns, settings_columns},
+    row::{
+        self, Columns, Instant, debt_columns, grant_columns, head_columns, hold_columns,
+        settings_columns,
+    },
 };
 
 const LOCK_WALLETS: &str = concat!(
@@ -88,9 +91,41 @@ const DUE_GRANTS: &str = concat!(
 );
 
 const NEXT_DUE: &str = "
-    SELECT min(g.due_at) AS due_at
-    FROM grants AS g
-    WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at > $3";
+    SELECT LEAST(
+        (SELECT min(g.due_at) FROM grants AS g
+         WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at > $3),
+        (SELECT min(h.expires_at) FROM holds AS h
+         WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0 AND h.expires_at > $3)
+    ) AS due_at";
+
+const HOLDS: &str = concat!(
+    "SELECT k.wallet_id,",
+    hold_columns!(),
+    " FROM unnest($1::UUID[], $2::UUID[], $3::INTEGER[]) AS k (account_id, wallet_id, hold_number)
+      JOIN holds AS h
+      ON h.account_id = k.account_id AND h.wallet_id = k.wallet_id AND h.hold_number = k.hold_number"
+);
+
+const DUE_HOLDS: &str = concat!(
+    "SELECT ",
+    hold_columns!(),
+    " FROM holds AS h
+      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0 AND h.expires_at <= $3"
+);
+
+const OPEN_HOLDS: &str = concat!(
+    "SELECT ",
+    hold_columns!(),
+    " FROM holds AS h
+      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0"
+);
+
+const PINNED_GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = ANY ($3)"
+);
 
 const OPEN_GRANTS: &str = concat!(
     "SELECT ",
@@ -130,6 +165,7 @@ struct Need<'a> {
     name: &'a WalletName,
     spends: i64,
     named: HashSet<GrantNumber>,
+    holds: HashSet<HoldNumber>,
     late_since: Option<Timestamp>,
 }
 
@@ -150,10 +186,12 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
             name,
             spends: 0,
             named: HashSet::new(),
+            holds: HashSet::new(),
             late_since: None,
         });
-        need.spends += i64::from(matches!(request.command, Command::Spend(_)));
+        need.spends += i64::from(request.command.draws());
         need.named.extend(request.command.grant_number());
+        need.holds.extend(request.command.hold_number());
         need.late_since = need.late_since.into_iter().chain(request.command.occurred_at()).min();
     }
 
@@ -194,6 +232,7 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
 
     load_named(client, &mut loaded.wallets, &needs).await?;
     load_lost(client, &mut loaded.wallets, &needs).await?;
+    load_holds(client, &mut loaded.wallets, &needs).await?;
     load_assets(client, &mut loaded.assets, requests).await?;
     Ok(loaded)
 }
@@ -217,6 +256,7 @@ pub(crate) fn state(
         settings,
         head,
         grants: BTreeMap::new(),
+        holds: BTreeMap::new(),
         coverage: Coverage::Partial { drawn_to: None, next_due_at: head.next_due_at },
         debts: BTreeMap::new(),
         has_all_debts: head.balances.debt.is_zero(),
@@ -243,10 +283,79 @@ fn hold_first_grants(
         let Some(state) = wallets.get_mut(&need.name.wallet_id) else { continue };
         let (held, drawn_to) = last.remove(&need.name.wallet_id).unwrap_or_default();
         state.coverage = if need.first_grants() > held {
-            Coverage::Complete
+            all_grants(state)
         } else {
             Coverage::Partial { drawn_to, next_due_at: state.head.next_due_at }
         };
+    }
+    Ok(())
+}
+
+/// All open grants are held. Holds are not, unless there is none.
+fn all_grants(state: &WalletState) -> Coverage {
+    if state.head.balances.held.is_zero() {
+        return Coverage::Complete;
+    }
+    Coverage::all_grants(match state.coverage {
+        Coverage::Partial { next_due_at, .. } => next_due_at,
+        Coverage::Complete => state.head.next_due_at,
+    })
+}
+
+async fn load_holds(
+    client: &Client,
+    wallets: &mut HashMap<WalletId, WalletState>,
+    needs: &BTreeMap<(AccountId, WalletId), Need<'_>>,
+) -> Result<(), StorageError> {
+    let named: Vec<(&WalletName, HoldNumber)> = needs
+        .values()
+        .flat_map(|need| need.holds.iter().map(|number| (need.name, *number)))
+        .collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let accounts: Vec<Uuid> = named.iter().map(|(name, _)| name.account_id.uuid()).collect();
+    let ids: Vec<Uuid> = named.iter().map(|(name, _)| name.wallet_id.uuid()).collect();
+    let numbers: Vec<i32> = named.iter().map(|(_, number)| number.0).collect();
+    let statement = client.prepare_cached(HOLDS).await?;
+    let mut pins = Vec::new();
+    for row in client.query(&statement, &[&accounts, &ids, &numbers]).await? {
+        let mut columns = Columns::of(&row);
+        let id = WalletId::from_uuid(columns.take()?);
+        if let Some(state) = wallets.get_mut(&id) {
+            let hold = row::hold(&mut columns)?;
+            let name = &state.settings.name;
+            let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+            pins.extend(hold.slices.iter().map(|slice| (account, wallet, slice.grant.0)));
+            state.holds.entry(hold.number).or_insert(hold);
+        }
+    }
+    let accounts: Vec<Uuid> = pins.iter().map(|(account, _, _)| *account).collect();
+    let ids: Vec<Uuid> = pins.iter().map(|(_, wallet, _)| *wallet).collect();
+    let numbers: Vec<i32> = pins.iter().map(|(_, _, number)| *number).collect();
+    let statement = client.prepare_cached(NAMED_GRANTS).await?;
+    hold_all(wallets, &client.query(&statement, &[&accounts, &ids, &numbers]).await?)
+}
+
+/// Adds holds of one wallet that were read, with the grants that they pin.
+async fn hold_with_pinned(
+    client: &tokio_postgres::Client,
+    state: &mut WalletState,
+    rows: &[Row],
+) -> Result<(), StorageError> {
+    let mut pinned: Vec<i32> = Vec::new();
+    for row in rows {
+        let hold = row::hold(&mut Columns::of(row))?;
+        pinned.extend(hold.slices.iter().map(|slice| slice.grant.0));
+        state.holds.entry(hold.number).or_insert(hold);
+    }
+    if pinned.is_empty() {
+        return Ok(());
+    }
+    let account = state.settings.name.account_id.uuid();
+    let wallet = state.settings.name.wallet_id.uuid();
+    for row in client.query(PINNED_GRANTS, &[&account, &wallet, &pinned]).await? {
+        state.hold_loaded(row::grant(&mut Columns::of(&row))?);
     }
     Ok(())
 }
@@ -339,7 +448,19 @@ pub(crate) async fn load_missing(
             for row in client.query(OPEN_GRANTS, &[&account, &wallet]).await? {
                 state.hold_loaded(row::grant(&mut Columns::of(&row))?);
             }
+            let holds = client.query(OPEN_HOLDS, &[&account, &wallet]).await?;
+            hold_with_pinned(client, state, &holds).await?;
             state.coverage = Coverage::Complete;
+        }
+        Missing::Hold(number) => {
+            const HOLD: &str = concat!(
+                "SELECT ",
+                hold_columns!(),
+                " FROM holds AS h
+                  WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.hold_number = $3"
+            );
+            let hold = client.query(HOLD, &[&account, &wallet, &number.0]).await?;
+            hold_with_pinned(client, state, &hold).await?;
         }
         Missing::MoreInOrder => {
             let (drawn_to, next_due_at) = match state.coverage {
@@ -356,7 +477,7 @@ pub(crate) async fn load_missing(
             }
             let all = i64::try_from(rows.len()).is_ok_and(|count| count < FURTHER_GRANTS);
             state.coverage = if all {
-                Coverage::Complete
+                all_grants(state)
             } else {
                 Coverage::Partial { drawn_to: furthest, next_due_at }
             };
@@ -374,6 +495,8 @@ pub(crate) async fn load_missing(
             for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {
                 state.hold_loaded(row::grant(&mut Columns::of(&row))?);
             }
+            let holds = client.query(DUE_HOLDS, &[&account, &wallet, &Instant(at)]).await?;
+            hold_with_pinned(client, state, &holds).await?;
             let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(at)]).await?;
             if let Coverage::Partial { next_due_at, .. } = &mut state.coverage {
                 *next_due_at = Columns::of(&next).instant_or_never()?;

@@ -4,19 +4,21 @@
 mod balance;
 mod entries;
 mod grants;
+mod holds;
 mod wallets;
 
 pub use balance::BalanceAt;
 pub use entries::{EntryQuery, EntryRecord};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
+pub use holds::{HoldPage, HoldQuery, HoldRecord};
 pub use wallets::WalletQuery;
 
 use deadpool_postgres::Client;
-use purse_domain::{WalletName, WalletState};
+use purse_domain::{WalletName, WalletState, settle::settled};
 
 use crate::{
     Storage, StorageError,
-    load::state,
+    load::{load_missing, state},
     row::{Columns, head_columns, settings_columns},
 };
 
@@ -38,6 +40,21 @@ async fn wallet(client: &Client, name: &WalletName) -> Result<Option<WalletState
 }
 
 impl Storage {
+    /// A wallet's state with what is due by now booked, for an answer only.
+    async fn settled(
+        &self,
+        client: &Client,
+        mut state: WalletState,
+    ) -> Result<WalletState, StorageError> {
+        let now = self.clock().now();
+        loop {
+            match settled(&state, now) {
+                Ok(settled) => return Ok(settled),
+                Err(missing) => load_missing(client, &mut state, missing).await?,
+            }
+        }
+    }
+
     /// A reader in a transaction with one snapshot, for reads of several statements. Dropping it puts the
     /// connection back; the transaction ends with the guard's rollback.
     async fn snapshot(&self) -> Result<Snapshot, StorageError> {

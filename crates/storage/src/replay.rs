@@ -2,15 +2,15 @@
 
 use purse_domain::{
     AccountId, Actor, Allocation, Balances, DebtPart, Entry, Fingerprint, Grant, GrantNumber,
-    GrantTerms, IdempotencyKey, OperationName, Reason, Sequence, SignedAmount, Transaction,
-    TransactionId, WalletName,
+    GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName, Reason, Sequence, SignedAmount,
+    Timestamp, Transaction, TransactionId, WalletName,
 };
 use rust_decimal::Decimal;
 use tokio_postgres::{Client, Row};
 
 use crate::{
     StorageError,
-    row::{self, Columns, SettingsSnapshot, grant_columns},
+    row::{self, Columns, SettingsSnapshot, grant_columns, hold_columns},
 };
 
 /// The transactions that used any of the keys.
@@ -30,7 +30,10 @@ pub(crate) const USED_KEYS: &str = "
         t.first_sequence,
         t.last_sequence,
         t.grant_number,
-        t.settings::TEXT AS settings
+        t.settings::TEXT AS settings,
+        t.hold_number,
+        t.hold_expires_at,
+        t.after_sequence
     FROM unnest($1::UUID[], $2::TEXT[]) AS k (account_id, idempotency_key)
     JOIN transactions AS t
     ON t.account_id = k.account_id AND t.idempotency_key = k.idempotency_key";
@@ -88,12 +91,21 @@ impl UsedKey {
         let range = columns.take::<Option<i64>>()?.zip(columns.take()?);
         let number = columns.take::<Option<i32>>()?;
         let settings = columns.take::<Option<&str>>()?;
+        let hold = columns.take::<Option<i32>>()?.zip(columns.instant_or_never()?);
+        let after_sequence = Sequence(columns.take()?);
         let entries = match range {
             Some((first, last)) => entries(client, name, Sequence(first), Sequence(last)).await?,
             None => Vec::new(),
         };
         let grant = match number {
             Some(number) => Some(grant_as_made(client, name, GrantNumber(number)).await?),
+            None => None,
+        };
+        let hold = match hold {
+            Some((number, expires_at)) => {
+                let number = HoldNumber(number);
+                Some(hold_as_of(client, name, number, after_sequence, expires_at).await?)
+            }
             None => None,
         };
         Ok(Transaction {
@@ -108,12 +120,17 @@ impl UsedKey {
             drawdown_policy,
             policy_version,
             recorded_at,
-            balances: entries.last().map_or(Balances::ZERO, |entry| entry.after),
+            balances: match entries.last() {
+                Some(last) if last.sequence == after_sequence => last.after,
+                Some(_) | None => balances_after(client, name, after_sequence).await?,
+            },
+            after_sequence,
             entries,
             settings: settings
                 .map(|json| SettingsSnapshot::parse(json, name.clone()))
                 .transpose()?,
             grant,
+            hold,
         })
     }
 }
@@ -146,7 +163,8 @@ macro_rules! entry_columns {
          e.grant_numbers,
          e.grant_amounts,
          e.debt_entries,
-         e.debt_amounts"
+         e.debt_amounts,
+         e.hold_number"
     };
 }
 pub(crate) use entry_columns;
@@ -157,6 +175,21 @@ const ENTRIES: &str = concat!(
     " FROM entries AS e
       WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence BETWEEN $3 AND $4
       ORDER BY e.sequence"
+);
+
+const ENTRIES_OF_HOLD: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM entries AS e
+      WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.hold_number = $3 AND e.sequence <= $4
+      ORDER BY e.sequence"
+);
+
+const HOLD: &str = concat!(
+    "SELECT ",
+    hold_columns!(),
+    " FROM holds AS h
+      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.hold_number = $3"
 );
 
 pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
@@ -170,6 +203,7 @@ pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
         recorded_at: columns.instant()?,
         allocations: allocations(columns)?,
         debts: debts(columns)?,
+        hold: columns.take::<Option<i32>>()?.map(HoldNumber),
     })
 }
 
@@ -197,4 +231,34 @@ async fn grant_as_made(
     let row = client.query_one(GRANT, &[&account, &wallet, &number.0]).await?;
     let now = row::grant(&mut Columns::of(&row))?;
     Ok(Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at))
+}
+
+/// A hold as a transaction left it: what its entries up to then did to it.
+async fn hold_as_of(
+    client: &Client,
+    name: &WalletName,
+    number: HoldNumber,
+    last: Sequence,
+    expires_at: Timestamp,
+) -> Result<Hold, StorageError> {
+    let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+    let row = client.query_one(HOLD, &[&account, &wallet, &number.0]).await?;
+    let now = row::hold(&mut Columns::of(&row))?;
+    let mut hold = Hold::made(number, now.operation, now.created_at, expires_at);
+    let rows = client.query(ENTRIES_OF_HOLD, &[&account, &wallet, &number.0, &last.0]).await?;
+    for row in &rows {
+        let entry = entry(&mut Columns::of(row))?;
+        hold.book(entry.kind, &entry.allocations);
+    }
+    Ok(hold)
+}
+
+/// The balances after an entry; none before the first.
+async fn balances_after(
+    client: &Client,
+    name: &WalletName,
+    sequence: Sequence,
+) -> Result<Balances, StorageError> {
+    let entries = entries(client, name, sequence, sequence).await?;
+    Ok(entries.first().map_or(Balances::ZERO, |entry| entry.after))
 }

@@ -8,8 +8,9 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 use bytes::{BufMut as _, BytesMut};
 use purse_domain::{
     Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryKind, Grant,
-    GrantNumber, GrantParts, GrantTerms, Head, Metadata, OperationName, PositiveAmount, Priority,
-    Scale, Sequence, Timestamp, TransactionKind, WalletName, WalletSettings, Window,
+    GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber, Metadata, OperationName,
+    PositiveAmount, Priority, Scale, Sequence, Timestamp, TransactionKind, WalletName,
+    WalletSettings, Window,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -126,6 +127,10 @@ pub(crate) fn entry_kind_code(kind: EntryKind) -> i16 {
         EntryKind::Voided => 5,
         EntryKind::ExpiryReversed => 6,
         EntryKind::Repaid => 7,
+        EntryKind::Held => 11,
+        EntryKind::Captured => 12,
+        EntryKind::Released => 13,
+        EntryKind::HoldExpired => 14,
     }
 }
 
@@ -138,6 +143,10 @@ pub(crate) fn entry_kind(code: i16) -> Result<EntryKind, StorageError> {
         5 => Ok(EntryKind::Voided),
         6 => Ok(EntryKind::ExpiryReversed),
         7 => Ok(EntryKind::Repaid),
+        11 => Ok(EntryKind::Held),
+        12 => Ok(EntryKind::Captured),
+        13 => Ok(EntryKind::Released),
+        14 => Ok(EntryKind::HoldExpired),
         other => Err(StorageError::Corrupt(format!("entry kind {other}"))),
     }
 }
@@ -151,6 +160,10 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::Spend => 4,
         TransactionKind::VoidGrant => 5,
         TransactionKind::ExpireGrant => 6,
+        TransactionKind::CreateHold => 9,
+        TransactionKind::CaptureHold => 10,
+        TransactionKind::ReleaseHold => 11,
+        TransactionKind::ExtendHold => 12,
     }
 }
 
@@ -162,6 +175,10 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         4 => Ok(TransactionKind::Spend),
         5 => Ok(TransactionKind::VoidGrant),
         6 => Ok(TransactionKind::ExpireGrant),
+        9 => Ok(TransactionKind::CreateHold),
+        10 => Ok(TransactionKind::CaptureHold),
+        11 => Ok(TransactionKind::ReleaseHold),
+        12 => Ok(TransactionKind::ExtendHold),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
 }
@@ -234,6 +251,7 @@ macro_rules! head_columns {
          w.scheduled,
          w.last_sequence,
          w.last_grant_number,
+         w.last_hold_number,
          w.next_due_at,
          w.recorded_at,
          w.revision"
@@ -246,6 +264,7 @@ pub(crate) fn head(columns: &mut Columns<'_>) -> Result<Head, StorageError> {
         balances: balances(columns)?,
         last_sequence: Sequence(columns.take()?),
         last_grant_number: GrantNumber(columns.take()?),
+        last_hold_number: HoldNumber(columns.take()?),
         next_due_at: columns.instant_or_never()?,
         recorded_at: columns.instant()?,
         revision: columns.take()?,
@@ -282,7 +301,8 @@ macro_rules! grant_columns {
          g.expired,
          g.voided,
          g.revoked,
-         g.transferred_out"
+         g.transferred_out,
+         g.lost"
     };
 }
 pub(crate) use grant_columns;
@@ -315,6 +335,38 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
             revoked: columns.amount()?,
             transferred_out: columns.amount()?,
         },
+        lost: columns.amount()?,
+    })
+}
+
+/// The columns of [`hold`], in any statement that reads a hold `h`.
+macro_rules! hold_columns {
+    () => {
+        "h.hold_number,
+         h.operation,
+         h.amount,
+         h.captured,
+         h.released,
+         h.lapsed,
+         h.slice_grants,
+         h.slice_amounts,
+         h.created_at,
+         h.expires_at"
+    };
+}
+pub(crate) use hold_columns;
+
+pub(crate) fn hold(columns: &mut Columns<'_>) -> Result<Hold, StorageError> {
+    Ok(Hold {
+        number: HoldNumber(columns.take()?),
+        operation: columns.take::<Option<String>>()?.map(OperationName::from_stored),
+        amount: columns.amount()?,
+        captured: columns.amount()?,
+        released: columns.amount()?,
+        lapsed: columns.amount()?,
+        slices: allocations(columns.take()?, columns.take()?)?,
+        created_at: columns.instant()?,
+        expires_at: columns.instant()?,
     })
 }
 

@@ -8,6 +8,7 @@ mod assets;
 mod debts;
 mod entries;
 mod grants;
+mod holds;
 mod together;
 mod transactions;
 mod wallets;
@@ -22,6 +23,7 @@ use assets::AssetRow;
 use debts::{DebtRow, Debts};
 use entries::EntryRow;
 use grants::{GrantChange, GrantPlace, GrantRow, Grants};
+use holds::{HoldRow, Holds};
 use together::{Rows, Together};
 use transactions::TransactionRow;
 use wallets::{SettingsChange, WalletHead, WalletRow, Wallets};
@@ -34,6 +36,7 @@ pub(crate) struct Writes {
     wallets: Wallets,
     grants: Grants,
     debts: Debts,
+    holds: Holds,
     assets: Vec<AssetRow>,
 }
 
@@ -56,6 +59,7 @@ impl Writes {
         }
         self.grants.add(name, decision, transaction.id, after);
         self.debts.add(name, decision);
+        self.holds.add(name, decision, transaction.id);
         self.wallets.add(existed, decision, after);
     }
 
@@ -113,7 +117,7 @@ impl Writes {
     }
 
     fn tables(self) -> Tables {
-        let Self { transactions, entries, wallets, grants, debts, assets } = self;
+        let Self { transactions, entries, wallets, grants, debts, holds, assets } = self;
         let (heads, wallets, settings) = wallets.rows();
         let (grant_changes, grants, places) = grants.rows();
         Tables {
@@ -124,6 +128,7 @@ impl Writes {
             entries,
             grant_changes,
             debts: debts.rows(),
+            holds: holds.rows(),
             heads,
             settings,
             places,
@@ -140,6 +145,7 @@ struct Tables {
     entries: Vec<EntryRow>,
     grant_changes: Vec<GrantChange>,
     debts: Vec<DebtRow>,
+    holds: Vec<HoldRow>,
     heads: Vec<WalletHead>,
     settings: Vec<SettingsChange>,
     places: Vec<GrantPlace>,
@@ -152,7 +158,7 @@ impl Tables {
 
     /// PostgreSQL does the last part first: it locks the wallets, in id order, and fails if one has changed
     /// since it was read.
-    fn usual(&self) -> [&dyn Rows; 8] {
+    fn usual(&self) -> [&dyn Rows; 9] {
         [
             &self.assets,
             &self.wallets,
@@ -161,6 +167,7 @@ impl Tables {
             &self.entries,
             &self.grant_changes,
             &self.debts,
+            &self.holds,
             &self.heads,
         ]
     }

@@ -1,10 +1,10 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, CreateWallet,
-    DrawdownPolicy, Fingerprint, GrantNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant,
-    OperationName, PositiveAmount, Priority, Reason, Request, Scale, Spend, UpdateWallet,
-    WalletName,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
+    CreateWallet, DrawdownPolicy, Excess, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey,
+    Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold,
+    Request, Scale, Spend, UpdateWallet, WalletName,
 };
 
 use crate::{
@@ -101,14 +101,69 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         })),
         Change::Spend { amount: text, operation, occurred_at } => Ok(Command::Spend(Spend {
             amount: amount(text)?,
-            operation: match operation.as_str() {
-                "" => None,
-                name => Some(OperationName::parse(name).map_err(|_| Refusal::field("operation"))?),
-            },
+            operation: operation_name(operation)?,
             occurred_at: *occurred_at,
         })),
+        Change::Hold { .. }
+        | Change::Capture { .. }
+        | Change::Release { .. }
+        | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+    }
+}
+
+fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
+    let amount =
+        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+    let hold_number = |number: &i32| {
+        let number = Some(HoldNumber(*number)).filter(|number| number.0 > 0);
+        number.ok_or_else(|| Refusal::field("hold_number"))
+    };
+    match change {
+        Change::Hold { amount: text, operation, expires_at } => {
+            Ok(Command::CreateHold(CreateHold {
+                amount: amount(text)?,
+                operation: operation_name(operation)?,
+                expires_at: *expires_at,
+            }))
+        }
+        Change::Capture { hold, amount: text, excess, is_final } => {
+            Ok(Command::CaptureHold(CaptureHold {
+                hold: hold_number(hold)?,
+                amount: amount(text)?,
+                excess: match excess.as_str() {
+                    "" | "REJECT" => Excess::Reject,
+                    "CAP" => Excess::Cap,
+                    "EXTEND" => Excess::Extend,
+                    _ => return Err(Refusal::field("excess")),
+                },
+                is_final: *is_final,
+            }))
+        }
+        Change::Release { hold, amount: text } => Ok(Command::ReleaseHold(ReleaseHold {
+            hold: hold_number(hold)?,
+            amount: match text.as_str() {
+                "" => None,
+                text => Some(amount(text)?),
+            },
+        })),
+        Change::Extend { hold, expires_at } => {
+            Ok(Command::ExtendHold(hold_number(hold)?, *expires_at))
+        }
+        Change::Create { .. }
+        | Change::Update { .. }
+        | Change::Grant { .. }
+        | Change::Spend { .. }
+        | Change::Void { .. }
+        | Change::Expire { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+    }
+}
+
+fn operation_name(name: &str) -> Result<Option<OperationName>, Refusal> {
+    match name {
+        "" => Ok(None),
+        name => OperationName::parse(name).map(Some).map_err(|_| Refusal::field("operation")),
     }
 }
 

@@ -1,11 +1,11 @@
 //! From domain values to what a caller sees.
 
 use purse_domain::{
-    Amount, Balances, DrawdownPolicy, Entry, EntryKind, Grant, GrantParts, GrantStatus,
-    SignedAmount, Timestamp,
+    Amount, Balances, DrawdownPolicy, Entry, EntryKind, Grant, GrantParts, GrantStatus, Hold,
+    HoldStatus, Timestamp,
 };
 
-use crate::answer::{EntryView, GrantView, Holdings};
+use crate::answer::{EntryView, GrantView, HoldView, Holdings};
 
 /// Balances as texts.
 pub(super) fn holdings(balances: &Balances) -> Holdings {
@@ -21,25 +21,25 @@ pub(super) fn holdings(balances: &Balances) -> Holdings {
 
 /// What the entries say today about a past instant: the sum of what those that count by then did.
 pub(super) fn past_holdings(entries: &[Entry], at: Timestamp) -> Holdings {
-    let sum = |figure: fn(&Balances) -> SignedAmount| {
-        let mut before = Amount::ZERO.signed();
-        let mut sum = Amount::ZERO.signed();
+    let sum = |figure: fn(&Balances) -> Amount| {
+        let mut before = Amount::ZERO.decimal();
+        let mut sum = Amount::ZERO.decimal();
         for entry in entries {
-            let after = figure(&entry.after);
+            let after = figure(&entry.after).decimal();
             if entry.effective_at <= at {
-                sum = sum + (after - before);
+                sum += after - before;
             }
             before = after;
         }
-        sum.to_string()
+        sum
     };
-    Holdings {
-        balance: sum(Balances::balance),
-        available: sum(|balances| balances.available.signed()),
-        held: sum(|balances| balances.held.signed()),
-        debt: sum(|balances| balances.debt.signed()),
-        scheduled: sum(|balances| balances.scheduled.signed()),
-    }
+    let balances = Balances::of_sums(
+        sum(|balances| balances.available),
+        sum(|balances| balances.held),
+        sum(|balances| balances.debt),
+        sum(|balances| balances.scheduled),
+    );
+    holdings(&balances.expect("a ledger's sums are balances"))
 }
 
 /// An entry.
@@ -87,6 +87,31 @@ pub(super) fn grant(grant: &Grant) -> GrantView {
     }
 }
 
+/// A hold.
+pub(super) fn hold(hold: &Hold) -> HoldView {
+    let status = match hold.status() {
+        HoldStatus::Open => "OPEN",
+        HoldStatus::Captured => "CAPTURED",
+        HoldStatus::Released => "RELEASED",
+        HoldStatus::Expired => "EXPIRED",
+    };
+    let Hold { number, amount, captured, released, lapsed, expires_at, .. } = hold;
+    HoldView {
+        number: number.0,
+        status: status.to_owned(),
+        amount: amount.to_string(),
+        parts: [
+            ("held", hold.held()),
+            ("captured", *captured),
+            ("released", *released),
+            ("lapsed", *lapsed),
+        ]
+        .map(|(name, amount)| (name, amount.to_string()))
+        .to_vec(),
+        expires_at: *expires_at,
+    }
+}
+
 /// A policy's name on the wire.
 pub(super) fn policy(policy: DrawdownPolicy) -> &'static str {
     match policy {
@@ -104,6 +129,10 @@ fn entry_kind(kind: EntryKind) -> &'static str {
         EntryKind::Voided => "VOIDED",
         EntryKind::ExpiryReversed => "EXPIRY_REVERSED",
         EntryKind::Repaid => "REPAID",
+        EntryKind::Held => "HELD",
+        EntryKind::Captured => "CAPTURED",
+        EntryKind::Released => "RELEASED",
+        EntryKind::HoldExpired => "HOLD_EXPIRED",
     }
 }
 

@@ -2,11 +2,11 @@
 
 use purse_domain::Timestamp;
 use purse_proto::v1::{
-    Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, Grant,
-    GrantStatus, Transaction, Wallet,
+    Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, ExcessPolicy,
+    Grant, GrantStatus, Hold, Transaction, Wallet,
 };
 
-use crate::answer::{EntryView, GrantView, Holdings, WalletView, Written};
+use crate::answer::{EntryView, GrantView, HoldView, Holdings, WalletView, Written};
 
 /// An order that there is not, for names that are none.
 const NO_POLICY: i32 = 99;
@@ -44,6 +44,7 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
         entries: Vec::new(),
         balances: None,
         grant: None,
+        hold: None,
         wallet: Some(WalletView {
             asset: wallet.asset.clone(),
             scale: wallet.scale,
@@ -68,6 +69,7 @@ pub(super) fn of_transaction(
         entries: entries.into_iter().map(entry).collect(),
         balances: balance.map(holdings),
         grant: None,
+        hold: None,
         wallet: None,
     }
 }
@@ -103,6 +105,34 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .map(|DebtPart { entry_sequence, amount }| (entry_sequence, amount))
             .collect(),
     }
+}
+
+/// A hold.
+pub(super) fn hold(hold: &Hold) -> HoldView {
+    let status = hold.status().as_str_name().trim_start_matches("HOLD_STATUS_").to_owned();
+    HoldView {
+        number: hold.hold_number,
+        status,
+        amount: hold.amount.clone(),
+        parts: [
+            ("held", &hold.held),
+            ("captured", &hold.captured),
+            ("released", &hold.released),
+            ("lapsed", &hold.lapsed),
+        ]
+        .map(|(name, amount)| (name, amount.clone()))
+        .to_vec(),
+        expires_at: instant(hold.expires_at.as_ref()),
+    }
+}
+
+/// The number of what to do with an excess.
+pub(super) fn excess_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return ExcessPolicy::Unspecified.into();
+    }
+    let excess = ExcessPolicy::from_str_name(&format!("EXCESS_POLICY_{name}"));
+    excess.map_or(NO_POLICY, i32::from)
 }
 
 /// A grant.

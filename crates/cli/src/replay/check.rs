@@ -203,11 +203,14 @@ impl<'a> Check<'a> {
 fn changes(kind: EntryKind, amount: Decimal) -> Vec<Decimal> {
     match kind {
         EntryKind::Granted => vec![amount, Decimal::ZERO],
-        EntryKind::Activated | EntryKind::ExpiryReversed => vec![amount],
-        EntryKind::Expired | EntryKind::Spent => vec![-amount],
+        EntryKind::Activated
+        | EntryKind::ExpiryReversed
+        | EntryKind::Released
+        | EntryKind::HoldExpired => vec![amount],
+        EntryKind::Expired | EntryKind::Spent | EntryKind::Held => vec![-amount],
         EntryKind::Voided => vec![-amount, Decimal::ZERO],
         // Available and debt fall alike.
-        EntryKind::Repaid => vec![Decimal::ZERO],
+        EntryKind::Repaid | EntryKind::Captured => vec![Decimal::ZERO],
         EntryKind::Unspecified => Vec::new(),
     }
 }

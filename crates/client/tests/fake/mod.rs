@@ -8,10 +8,7 @@ use std::{
 };
 
 use purse_client::v1::{
-    CreateWalletRequest, CreateWalletResponse, GetBalanceRequest, GetBalanceResponse,
-    GetWalletRequest, GetWalletResponse, ListEntriesRequest, ListEntriesResponse,
-    ListWalletsRequest, ListWalletsResponse, SpendRequest, SpendResponse, UpdateWalletRequest,
-    UpdateWalletResponse,
+    self,
     wallet_service_server::{WalletService, WalletServiceServer},
 };
 use tokio::{
@@ -122,12 +119,47 @@ pub async fn hang_up_always() -> String {
 
 struct Service(Arc<State>);
 
-#[tonic::async_trait]
-impl WalletService for Service {
-    async fn spend(
-        &self,
-        request: Request<SpendRequest>,
-    ) -> Result<Response<SpendResponse>, Status> {
+/// A service that plays its script for `Spend` and knows no other method.
+macro_rules! scripted {
+    ($($method:ident($request:ident) -> $response:ident,)*) => {
+        #[tonic::async_trait]
+        impl WalletService for Service {
+            async fn spend(
+                &self,
+                request: Request<v1::SpendRequest>,
+            ) -> Result<Response<v1::SpendResponse>, Status> {
+                self.play(&request).await.map(Response::new)
+            }
+
+            $(
+                async fn $method(
+                    &self,
+                    _: Request<v1::$request>,
+                ) -> Result<Response<v1::$response>, Status> {
+                    Err(Status::unimplemented("not part of any script"))
+                }
+            )*
+        }
+    };
+}
+
+scripted! {
+    create_wallet(CreateWalletRequest) -> CreateWalletResponse,
+    get_wallet(GetWalletRequest) -> GetWalletResponse,
+    list_wallets(ListWalletsRequest) -> ListWalletsResponse,
+    update_wallet(UpdateWalletRequest) -> UpdateWalletResponse,
+    get_balance(GetBalanceRequest) -> GetBalanceResponse,
+    create_hold(CreateHoldRequest) -> CreateHoldResponse,
+    capture_hold(CaptureHoldRequest) -> CaptureHoldResponse,
+    release_hold(ReleaseHoldRequest) -> ReleaseHoldResponse,
+    extend_hold(ExtendHoldRequest) -> ExtendHoldResponse,
+    get_hold(GetHoldRequest) -> GetHoldResponse,
+    list_holds(ListHoldsRequest) -> ListHoldsResponse,
+    list_entries(ListEntriesRequest) -> ListEntriesResponse,
+}
+
+impl Service {
+    async fn play(&self, request: &Request<v1::SpendRequest>) -> Result<v1::SpendResponse, Status> {
         let header = |name| request.metadata().get(name).map(|value| value.to_str().unwrap());
         self.0.calls.lock().unwrap().push(Call {
             idempotency_key: request.get_ref().idempotency_key.clone(),
@@ -137,52 +169,10 @@ impl WalletService for Service {
         self.0.called.notify_one();
         let script = self.0.script.lock().unwrap().pop_front();
         match script {
-            Some(Script::Answer) => Ok(Response::new(SpendResponse::default())),
+            Some(Script::Answer) => Ok(v1::SpendResponse::default()),
             Some(Script::Refuse(status)) => Err(status),
             Some(Script::Silence) => std::future::pending().await,
             None => Err(Status::internal("the script is over")),
         }
-    }
-
-    async fn create_wallet(
-        &self,
-        _: Request<CreateWalletRequest>,
-    ) -> Result<Response<CreateWalletResponse>, Status> {
-        Err(Status::unimplemented("not part of any script"))
-    }
-
-    async fn get_wallet(
-        &self,
-        _: Request<GetWalletRequest>,
-    ) -> Result<Response<GetWalletResponse>, Status> {
-        Err(Status::unimplemented("not part of any script"))
-    }
-
-    async fn list_wallets(
-        &self,
-        _: Request<ListWalletsRequest>,
-    ) -> Result<Response<ListWalletsResponse>, Status> {
-        Err(Status::unimplemented("not part of any script"))
-    }
-
-    async fn update_wallet(
-        &self,
-        _: Request<UpdateWalletRequest>,
-    ) -> Result<Response<UpdateWalletResponse>, Status> {
-        Err(Status::unimplemented("not part of any script"))
-    }
-
-    async fn get_balance(
-        &self,
-        _: Request<GetBalanceRequest>,
-    ) -> Result<Response<GetBalanceResponse>, Status> {
-        Err(Status::unimplemented("not part of any script"))
-    }
-
-    async fn list_entries(
-        &self,
-        _: Request<ListEntriesRequest>,
-    ) -> Result<Response<ListEntriesResponse>, Status> {
-        Err(Status::unimplemented("not part of any script"))
     }
 }

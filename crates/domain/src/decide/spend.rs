@@ -17,27 +17,7 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
         check_occurrence(occurred_at, now)?;
     }
     let late = occurred_at.filter(|occurred_at| *occurred_at < now);
-    let mut drawing = Drawing { left: amount.get(), taken: Vec::new() };
-    let drawn_to = match draft.coverage() {
-        Coverage::Complete => None,
-        Coverage::Partial { drawn_to, .. } => Some(drawn_to),
-    };
-
-    for (key, grant) in draft.grants() {
-        // Past what is covered, an earlier grant may not be held: stop and ask for more.
-        if drawn_to.is_some_and(|drawn_to| drawn_to.is_none_or(|drawn_to| key > drawn_to)) {
-            break;
-        }
-        if is_spendable(grant, operation.as_ref(), late) {
-            drawing.take(key, grant, grant.parts.available);
-        }
-        if drawing.left.is_zero() {
-            break;
-        }
-    }
-    if !drawing.left.is_zero() && drawn_to.is_some() {
-        return Err(Missing::MoreInOrder.into());
-    }
+    let mut drawing = draw_live(draft, amount.get(), operation.as_ref(), late)?;
 
     let live = drawing.taken.len();
     if let Some(occurred_at) = late {
@@ -46,7 +26,7 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
                 break;
             }
             if was_lost_since(grant, operation.as_ref(), occurred_at) {
-                drawing.take(key, grant, grant.parts.expired);
+                drawing.take(key, grant, grant.lost);
             }
         }
     }
@@ -69,9 +49,43 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
     Ok(())
 }
 
-struct Drawing {
-    left: Amount,
-    taken: Vec<(DrawdownKey, Allocation)>,
+/// Draws what is available, in drawdown order, and says what is left uncovered.
+pub(super) fn draw_live(
+    draft: &Draft<'_>,
+    amount: Amount,
+    operation: Option<&OperationName>,
+    late: Option<Timestamp>,
+) -> Result<Drawing, Missing> {
+    let mut drawing = Drawing { left: amount, taken: Vec::new() };
+    let drawn_to = match draft.coverage() {
+        Coverage::Complete => None,
+        Coverage::Partial { drawn_to, .. } => Some(drawn_to),
+    };
+
+    for (key, grant) in draft.grants() {
+        // Past what is covered, an earlier grant may not be held: stop and ask for more.
+        if drawn_to.is_some_and(|drawn_to| drawn_to.is_none_or(|drawn_to| key > drawn_to)) {
+            break;
+        }
+        if is_spendable(grant, operation, late) {
+            drawing.take(key, grant, grant.parts.available);
+        }
+        if drawing.left.is_zero() {
+            break;
+        }
+    }
+    if !drawing.left.is_zero() && drawn_to.is_some_and(|to| to != Some(DrawdownKey::LAST)) {
+        return Err(Missing::MoreInOrder);
+    }
+    Ok(drawing)
+}
+
+/// What was drawn so far.
+pub(super) struct Drawing {
+    /// What is still uncovered.
+    pub(super) left: Amount,
+    /// How much of which grant.
+    pub(super) taken: Vec<(DrawdownKey, Allocation)>,
 }
 
 impl Drawing {
@@ -108,7 +122,7 @@ fn was_lost_since(
     operation: Option<&OperationName>,
     occurred_at: Timestamp,
 ) -> bool {
-    !grant.parts.expired.is_zero()
+    !grant.lost.is_zero()
         && grant.applies_to(operation)
         && grant.terms.window.has_begun(occurred_at)
         && grant.expired_at.is_some_and(|expired_at| expired_at > occurred_at)

@@ -46,8 +46,10 @@ pub(super) fn create(
         head,
         grants: BTreeMap::new(),
         debts: BTreeMap::new(),
+        holds: BTreeMap::new(),
         settings: Some(settings),
         new_grant: None,
+        hold: None,
         writes: state.is_none(),
     })
 }

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use purse_domain::{
-    Amount, Entry, Sequence, SignedAmount, Timestamp, Verdict, WalletState, decide, settle::settled,
+    Amount, Entry, Hold, Sequence, SignedAmount, Timestamp, Verdict, WalletState, decide,
+    settle::settled,
 };
 
 use crate::{
@@ -86,10 +87,18 @@ fn check_grants(state: &WalletState) -> Result<(), TestCaseError> {
     prop_assert_eq!(balances.available, available);
     prop_assert_eq!(balances.scheduled, scheduled);
     prop_assert_eq!(balances.held, held);
+    let in_holds = state.holds.values().map(Hold::held).sum::<Amount>();
+    prop_assert_eq!(balances.held, in_holds);
+    for hold in state.holds.values() {
+        // Invariant 4.
+        let Hold { amount, captured, released, lapsed, .. } = hold;
+        prop_assert_eq!(*captured + *released + *lapsed + hold.held(), *amount, "{:?}", hold);
+    }
     let owed = state.debts.values().map(|debt| debt.left).sum::<Amount>();
     prop_assert_eq!(balances.debt, owed);
 
-    let due = state.grants.values().filter_map(purse_domain::Grant::due_at).min();
+    let deadlines = state.holds.values().filter(|hold| hold.is_open()).map(|hold| hold.expires_at);
+    let due = state.grants.values().filter_map(purse_domain::Grant::due_at).chain(deadlines).min();
     prop_assert!(not_later(state.head.next_due_at, due), "{:?} is after {due:?}", state.head);
     Ok(())
 }

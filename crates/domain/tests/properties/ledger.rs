@@ -95,6 +95,7 @@ impl Ledger {
             .flat_map(|window| [Some(window.effective_at()), window.expires_at()])
             .flatten()
             .chain(self.entries.iter().flat_map(|entry| [entry.effective_at, entry.recorded_at]))
+            .chain(self.state.holds.values().map(|hold| hold.expires_at))
             .chain([START])
             .flat_map(|at| [-1, 0, 1].map(|micros| at.plus_micros(micros)))
             .collect()

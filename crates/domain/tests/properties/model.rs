@@ -5,9 +5,12 @@
 
 use std::cmp::Ordering;
 
-use purse_domain::{Command, DrawdownPolicy, NewGrant, OperationName, Request, Spend, Timestamp};
+use purse_domain::{
+    CaptureHold, Command, CreateHold, DrawdownPolicy, Excess, NewGrant, OperationName, ReleaseHold,
+    Request, Spend, Timestamp,
+};
 
-use crate::program::{HOUR, START};
+use crate::program::{HOUR, START, amount};
 
 /// The hours that usage may be late.
 const LATE_HOURS: i64 = 72;
@@ -19,7 +22,57 @@ pub struct Model {
     overdraft_limit: i64,
     grants: Vec<ModelGrant>,
     debts: Vec<ModelDebt>,
+    holds: Vec<ModelHold>,
     last_at: Timestamp,
+}
+
+/// Credits set aside: pieces of grants, each for a time.
+#[derive(Debug, Clone)]
+struct ModelHold {
+    operation: Option<OperationName>,
+    until: Timestamp,
+    pins: Vec<Pin>,
+}
+
+/// A piece of a grant that is set aside from an instant to another.
+#[derive(Debug, Clone, Copy)]
+struct Pin {
+    grant: i32,
+    amount: i64,
+    from: Timestamp,
+    /// `None`: until the hold's deadline.
+    to: Option<Timestamp>,
+}
+
+impl ModelHold {
+    fn held_at(&self, grant: Option<i32>, at: Timestamp) -> i64 {
+        self.pins
+            .iter()
+            .filter(|pin| grant.is_none_or(|grant| grant == pin.grant))
+            .filter(|pin| pin.from <= at && at < pin.to.unwrap_or(self.until))
+            .map(|pin| pin.amount)
+            .sum()
+    }
+
+    /// Ends the first open pieces, up to an amount, and says which.
+    fn end(&mut self, amount: i64, now: Timestamp) -> Vec<(i32, i64)> {
+        let mut left = amount;
+        let mut ended = Vec::new();
+        for index in 0..self.pins.len() {
+            let pin = self.pins[index];
+            let part = left.min(pin.amount);
+            if pin.to.is_none() && part > 0 {
+                left -= part;
+                ended.push((pin.grant, part));
+                self.pins[index] = Pin { amount: part, to: Some(now), ..pin };
+                if part < pin.amount {
+                    self.pins.insert(index + 1, Pin { amount: pin.amount - part, ..pin });
+                    break;
+                }
+            }
+        }
+        ended
+    }
 }
 
 /// What a spend left uncovered.
@@ -60,6 +113,8 @@ struct ModelGrant {
     voided: Option<Taken>,
     draws: Vec<Taken>,
     has_repaid: bool,
+    /// What could be spent when it ended, less what late usage has taken of that since; `None`: it has not.
+    lost: Option<i64>,
 }
 
 /// An amount that was taken, and the instant at which that counts.
@@ -94,12 +149,7 @@ impl ModelGrant {
             || operation.is_some_and(|operation| self.applies_to.contains(operation))
     }
 
-    /// What nothing has taken yet.
-    fn left(&self) -> i64 {
-        self.left_at(Timestamp::from_micros(i64::MAX))
-    }
-
-    /// What nothing that counts by `at` has taken.
+    /// What nothing that counts by `at` has taken; some of it may be held.
     fn left_at(&self, at: Timestamp) -> i64 {
         let taken: i64 = self
             .draws
@@ -120,19 +170,52 @@ impl Model {
             overdraft_limit: 0,
             grants: Vec::new(),
             debts: Vec::new(),
+            holds: Vec::new(),
             last_at: START,
         }
     }
 
-    /// What is available, scheduled and owed at an instant, past or future, as is known today.
-    pub fn balances(&self, at: Timestamp) -> [i64; 3] {
+    /// What is available, scheduled, held and owed at an instant, past or future, as is known today.
+    pub fn balances(&self, at: Timestamp) -> [i64; 4] {
         let mut then = self.clone();
         then.repay_until(at);
         [
             then.sum(at, |grant| grant.has_begun(at) && !grant.has_ended(at)),
             then.sum(at, |grant| grant.granted_at <= at && !grant.has_begun(at)),
+            then.holds.iter().map(|hold| hold.held_at(None, at)).sum(),
             then.debts.iter().map(|debt| debt.left_at(at)).sum(),
         ]
+    }
+
+    /// What of a grant is neither taken nor held at an instant.
+    fn free_at(&self, grant: &ModelGrant, at: Timestamp) -> i64 {
+        let held: i64 = self.holds.iter().map(|hold| hold.held_at(Some(grant.number), at)).sum();
+        grant.left_at(at) - held
+    }
+
+    /// Notes what grants that have ended by `now` have lost.
+    fn note_lost(&mut self, now: Timestamp) {
+        let ended: Vec<(usize, i64)> = self
+            .grants
+            .iter()
+            .enumerate()
+            .filter(|(_, grant)| grant.lost.is_none() && grant.has_ended(now))
+            .map(|(index, grant)| {
+                let end = grant.ends_at.expect("it has ended");
+                // A hold that ends at the same instant gives back too late.
+                let just_before = end.plus_micros(-1);
+                let held: i64 = self
+                    .holds
+                    .iter()
+                    .map(|hold| hold.held_at(Some(grant.number), just_before))
+                    .sum();
+                let begun = grant.has_begun(just_before) && grant.granted_at < end;
+                (index, if begun { grant.left_at(end) - held } else { 0 })
+            })
+            .collect();
+        for (index, lost) in ended {
+            self.grants[index].lost = Some(lost);
+        }
     }
 
     /// Lets each grant that has become effective by `now` repay, in that order, once.
@@ -148,7 +231,7 @@ impl Model {
             // One that was effective when it was granted repays then.
             let at = grant.effective_at.max(grant.granted_at);
             for debt in &mut self.debts {
-                let amount = grant.left().min(debt.left());
+                let amount = grant.left_at(at).min(debt.left());
                 if amount > 0 && grant.serves(debt.operation.as_ref()) {
                     grant.draws.push(Taken { at, amount });
                     debt.repaid.push(Taken { at, amount });
@@ -158,7 +241,7 @@ impl Model {
     }
 
     fn sum(&self, at: Timestamp, counts: impl Fn(&ModelGrant) -> bool) -> i64 {
-        self.grants.iter().filter(|grant| counts(grant)).map(|grant| grant.left_at(at)).sum()
+        self.grants.iter().filter(|grant| counts(grant)).map(|grant| self.free_at(grant, at)).sum()
     }
 
     /// Does what a request asks for.
@@ -166,6 +249,7 @@ impl Model {
         let now = clock.max(self.last_at);
         let before = self.clone();
         self.repay_until(now);
+        self.note_lost(now);
         let outcome = match &request.command {
             Command::CreateWallet(_) => Outcome::Refused("programs do not open wallets"),
             Command::UpdateWallet(update) => {
@@ -178,6 +262,17 @@ impl Model {
             Command::Spend(spend) => self.spend(spend, now),
             Command::VoidGrant(number) => self.void(number.0, now),
             Command::ExpireGrant(number) => self.expire(number.0, now),
+            Command::CreateHold(hold) => self.hold(hold, now),
+            Command::CaptureHold(capture) => self.capture(capture, now),
+            Command::ReleaseHold(release) => self.release(release, now),
+            Command::ExtendHold(number, until) => match self.open_hold(number.0, now) {
+                Err(refused) => refused,
+                Ok(_) if *until <= now => Outcome::Refused("expires_at is not ahead"),
+                Ok(index) => {
+                    self.holds[index].until = *until;
+                    Outcome::Done(Vec::new())
+                }
+            },
         };
         if matches!(outcome, Outcome::Done(_)) {
             self.repay_until(now);
@@ -209,6 +304,7 @@ impl Model {
             voided: None,
             draws: Vec::new(),
             has_repaid: false,
+            lost: None,
         });
         Outcome::Done(Vec::new())
     }
@@ -221,20 +317,9 @@ impl Model {
         if at < now.plus_micros(-LATE_HOURS * HOUR) {
             return Outcome::Refused("occurred_at is too old");
         }
-        let policy = self.policy;
-        let mut valid: Vec<&mut ModelGrant> = self
-            .grants
-            .iter_mut()
-            .filter(|grant| grant.has_begun(at) && !grant.has_ended(at))
-            .filter(|grant| grant.serves(spend.operation.as_ref()) && grant.left() > 0)
-            .collect();
-        // What is still there pays before what has been lost since.
-        valid.sort_by(|a, b| {
-            a.has_ended(now).cmp(&b.has_ended(now)).then_with(|| in_order(policy, a, b))
-        });
-
+        let valid = self.drawable(spend.operation.as_ref(), at, now);
         let required = hundredths(spend.amount.get());
-        let available: i64 = valid.iter().map(|grant| grant.left()).sum();
+        let available: i64 = valid.iter().map(|(_, amount)| amount).sum();
         let owed: i64 = self.debts.iter().map(ModelDebt::left).sum();
         let overdraft_left = (self.overdraft_limit - owed).max(0);
         if available + overdraft_left < required {
@@ -242,10 +327,12 @@ impl Model {
         }
         let mut missing = required;
         let mut drawn = Vec::new();
-        for grant in valid {
-            let amount = missing.min(grant.left());
+        for (index, most) in valid {
+            let grant = &mut self.grants[index];
+            let amount = missing.min(most);
             if amount > 0 {
                 grant.draws.push(Taken { at, amount });
+                grant.lost = grant.lost.map(|lost| lost - amount);
                 drawn.push((grant.number, amount));
                 missing -= amount;
             }
@@ -257,19 +344,121 @@ impl Model {
         Outcome::Done(drawn)
     }
 
+    /// The grants that usage at `at` may draw now, in order, and how much of each.
+    fn drawable(
+        &self,
+        operation: Option<&OperationName>,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Vec<(usize, i64)> {
+        let mut valid: Vec<(usize, i64)> = self
+            .grants
+            .iter()
+            .enumerate()
+            .filter(|(_, grant)| grant.has_begun(at) && !grant.has_ended(at))
+            .filter(|(_, grant)| grant.serves(operation))
+            .map(|(index, grant)| (index, grant.lost.unwrap_or_else(|| self.free_at(grant, now))))
+            .filter(|(_, amount)| *amount > 0)
+            .collect();
+        // What is still there pays before what has been lost since.
+        valid.sort_by(|(a, _), (b, _)| {
+            let (a, b) = (&self.grants[*a], &self.grants[*b]);
+            a.has_ended(now).cmp(&b.has_ended(now)).then_with(|| in_order(self.policy, a, b))
+        });
+        valid
+    }
+
+    fn hold(&mut self, create: &CreateHold, now: Timestamp) -> Outcome {
+        if create.expires_at <= now {
+            return Outcome::Refused("expires_at is not ahead");
+        }
+        let valid = self.drawable(create.operation.as_ref(), now, now);
+        let mut missing = hundredths(create.amount.get());
+        let available: i64 = valid.iter().map(|(_, amount)| amount).sum();
+        if available < missing {
+            return Outcome::Insufficient(available);
+        }
+        let mut pins = Vec::new();
+        for (index, most) in valid {
+            let (grant, amount) = (self.grants[index].number, missing.min(most));
+            if amount > 0 {
+                pins.push(Pin { grant, amount, from: now, to: None });
+                missing -= amount;
+            }
+        }
+        let (operation, until) = (create.operation.clone(), create.expires_at);
+        self.holds.push(ModelHold { operation, until, pins });
+        Outcome::Done(Vec::new())
+    }
+
+    fn capture(&mut self, capture: &CaptureHold, now: Timestamp) -> Outcome {
+        let index = match self.open_hold(capture.hold.0, now) {
+            Ok(index) => index,
+            Err(refused) => return refused,
+        };
+        let required = hundredths(capture.amount.get());
+        let held = self.holds[index].held_at(None, now);
+        if required > held && capture.excess == Excess::Reject {
+            return Outcome::Refused("more than is held");
+        }
+        for (grant, amount) in self.holds[index].end(required.min(held), now) {
+            let grant = self.grants.iter_mut().find(|of| of.number == grant).expect("it was held");
+            grant.draws.push(Taken { at: now, amount });
+        }
+        let mut outcome = Outcome::Done(Vec::new());
+        if required > held && capture.excess == Excess::Extend {
+            let operation = self.holds[index].operation.clone();
+            let amount = amount(u32::try_from(required - held).expect("a small amount"));
+            outcome = self.spend(&Spend { amount, operation, occurred_at: None }, now);
+        }
+        if capture.is_final {
+            self.holds[index].end(i64::MAX, now);
+        }
+        outcome
+    }
+
+    fn release(&mut self, release: &ReleaseHold, now: Timestamp) -> Outcome {
+        let index = match self.open_hold(release.hold.0, now) {
+            Ok(index) => index,
+            Err(refused) => return refused,
+        };
+        let held = self.holds[index].held_at(None, now);
+        let amount = release.amount.map_or(held, |amount| hundredths(amount.get()));
+        if amount > held {
+            return Outcome::Refused("more than is held");
+        }
+        self.holds[index].end(amount, now);
+        Outcome::Done(Vec::new())
+    }
+
+    fn open_hold(&self, number: i32, now: Timestamp) -> Result<usize, Outcome> {
+        let index = usize::try_from(number - 1).expect("numbers begin with 1");
+        match self.holds.get(index) {
+            None => Err(Outcome::Refused("there is no such hold")),
+            Some(hold) if hold.pins.iter().all(|pin| pin.to.is_some()) => {
+                Err(Outcome::Refused("the hold is closed"))
+            }
+            Some(hold) if hold.until <= now => Err(Outcome::Refused("the hold has expired")),
+            Some(_) => Ok(index),
+        }
+    }
+
     fn void(&mut self, number: i32, now: Timestamp) -> Outcome {
-        self.end(number, now, |grant| {
-            grant.voided = Some(Taken { at: now, amount: grant.left() });
+        self.end(number, now, |grant, free| {
+            // A hold may have given something back since it was voided before.
+            let before = grant.voided.replace(Taken { at: now, amount: free });
+            grant.draws.extend(before);
             Outcome::Done(Vec::new())
         })
     }
 
     fn expire(&mut self, number: i32, now: Timestamp) -> Outcome {
-        self.end(number, now, |grant| {
+        self.end(number, now, |grant, free| {
             if !grant.has_begun(now) {
                 return Outcome::Refused("the grant is not effective");
             }
             grant.ends_at = Some(now);
+            grant.lost = Some(free);
             Outcome::Done(Vec::new())
         })
     }
@@ -278,15 +467,17 @@ impl Model {
         &mut self,
         number: i32,
         now: Timestamp,
-        end: impl FnOnce(&mut ModelGrant) -> Outcome,
+        end: impl FnOnce(&mut ModelGrant, i64) -> Outcome,
     ) -> Outcome {
-        match self.grants.iter_mut().find(|grant| grant.number == number) {
-            None => Outcome::Refused("there is no such grant"),
-            Some(grant) if grant.has_ended(now) || grant.left() == 0 => {
-                Outcome::Refused("the grant has ended")
-            }
-            Some(grant) => end(grant),
+        let Some(index) = self.grants.iter().position(|grant| grant.number == number) else {
+            return Outcome::Refused("there is no such grant");
+        };
+        let free = self.free_at(&self.grants[index], now);
+        let grant = &mut self.grants[index];
+        if grant.has_ended(now) || free == 0 {
+            return Outcome::Refused("the grant has ended");
         }
+        end(grant, free)
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use purse_domain::{
-    Coverage, Decision, DrawdownKey, Grant, Head, Missing, Request, Timestamp, Verdict,
-    WalletState, decide,
+    Coverage, Decision, DrawdownKey, Grant, Head, Hold, HoldNumber, Missing, Request, Timestamp,
+    Verdict, WalletState, decide,
 };
 
 use crate::{
@@ -168,10 +168,12 @@ impl Store {
             late_since.is_some_and(|since| grant.expired_at.is_some_and(|lost_at| lost_at > since))
         };
         let drawn_to = first.last().map(|(key, _)| *key);
-        let covers_all = first.len() < self.habits.first;
+        let covers_all_grants = first.len() < self.habits.first;
+        let covers_all = covers_all_grants && self.database.head.balances.held.is_zero();
         let mut state = WalletState {
             grants: BTreeMap::new(),
             coverage: Coverage::Complete,
+            holds: BTreeMap::new(),
             debts: BTreeMap::new(),
             has_all_debts: self.database.head.balances.debt.is_zero(),
             ..self.database.clone()
@@ -183,11 +185,19 @@ impl Store {
         }
         if !covers_all {
             let next_due_at = if self.habits.knows_next_due {
+                let deadlines = self.open_holds().map(|hold| hold.expires_at).min();
                 self.next_due(|key, _| !state.grants.contains_key(key))
+                    .into_iter()
+                    .chain(deadlines)
+                    .min()
             } else {
                 self.database.head.next_due_at
             };
-            state.coverage = Coverage::Partial { drawn_to, next_due_at };
+            state.coverage = if covers_all_grants {
+                Coverage::all_grants(next_due_at)
+            } else {
+                Coverage::Partial { drawn_to, next_due_at }
+            };
         }
         state
     }
@@ -201,10 +211,13 @@ impl Store {
         for _ in 0..MOST_LOADS {
             match decide(Some(state), request, clock) {
                 Verdict::Lacking(missing) => {
-                    if missing == Missing::Debts {
-                        prop_assert!(!state.has_all_debts);
-                    } else {
-                        prop_assert_ne!(state.coverage, Coverage::Complete);
+                    match missing {
+                        Missing::Debts => prop_assert!(!state.has_all_debts),
+                        // An ended one is never among those that a coverage is about.
+                        Missing::Hold(_) => {}
+                        Missing::DueBy(_) | Missing::MoreInOrder | Missing::AllOpen => {
+                            prop_assert_ne!(state.coverage, Coverage::Complete);
+                        }
                     }
                     self.supply(state, missing);
                 }
@@ -222,6 +235,10 @@ impl Store {
             state.has_all_debts = true;
             return;
         }
+        if let Missing::Hold(number) = missing {
+            self.supply_hold(state, number);
+            return;
+        }
         let Coverage::Partial { drawn_to, next_due_at } = state.coverage else { return };
         match missing {
             Missing::DueBy(at) => {
@@ -229,7 +246,13 @@ impl Store {
                 for (_, grant) in self.open().filter(|(_, grant)| is_due(grant)) {
                     state.hold_loaded(grant);
                 }
-                let next_due_at = self.next_due(|_, grant| !is_due(grant));
+                let due = self.open_holds().filter(|hold| hold.expires_at <= at);
+                for number in due.map(|hold| hold.number).collect::<Vec<_>>() {
+                    self.supply_hold(state, number);
+                }
+                let later = self.open_holds().map(|hold| hold.expires_at).filter(|due| *due > at);
+                let next_due_at =
+                    self.next_due(|_, grant| !is_due(grant)).into_iter().chain(later).min();
                 state.coverage = Coverage::Partial { drawn_to, next_due_at };
             }
             Missing::MoreInOrder => {
@@ -240,7 +263,7 @@ impl Store {
                     .collect();
                 let drawn_to = more.last().map(|(key, _)| *key).or(drawn_to);
                 state.coverage = if more.len() < self.habits.further {
-                    Coverage::Complete
+                    Coverage::all_grants(next_due_at)
                 } else {
                     Coverage::Partial { drawn_to, next_due_at }
                 };
@@ -248,14 +271,32 @@ impl Store {
                     state.hold_loaded(grant);
                 }
             }
-            Missing::Debts => {}
+            Missing::Debts | Missing::Hold(_) => {}
             Missing::AllOpen => {
                 for (_, grant) in self.open() {
                     state.hold_loaded(grant);
                 }
+                for hold in self.open_holds() {
+                    state.holds.entry(hold.number).or_insert_with(|| hold.clone());
+                }
                 state.coverage = Coverage::Complete;
             }
         }
+    }
+
+    fn open_holds(&self) -> impl Iterator<Item = &Hold> {
+        self.database.holds.values().filter(|hold| hold.is_open())
+    }
+
+    fn supply_hold(&self, state: &mut WalletState, number: HoldNumber) {
+        let Some(hold) = self.database.holds.get(&number) else { return };
+        for slice in &hold.slices {
+            let pinned = self.database.grants.values().find(|grant| grant.number == slice.grant);
+            if let Some(grant) = pinned {
+                state.hold_loaded(grant.clone());
+            }
+        }
+        state.holds.entry(number).or_insert_with(|| hold.clone());
     }
 
     fn open(&self) -> impl Iterator<Item = (DrawdownKey, Grant)> {
@@ -277,7 +318,10 @@ fn same(partial: &Verdict, complete: &Verdict, after: &Ledger) -> Result<(), Tes
     match (partial, complete) {
         (Verdict::Accepted(partial), Verdict::Accepted(complete)) => {
             let early = partial.head.next_due_at;
-            let exact = after.state.grants.values().filter_map(Grant::due_at).min();
+            let holds = after.state.holds.values().filter(|hold| hold.is_open());
+            let deadlines = holds.map(|hold| hold.expires_at);
+            let exact =
+                after.state.grants.values().filter_map(Grant::due_at).chain(deadlines).min();
             prop_assert!(not_later(early, exact), "{early:?} is after {exact:?}");
             let without = |decision: &Decision| {
                 let head = Head { next_due_at: None, ..decision.head };

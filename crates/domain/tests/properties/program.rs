@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, DrawdownPolicy,
-    Fingerprint, GrantNumber, IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant,
-    OperationName, PositiveAmount, Priority, Reason, Request, Scale, Spend, Timestamp,
-    UpdateWallet, WalletName, WalletSettings,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
+    DrawdownPolicy, Excess, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey, Metadata,
+    NamespaceId, NamespaceName, NewGrant, OperationName, PositiveAmount, Priority, Reason,
+    ReleaseHold, Request, Scale, Spend, Timestamp, UpdateWallet, WalletName, WalletSettings,
 };
 
 /// An hour.
@@ -57,6 +57,30 @@ pub enum Action {
     Expire(i32),
     /// Choose an order.
     Policy(DrawdownPolicy),
+    /// Set credits aside.
+    Hold {
+        /// Hundredths.
+        amount: u32,
+        /// What it will pay for.
+        operation: Option<&'static str>,
+        /// Ends in so many hours.
+        ends_in: i64,
+    },
+    /// Take what is held.
+    Capture {
+        /// The hold.
+        hold: i32,
+        /// Hundredths.
+        amount: u32,
+        /// What to do if that is too much.
+        excess: Excess,
+        /// Give back the rest.
+        is_final: bool,
+    },
+    /// Give back so many hundredths of a hold, or all.
+    Release(i32, Option<u32>),
+    /// Let a hold end in so many hours.
+    Extend(i32, i64),
     /// Choose an overdraft limit, in hundredths.
     Overdraft(u32),
 }
@@ -84,6 +108,10 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => (1..12).prop_map(Action::Expire),
         1 => select(&POLICIES[..]).prop_map(Action::Policy),
         1 => select(&[0, 5_000, 20_000][..]).prop_map(Action::Overdraft),
+        3 => holds(),
+        3 => captures(),
+        1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
+        1 => (1..8, -1_i64..40).prop_map(|(hold, hours)| Action::Extend(hold, hours)),
     ]
 }
 
@@ -125,6 +153,22 @@ fn spends() -> impl Strategy<Value = Action> {
     })
 }
 
+fn holds() -> impl Strategy<Value = Action> {
+    let operation = option::of(select(&["chat", "image", "other"][..]));
+    (1_u32..5_000, operation, -1_i64..=40).prop_map(|(amount, operation, ends_in)| Action::Hold {
+        amount,
+        operation,
+        ends_in,
+    })
+}
+
+fn captures() -> impl Strategy<Value = Action> {
+    let excess = select(&[Excess::Reject, Excess::Cap, Excess::Extend][..]);
+    (1..8, 1_u32..5_000, excess, any::<bool>()).prop_map(|(hold, amount, excess, is_final)| {
+        Action::Capture { hold, amount, excess, is_final }
+    })
+}
+
 /// An amount of so many hundredths.
 pub fn amount(hundredths: u32) -> PositiveAmount {
     let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
@@ -157,6 +201,26 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
                 occurred_at: hours_ago.map(|hours| from_now(-hours)),
             })
         }
+        Action::Hold { amount: hundredths, operation: paid_for, ends_in } => {
+            Command::CreateHold(CreateHold {
+                amount: amount(*hundredths),
+                operation: paid_for.map(operation),
+                expires_at: from_now(*ends_in),
+            })
+        }
+        Action::Capture { hold, amount: hundredths, excess, is_final } => {
+            Command::CaptureHold(CaptureHold {
+                hold: HoldNumber(*hold),
+                amount: amount(*hundredths),
+                excess: *excess,
+                is_final: *is_final,
+            })
+        }
+        Action::Release(hold, hundredths) => Command::ReleaseHold(ReleaseHold {
+            hold: HoldNumber(*hold),
+            amount: hundredths.map(amount),
+        }),
+        Action::Extend(hold, hours) => Command::ExtendHold(HoldNumber(*hold), from_now(*hours)),
         Action::Void(number) => Command::VoidGrant(GrantNumber(*number)),
         Action::Expire(number) => Command::ExpireGrant(GrantNumber(*number)),
         Action::Policy(policy) => Command::UpdateWallet(UpdateWallet {

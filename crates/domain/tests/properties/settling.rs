@@ -62,9 +62,15 @@ proptest! {
                 .iter()
                 // It follows its activation.
                 .filter(|entry| entry.kind != EntryKind::Repaid)
+                // What comes back from a hold to a grant that has ended expires with the hold.
+                .filter(|entry| entry.kind != EntryKind::Expired || entry.hold.is_none())
                 .map(|entry| {
-                    let is_activation = entry.kind == EntryKind::Activated;
-                    (entry.effective_at, is_activation, entry.allocations[0].grant)
+                    let order =
+                        [EntryKind::HoldExpired, EntryKind::Expired, EntryKind::Activated];
+                    let step = order.iter().position(|kind| *kind == entry.kind);
+                    let is_hold = entry.kind == EntryKind::HoldExpired;
+                    let grant = (!is_hold).then_some(entry.allocations[0].grant);
+                    (entry.effective_at, step, entry.hold, grant)
                 })
                 .collect();
             prop_assert!(places.is_sorted(), "{places:?}");
@@ -102,7 +108,14 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         EntryKind::Granted | EntryKind::Spent | EntryKind::ExpiryReversed => {
             entry.effective_at < entry.recorded_at
         }
-        EntryKind::Activated | EntryKind::Expired | EntryKind::Voided | EntryKind::Repaid => false,
+        EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Voided
+        | EntryKind::Repaid
+        | EntryKind::Held
+        | EntryKind::Captured
+        | EntryKind::Released
+        | EntryKind::HoldExpired => false,
     }
 }
 

@@ -151,14 +151,7 @@ pub fn list_grants(
     let category = (!category.is_empty()).then(|| Category::parse(&category));
     let category = fields.check_optional("category", category);
     let most = fields.take(page::size(page_size));
-    let cursor = fields.take(query.cursor(&page_token));
-    let after = cursor.and_then(|cursor| match cursor {
-        None => Some(GrantNumber(0)),
-        Some(cursor) => fields.check(
-            "page_token",
-            cursor.parse().map(GrantNumber).map_err(|_| "is not a token that this service gave"),
-        ),
-    });
+    let after = fields.after(&query, &page_token).map(GrantNumber);
     let parsed = (|| {
         Some(GrantQuery {
             wallet: wallet?,

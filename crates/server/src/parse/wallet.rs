@@ -258,6 +258,10 @@ fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
         Ok(v1::EntryKind::Voided) => Some(EntryKind::Voided),
         Ok(v1::EntryKind::ExpiryReversed) => Some(EntryKind::ExpiryReversed),
         Ok(v1::EntryKind::Repaid) => Some(EntryKind::Repaid),
+        Ok(v1::EntryKind::Held) => Some(EntryKind::Held),
+        Ok(v1::EntryKind::Captured) => Some(EntryKind::Captured),
+        Ok(v1::EntryKind::Released) => Some(EntryKind::Released),
+        Ok(v1::EntryKind::HoldExpired) => Some(EntryKind::HoldExpired),
         Ok(v1::EntryKind::Unspecified) | Err(_) => {
             fields.note("kinds", "is no known value");
             None

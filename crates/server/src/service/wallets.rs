@@ -6,7 +6,7 @@ use purse_domain::WalletSettings;
 use purse_proto::v1::{self, wallet_service_server::WalletService};
 use tonic::{Request, Response, Status};
 
-use super::Shared;
+use super::{Shared, holds::Written};
 use crate::{
     auth::{Role, caller},
     parse, render, status,
@@ -122,5 +122,52 @@ impl WalletService for Wallets {
             last.map(|last| page.token(&last.entry.sequence.to_string())).unwrap_or_default();
         let entries = found.iter().map(render::entry_record).collect();
         Ok(Response::new(v1::ListEntriesResponse { entries, next_page_token }))
+    }
+
+    async fn create_hold(
+        &self,
+        request: Request<v1::CreateHoldRequest>,
+    ) -> Result<Response<v1::CreateHoldResponse>, Status> {
+        let Written { hold, transaction, balance, replayed } = self.0.create_hold(request).await?;
+        Ok(Response::new(v1::CreateHoldResponse { hold, transaction, balance, replayed }))
+    }
+
+    async fn capture_hold(
+        &self,
+        request: Request<v1::CaptureHoldRequest>,
+    ) -> Result<Response<v1::CaptureHoldResponse>, Status> {
+        let Written { hold, transaction, balance, replayed } = self.0.capture_hold(request).await?;
+        Ok(Response::new(v1::CaptureHoldResponse { hold, transaction, balance, replayed }))
+    }
+
+    async fn release_hold(
+        &self,
+        request: Request<v1::ReleaseHoldRequest>,
+    ) -> Result<Response<v1::ReleaseHoldResponse>, Status> {
+        let Written { hold, transaction, balance, replayed } = self.0.release_hold(request).await?;
+        Ok(Response::new(v1::ReleaseHoldResponse { hold, transaction, balance, replayed }))
+    }
+
+    async fn extend_hold(
+        &self,
+        request: Request<v1::ExtendHoldRequest>,
+    ) -> Result<Response<v1::ExtendHoldResponse>, Status> {
+        let Written { hold, transaction, balance, replayed } = self.0.extend_hold(request).await?;
+        Ok(Response::new(v1::ExtendHoldResponse { hold, transaction, balance, replayed }))
+    }
+
+    async fn get_hold(
+        &self,
+        request: Request<v1::GetHoldRequest>,
+    ) -> Result<Response<v1::GetHoldResponse>, Status> {
+        let hold = Some(self.0.get_hold(request).await?);
+        Ok(Response::new(v1::GetHoldResponse { hold }))
+    }
+
+    async fn list_holds(
+        &self,
+        request: Request<v1::ListHoldsRequest>,
+    ) -> Result<Response<v1::ListHoldsResponse>, Status> {
+        self.0.list_holds(request).await.map(Response::new)
     }
 }

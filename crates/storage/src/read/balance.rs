@@ -6,7 +6,7 @@ use purse_domain::{Balances, Timestamp, WalletName, WalletState, balances_at};
 use crate::{
     Storage, StorageError,
     load::load_missing,
-    row::{self, Columns, Instant},
+    row::{Columns, Instant},
 };
 
 /// A wallet's balances at a past instant: those after the last entry that was recorded by then, corrected by
@@ -122,5 +122,9 @@ async fn past(
             ],
         )
         .await?;
-    row::balances(&mut Columns::of(&row))
+    let mut sums = Columns::of(&row);
+    let (available, held, debt, scheduled) =
+        (sums.take()?, sums.take()?, sums.take()?, sums.take()?);
+    Balances::of_sums(available, held, debt, scheduled)
+        .ok_or_else(|| StorageError::Corrupt(format!("the balance at {at} is none")))
 }

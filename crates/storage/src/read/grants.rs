@@ -1,8 +1,7 @@
 //! Grants as they are now.
 
 use purse_domain::{
-    Actor, Category, Coverage, Grant, GrantNumber, Metadata, Reason, TransactionId, WalletName,
-    WalletState, settle::settled,
+    Actor, Category, Grant, GrantNumber, Metadata, Reason, TransactionId, WalletName,
 };
 use tokio_postgres::Row;
 
@@ -90,36 +89,19 @@ impl Storage {
                 ],
             )
             .await?;
+        let now = self.settled(client, state).await?;
         snapshot.end().await?;
         let mut records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
         let full = i64::try_from(records.len()).is_ok_and(|count| count == query.most);
         let more_after = records.last().filter(|_| full).map(|record| record.grant.number);
-        self.settle_records(state, &mut records)?;
-        records.retain(|record| !query.open_only || record.grant.is_open());
-        Ok(Some(GrantPage { records, more_after }))
-    }
-
-    /// Books what is due on these grants, for this answer only. They are all that the state holds, and all
-    /// that is asked about, so they count as complete.
-    fn settle_records(
-        &self,
-        mut state: WalletState,
-        records: &mut [GrantRecord],
-    ) -> Result<(), StorageError> {
-        state.coverage = Coverage::Complete;
-        for record in &*records {
-            state.hold_loaded(record.grant.clone());
-        }
-        let now = settled(&state, self.clock().now())
-            .map_err(|missing| StorageError::Corrupt(format!("lacking {missing:?}")))?;
-        for record in records {
-            if let Some(grant) =
-                now.grants.values().find(|grant| grant.number == record.grant.number)
-            {
+        for record in &mut records {
+            let number = record.grant.number;
+            if let Some(grant) = now.grants.values().find(|grant| grant.number == number) {
                 record.grant = grant.clone();
             }
         }
-        Ok(())
+        records.retain(|record| !query.open_only || record.grant.is_open());
+        Ok(Some(GrantPage { records, more_after }))
     }
 }
 

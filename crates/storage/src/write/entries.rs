@@ -29,6 +29,7 @@ pub(super) struct EntryRow {
     grant_amounts: Vec<Decimal>,
     debt_entries: Option<Vec<i64>>,
     debt_amounts: Option<Vec<Decimal>>,
+    hold_number: Option<i32>,
 }
 
 impl Row for EntryRow {
@@ -36,7 +37,7 @@ impl Row for EntryRow {
         INSERT INTO entries (account_id, wallet_id, sequence, effective_at, recorded_at,
             transaction_id, kind, amount, balance_before, available_after, held_after,
             debt_after, scheduled_after, grant_numbers, grant_amounts, debt_entries,
-            debt_amounts)
+            debt_amounts, hold_number)
         SELECT r.* FROM unnest($1::entry_row[]) AS r";
 }
 
@@ -53,6 +54,7 @@ impl EntryRow {
             recorded_at,
             allocations,
             debts,
+            hold,
         } = entry;
         let some = !debts.is_empty();
         Self {
@@ -73,6 +75,7 @@ impl EntryRow {
             grant_amounts: allocations.iter().map(|part| part.amount.decimal()).collect(),
             debt_entries: some.then(|| debts.iter().map(|part| part.entry.0).collect()),
             debt_amounts: some.then(|| debts.iter().map(|part| part.amount.decimal()).collect()),
+            hold_number: hold.map(|number| number.0),
         }
     }
 }

@@ -89,6 +89,7 @@ pub(super) struct GrantChange {
     transferred_out: Decimal,
     open: bool,
     due_at: Option<Instant>,
+    lost: Decimal,
 }
 
 impl Row for GrantChange {
@@ -104,7 +105,8 @@ impl Row for GrantChange {
             revoked = r.revoked,
             transferred_out = r.transferred_out,
             open = r.open,
-            due_at = r.due_at
+            due_at = r.due_at,
+            lost = r.lost
         FROM unnest($1::grant_change[]) AS r
         WHERE g.account_id = r.account_id AND g.wallet_id = r.wallet_id
             AND g.grant_number = r.grant_number";
@@ -129,6 +131,7 @@ impl GrantChange {
             transferred_out: transferred_out.decimal(),
             open: grant.is_open(),
             due_at: grant.due_at().map(Instant),
+            lost: grant.lost.decimal(),
         }
     }
 }
@@ -161,6 +164,7 @@ pub(super) struct GrantRow {
     open: bool,
     due_at: Option<Instant>,
     drawdown_key: Vec<u8>,
+    lost: Decimal,
 }
 
 impl Row for GrantRow {
@@ -168,7 +172,7 @@ impl Row for GrantRow {
         INSERT INTO grants (account_id, wallet_id, grant_number, transaction_id, granted_at,
             amount, effective_at, expires_at, priority, category, cost_basis, applies_to,
             activated, expired_at, available, held, consumed, expired, voided, revoked,
-            transferred_out, open, due_at, drawdown_key)
+            transferred_out, open, due_at, drawdown_key, lost)
         SELECT r.* FROM unnest($1::grant_row[]) AS r";
 }
 
@@ -203,6 +207,7 @@ impl GrantRow {
             open: grant.is_open(),
             due_at: grant.due_at().map(Instant),
             drawdown_key: new.place.as_bytes().to_vec(),
+            lost: grant.lost.decimal(),
         }
     }
 }

@@ -28,13 +28,17 @@ pub(super) struct TransactionRow {
     last_sequence: Option<i64>,
     grant_number: Option<i32>,
     settings: Option<Json<SettingsSnapshot>>,
+    hold_number: Option<i32>,
+    hold_expires_at: Option<Instant>,
+    after_sequence: i64,
 }
 
 impl Row for TransactionRow {
     const STATEMENT: &'static str = "
         INSERT INTO transactions (account_id, transaction_id, wallet_id, kind, idempotency_key,
             fingerprint, operation, actor, reason, metadata, drawdown_policy, policy_version,
-            recorded_at, first_sequence, last_sequence, grant_number, settings)
+            recorded_at, first_sequence, last_sequence, grant_number, settings,
+            hold_number, hold_expires_at, after_sequence)
         SELECT r.* FROM unnest($1::transaction_row[]) AS r";
 }
 
@@ -54,8 +58,10 @@ impl TransactionRow {
             recorded_at,
             entries,
             balances: _,
+            after_sequence,
             settings,
             grant,
+            hold,
         } = transaction;
         Self {
             account_id: name.account_id.uuid(),
@@ -75,6 +81,9 @@ impl TransactionRow {
             last_sequence: entries.last().map(|entry| entry.sequence.0),
             grant_number: grant.as_ref().map(|grant| grant.number.0),
             settings: settings.as_ref().map(|settings| Json(SettingsSnapshot::of(settings))),
+            hold_number: hold.as_ref().map(|hold| hold.number.0),
+            hold_expires_at: hold.as_ref().map(|hold| Instant(hold.expires_at)),
+            after_sequence: after_sequence.0,
         }
     }
 }

@@ -79,6 +79,7 @@ pub(super) struct WalletHead {
     recorded_at: Instant,
     found: i64,
     revision: i64,
+    last_hold_number: i32,
 }
 
 impl Row for WalletHead {
@@ -90,6 +91,7 @@ impl Row for WalletHead {
             scheduled = r.scheduled,
             last_sequence = r.last_sequence,
             last_grant_number = r.last_grant_number,
+            last_hold_number = r.last_hold_number,
             next_due_at = r.next_due_at,
             recorded_at = r.recorded_at,
             revision = CASE WHEN w.revision = r.found THEN r.revision END
@@ -103,6 +105,7 @@ impl WalletHead {
             balances: Balances { available, held, debt, scheduled },
             last_sequence,
             last_grant_number,
+            last_hold_number,
             next_due_at,
             recorded_at,
             revision,
@@ -120,6 +123,7 @@ impl WalletHead {
             recorded_at: Instant(*recorded_at),
             found,
             revision: *revision,
+            last_hold_number: last_hold_number.0,
         }
     }
 }
@@ -149,6 +153,7 @@ pub(super) struct WalletRow {
     recorded_at: Instant,
     revision: i64,
     overdraft_limit: Decimal,
+    last_hold_number: i32,
 }
 
 impl Row for WalletRow {
@@ -156,7 +161,7 @@ impl Row for WalletRow {
         INSERT INTO wallets (account_id, wallet_id, namespace_id, account, asset, scale,
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
             scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
-            overdraft_limit)
+            overdraft_limit, last_hold_number)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -176,6 +181,7 @@ impl WalletRow {
             balances: Balances { available, held, debt, scheduled },
             last_sequence,
             last_grant_number,
+            last_hold_number,
             next_due_at,
             recorded_at,
             revision,
@@ -202,6 +208,7 @@ impl WalletRow {
             recorded_at: Instant(*recorded_at),
             revision: *revision,
             overdraft_limit: overdraft_limit.decimal(),
+            last_hold_number: last_hold_number.0,
         }
     }
 }

@@ -1,0 +1,178 @@
+//! Requests about holds.
+
+use purse_domain::{
+    CaptureHold, Command, CreateHold, Excess, HoldNumber, OperationName, PositiveAmount,
+    ReleaseHold, Request, Scale, WalletName,
+};
+use purse_proto::v1;
+use purse_storage::HoldQuery;
+use tonic::Status;
+
+use super::{Fields, Write, existing};
+use crate::{auth::Caller, page};
+
+/// A request to set credits aside. `scale` is the asset's; `None`: there is no such asset.
+pub fn create_hold(
+    caller: &Caller,
+    message: v1::CreateHoldRequest,
+    scale: Option<Scale>,
+) -> Result<Request, Status> {
+    let v1::CreateHoldRequest {
+        account,
+        asset,
+        amount,
+        operation,
+        expires_at,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let amount =
+        fields.check("amount", PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
+    let operation = (!operation.is_empty()).then(|| OperationName::parse(&operation));
+    let operation = fields.check_optional("operation", operation);
+    let expires_at = fields.required_instant("expires_at", expires_at);
+    let command = (|| {
+        Some(Command::CreateHold(CreateHold {
+            amount: amount?,
+            operation: operation?,
+            expires_at: expires_at?,
+        }))
+    })();
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
+        .request(fields, caller, wallet, command)?;
+    existing(scale, &asset)?;
+    Ok(request)
+}
+
+/// A request to capture.
+pub fn capture_hold(
+    caller: &Caller,
+    message: v1::CaptureHoldRequest,
+    scale: Option<Scale>,
+) -> Result<Request, Status> {
+    let v1::CaptureHoldRequest {
+        account,
+        asset,
+        hold_number,
+        amount,
+        excess,
+        r#final: is_final,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let hold = fields.hold_number(hold_number);
+    let amount =
+        fields.check("amount", PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
+    let excess = match v1::ExcessPolicy::try_from(excess) {
+        Ok(v1::ExcessPolicy::Unspecified | v1::ExcessPolicy::Reject) => Some(Excess::Reject),
+        Ok(v1::ExcessPolicy::Cap) => Some(Excess::Cap),
+        Ok(v1::ExcessPolicy::Extend) => Some(Excess::Extend),
+        Err(_) => {
+            fields.note("excess", "is no known value");
+            None
+        }
+    };
+    let command = (|| {
+        Some(Command::CaptureHold(CaptureHold {
+            hold: hold?,
+            amount: amount?,
+            excess: excess?,
+            is_final,
+        }))
+    })();
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
+        .request(fields, caller, wallet, command)?;
+    existing(scale, &asset)?;
+    Ok(request)
+}
+
+/// A request to release.
+pub fn release_hold(
+    caller: &Caller,
+    message: v1::ReleaseHoldRequest,
+    scale: Option<Scale>,
+) -> Result<Request, Status> {
+    let v1::ReleaseHoldRequest {
+        account,
+        asset,
+        hold_number,
+        amount,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let hold = fields.hold_number(hold_number);
+    let amount =
+        (!amount.is_empty()).then(|| PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
+    let amount = fields.check_optional("amount", amount);
+    let command = (|| Some(Command::ReleaseHold(ReleaseHold { hold: hold?, amount: amount? })))();
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
+        .request(fields, caller, wallet, command)?;
+    existing(scale, &asset)?;
+    Ok(request)
+}
+
+/// A request to move a deadline.
+pub fn extend_hold(caller: &Caller, message: v1::ExtendHoldRequest) -> Result<Request, Status> {
+    let v1::ExtendHoldRequest {
+        account,
+        asset,
+        hold_number,
+        expires_at,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let hold = fields.hold_number(hold_number);
+    let expires_at = fields.required_instant("expires_at", expires_at);
+    let command = hold.zip(expires_at).map(|(hold, at)| Command::ExtendHold(hold, at));
+    Write { idempotency_key, actor, reason, metadata, validate_only }
+        .request(fields, caller, wallet, command)
+}
+
+/// The hold that a request names.
+pub fn get_hold(
+    caller: &Caller,
+    message: v1::GetHoldRequest,
+) -> Result<(WalletName, HoldNumber), Status> {
+    let v1::GetHoldRequest { account, asset, hold_number } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let number = fields.hold_number(hold_number);
+    fields.finish(wallet.zip(number))
+}
+
+/// Which holds to list, and the query for the next page's token.
+pub fn list_holds(
+    caller: &Caller,
+    message: v1::ListHoldsRequest,
+) -> Result<(HoldQuery, page::Query), Status> {
+    let (page_size, page_token) = (message.page_size, message.page_token.clone());
+    let message = v1::ListHoldsRequest { page_size: 0, page_token: String::new(), ..message };
+    let query = page::Query::of("ListHolds", &message);
+    let v1::ListHoldsRequest { account, asset, open_only, page_size: _, page_token: _ } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let most = fields.take(page::size(page_size));
+    let after = fields.after(&query, &page_token).map(HoldNumber);
+    let parsed = (|| Some(HoldQuery { wallet: wallet?, open_only, after: after?, most: most? }))();
+    Ok((fields.finish(parsed)?, query))
+}

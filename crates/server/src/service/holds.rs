@@ -1,0 +1,112 @@
+//! The methods of `WalletService` that are about holds.
+
+use std::time::Instant;
+
+use purse_domain::{HoldNumber, Request, WalletName};
+use purse_proto::v1;
+use purse_storage::{Answer, HoldQuery};
+use tonic::Status;
+
+use super::Shared;
+use crate::{
+    auth::{Caller, Role, caller},
+    parse, render, status,
+    telemetry::CallTrace,
+};
+
+/// What every write about a hold answers.
+pub(super) struct Written {
+    pub(super) hold: Option<v1::Hold>,
+    pub(super) transaction: Option<v1::Transaction>,
+    pub(super) balance: Option<v1::Balance>,
+    pub(super) replayed: bool,
+}
+
+impl Written {
+    fn of((wallet, answer): (WalletName, Answer)) -> Self {
+        let (transaction, balance) = render::written(&wallet, &answer);
+        Self {
+            hold: render::hold_after(&wallet, &answer),
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }
+    }
+}
+
+impl Shared {
+    pub(super) async fn create_hold(
+        &self,
+        request: tonic::Request<v1::CreateHoldRequest>,
+    ) -> Result<Written, Status> {
+        self.write_hold(request, |message| message.asset.clone(), parse::create_hold).await
+    }
+
+    pub(super) async fn capture_hold(
+        &self,
+        request: tonic::Request<v1::CaptureHoldRequest>,
+    ) -> Result<Written, Status> {
+        self.write_hold(request, |message| message.asset.clone(), parse::capture_hold).await
+    }
+
+    pub(super) async fn release_hold(
+        &self,
+        request: tonic::Request<v1::ReleaseHoldRequest>,
+    ) -> Result<Written, Status> {
+        self.write_hold(request, |message| message.asset.clone(), parse::release_hold).await
+    }
+
+    pub(super) async fn extend_hold(
+        &self,
+        request: tonic::Request<v1::ExtendHoldRequest>,
+    ) -> Result<Written, Status> {
+        let parse = |caller: &Caller, message, _| parse::extend_hold(caller, message);
+        self.write_hold(request, |message| message.asset.clone(), parse).await
+    }
+
+    async fn write_hold<M>(
+        &self,
+        request: tonic::Request<M>,
+        asset: impl FnOnce(&M) -> String,
+        parse: impl FnOnce(&Caller, M, Option<purse_domain::Scale>) -> Result<Request, Status>,
+    ) -> Result<Written, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Spender)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.assets.scale(caller.namespace_id, &asset(&message)).await?;
+        let command = parse(&caller, message, scale)?;
+        self.write(trace, began, command).await.map(Written::of)
+    }
+
+    pub(super) async fn get_hold(
+        &self,
+        request: tonic::Request<v1::GetHoldRequest>,
+    ) -> Result<v1::Hold, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (wallet, number) = parse::get_hold(&caller, request.into_inner())?;
+        let after = HoldNumber(number.0 - 1);
+        let query = HoldQuery { wallet, open_only: false, after, most: 1 };
+        let found = self.storage.list_holds(&query).await.map_err(|e| status::storage(&e))?;
+        let found = found.ok_or_else(|| status::wallet_not_found(&query.wallet))?;
+        let record = found.records.first().filter(|record| record.hold.number == number);
+        let record = record.ok_or_else(|| status::hold_not_found(number))?;
+        Ok(render::hold(&query.wallet, &record.hold, Some(record.transaction_id)))
+    }
+
+    pub(super) async fn list_holds(
+        &self,
+        request: tonic::Request<v1::ListHoldsRequest>,
+    ) -> Result<v1::ListHoldsResponse, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (query, page) = parse::list_holds(&caller, request.into_inner())?;
+        let found = self.storage.list_holds(&query).await.map_err(|e| status::storage(&e))?;
+        let found = found.ok_or_else(|| status::wallet_not_found(&query.wallet))?;
+        let next_page_token =
+            found.more_after.map(|last| page.token(&last.to_string())).unwrap_or_default();
+        let records = found.records.iter();
+        let holds = records
+            .map(|record| render::hold(&query.wallet, &record.hold, Some(record.transaction_id)));
+        Ok(v1::ListHoldsResponse { holds: holds.collect(), next_page_token })
+    }
+}

@@ -12,6 +12,7 @@ mod deadlines;
 mod fixture;
 mod idempotency;
 mod kept_wallets;
+mod known_balances;
 mod large_wallets;
 mod limits;
 mod lists;

@@ -196,7 +196,7 @@ pub struct ExpireAction {
     pub expire: i32,
 }
 
-/// `{ balance = "90", scheduled = "1000", at = "2026-01-03" }`: any of these figures.
+/// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BalanceStep {
@@ -204,8 +204,10 @@ pub struct BalanceStep {
     pub account: Option<String>,
     /// Another asset.
     pub asset: Option<String>,
-    /// The instant, past or future; absent: now.
+    /// The instant, past or future; absent: `known_at` or, without that, now.
     pub at: Option<Instant>,
+    /// The instant as of whose knowledge; absent: now.
+    pub known_at: Option<Instant>,
     /// Available minus debt.
     pub balance: Option<String>,
     /// In effective grants, not held.

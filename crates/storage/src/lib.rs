@@ -33,5 +33,6 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord, WalletQuery,
+    BalanceAt, BalanceQuery, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord,
+    Unanswerable, WalletQuery,
 };

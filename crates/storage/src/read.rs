@@ -3,16 +3,17 @@
 
 mod balance;
 mod entries;
+mod fold;
 mod grants;
 mod wallets;
 
-pub use balance::BalanceAt;
+pub use balance::{BalanceAt, BalanceQuery};
 pub use entries::{EntryQuery, EntryRecord};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use wallets::WalletQuery;
 
 use deadpool_postgres::Client;
-use purse_domain::{WalletName, WalletState};
+use purse_domain::{Timestamp, WalletName, WalletState};
 
 use crate::{
     Storage, StorageError,
@@ -28,6 +29,18 @@ const WALLET: &str = concat!(
     " FROM wallets AS w
       WHERE w.account_id = $1 AND w.wallet_id = $2"
 );
+
+/// Why a read about instants has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswerable {
+    /// There is no such wallet.
+    WalletNotFound,
+    /// Nobody knows yet what will be known then.
+    KnownAtAhead {
+        /// The present instant.
+        now: Timestamp,
+    },
+}
 
 /// A wallet's row, with no grant held.
 async fn wallet(client: &Client, name: &WalletName) -> Result<Option<WalletState>, StorageError> {

@@ -351,8 +351,12 @@ impl<'a> Story<'a> {
     }
 
     async fn balance(&self, at: Option<Timestamp>) -> Result<Balance, Failure> {
-        let request =
-            GetBalanceRequest { account: self.account.clone(), asset: ASSET.to_owned(), at };
+        let request = GetBalanceRequest {
+            account: self.account.clone(),
+            asset: ASSET.to_owned(),
+            at,
+            ..GetBalanceRequest::default()
+        };
         Ok(self.client.get_balance(request).await?.balance.unwrap_or_default())
     }
 

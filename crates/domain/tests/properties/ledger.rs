@@ -7,7 +7,7 @@ use std::{
 
 use purse_domain::{
     Amount, Balances, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, SignedAmount,
-    Timestamp, Verdict, WalletState, decide,
+    Timestamp, Verdict, WalletState, balances_at, decide,
     draft::Draft,
     settle::{settle, settled},
 };
@@ -87,6 +87,22 @@ impl Ledger {
             .chain([START])
             .flat_map(|at| [-1, 0, 1].map(|micros| at.plus_micros(micros)))
             .collect()
+    }
+
+    /// The wallet with nothing but what was recorded by then.
+    pub fn as_known(&self, known_at: Timestamp) -> Self {
+        let known = self.entries.iter().filter(|entry| entry.recorded_at <= known_at);
+        let entries: Vec<Entry> = known.cloned().collect();
+        Self { state: self.folded(&entries).into_state(), entries }
+    }
+
+    /// The balances at any instant: before the last transaction from the entries, from it on by settling.
+    pub fn totals(&self, at: Timestamp) -> Totals {
+        if at < self.state.head.recorded_at {
+            self.past(at)
+        } else {
+            Totals::of(&balances_at(&self.state, at).expect("all grants are held"))
+        }
     }
 
     /// What the entries say today about an instant that is not after the last one: the sum of what those that

@@ -10,6 +10,7 @@
 
 mod folding;
 mod invariants;
+mod knowing;
 mod ledger;
 mod model;
 mod order;

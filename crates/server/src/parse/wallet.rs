@@ -2,11 +2,10 @@
 
 use purse_domain::{
     AccountName, AssetCode, Command, CreateWallet, DrawdownPolicy, EntryKind, Metadata,
-    OperationName, PositiveAmount, Request, Scale, Sequence, Spend, Timestamp, UpdateWallet,
-    WalletName,
+    OperationName, PositiveAmount, Request, Scale, Sequence, Spend, UpdateWallet, WalletName,
 };
 use purse_proto::v1;
-use purse_storage::{EntryQuery, WalletQuery};
+use purse_storage::{BalanceQuery, EntryQuery, WalletQuery};
 use tonic::Status;
 
 use super::{Fields, Write, existing};
@@ -137,16 +136,18 @@ pub fn get_wallet(caller: &Caller, message: v1::GetWalletRequest) -> Result<Wall
     fields.finish(wallet)
 }
 
-/// The wallet and the instant of a balance.
+/// Which balance to tell.
 pub fn get_balance(
     caller: &Caller,
     message: v1::GetBalanceRequest,
-) -> Result<(WalletName, Option<Timestamp>), Status> {
-    let v1::GetBalanceRequest { account, asset, at } = message;
+) -> Result<BalanceQuery, Status> {
+    let v1::GetBalanceRequest { account, asset, at, known_at } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let at = fields.instant("at", at);
-    fields.finish(wallet.zip(at))
+    let known_at = fields.instant("known_at", known_at);
+    let query = (|| Some(BalanceQuery { wallet: wallet?, at: at?, known_at: known_at? }))();
+    fields.finish(query)
 }
 
 /// Which wallets to list, and the query for the next page's token.

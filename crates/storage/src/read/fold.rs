@@ -1,0 +1,84 @@
+//! A wallet as it was after one of its entries, rebuilt from the first entry on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use deadpool_postgres::Client;
+use purse_domain::{Entry, Fold, Grant, GrantNumber, GrantTerms, Sequence, WalletState};
+use uuid::Uuid;
+
+use crate::{
+    StorageError,
+    replay::{entry, entry_columns},
+    row::{self, Columns, grant_columns},
+};
+
+const ENTRIES: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM entries AS e
+      WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence > $3 AND e.sequence <= $4
+      ORDER BY e.sequence
+      LIMIT $5"
+);
+
+const GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = ANY ($3)"
+);
+
+/// Entries that are in memory at once. The grants that they name stay, as they do in the state.
+const PAGE: i64 = 1_000;
+
+/// The wallet right after entry `last`, with all grants that it had then. `now` is the wallet as it is.
+pub(super) async fn state_after(
+    client: &Client,
+    now: &WalletState,
+    last: Sequence,
+) -> Result<WalletState, StorageError> {
+    let name = &now.settings.name;
+    let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+    let statement = client.prepare_cached(ENTRIES).await?;
+    let mut fold = Fold::opened(Arc::clone(&now.settings));
+    let mut terms = BTreeMap::new();
+    let mut after = Sequence(0);
+    while after < last {
+        let rows = client.query(&statement, &[&account, &wallet, &after.0, &last.0, &PAGE]).await?;
+        let entries: Vec<Entry> =
+            rows.iter().map(|row| entry(&mut Columns::of(row))).collect::<Result<_, _>>()?;
+        add_terms(client, (account, wallet), &entries, &mut terms).await?;
+        for entry in &entries {
+            fold.book(entry, &terms).map_err(|error| StorageError::Corrupt(error.to_string()))?;
+        }
+        after = match entries.last() {
+            Some(entry) => entry.sequence,
+            None => return Err(StorageError::Corrupt(format!("no entry follows {after}"))),
+        };
+    }
+    Ok(fold.into_state())
+}
+
+/// Adds the terms of the grants that entries name and that are not there yet.
+async fn add_terms(
+    client: &Client,
+    (account, wallet): (Uuid, Uuid),
+    entries: &[Entry],
+    terms: &mut BTreeMap<GrantNumber, Arc<GrantTerms>>,
+) -> Result<(), StorageError> {
+    let named = entries.iter().flat_map(|entry| &entry.allocations).map(|part| part.grant);
+    let new: BTreeSet<GrantNumber> = named.filter(|grant| !terms.contains_key(grant)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<i32> = new.into_iter().map(|grant| grant.0).collect();
+    let statement = client.prepare_cached(GRANTS).await?;
+    for row in client.query(&statement, &[&account, &wallet, &numbers]).await? {
+        let Grant { number, terms: found, .. } = row::grant(&mut Columns::of(&row))?;
+        terms.insert(number, found);
+    }
+    Ok(())
+}

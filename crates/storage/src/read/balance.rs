@@ -12,17 +12,26 @@ use crate::{
 
 /// The number of the last of the entries up to $3 that was recorded by $4; 0: none was. It is found by halving
 /// the sequence, along which `recorded_at` never falls, so no index over time is needed.
+///
+/// Here and below, a look-up that depends on another row is a lateral one with a limit, or compares with a
+/// scalar: as a plain join, a plan that was made on an empty table reads the wallet's whole ledger for it.
 macro_rules! last_recorded {
     () => {
         "WITH RECURSIVE search (low, high) AS (
             SELECT 0::BIGINT,
                 $3::BIGINT + 1
             UNION ALL
-            SELECT CASE WHEN e.recorded_at <= $4 THEN e.sequence ELSE s.low END,
-                CASE WHEN e.recorded_at <= $4 THEN s.high ELSE e.sequence END
+            SELECT CASE WHEN m.recorded_at <= $4 THEN m.sequence ELSE s.low END,
+                CASE WHEN m.recorded_at <= $4 THEN s.high ELSE m.sequence END
             FROM search AS s
-            JOIN entries AS e
-            ON e.account_id = $1 AND e.wallet_id = $2 AND e.sequence = (s.low + s.high) / 2
+            CROSS JOIN LATERAL (
+                SELECT e.sequence,
+                    e.recorded_at
+                FROM entries AS e
+                WHERE e.account_id = $1 AND e.wallet_id = $2
+                    AND e.sequence = (s.low + s.high) / 2
+                LIMIT 1
+            ) AS m
             WHERE s.high - s.low > 1
         ),
         last AS (
@@ -42,20 +51,27 @@ const PAST: &str = concat!(
             e.held_after AS held,
             e.debt_after AS debt,
             e.scheduled_after AS scheduled
-        FROM last AS l
-        JOIN entries AS e
-        ON e.account_id = $1 AND e.wallet_id = $2 AND e.sequence = l.sequence
+        FROM entries AS e
+        WHERE e.account_id = $1 AND e.wallet_id = $2
+            AND e.sequence = (SELECT l.sequence FROM last AS l)
         UNION ALL
         SELECT e.available_after - COALESCE(p.available_after, 0),
             e.held_after - COALESCE(p.held_after, 0),
             e.debt_after - COALESCE(p.debt_after, 0),
             e.scheduled_after - COALESCE(p.scheduled_after, 0)
-        FROM last AS l
-        JOIN entries AS e
-        ON e.account_id = $1 AND e.wallet_id = $2 AND e.effective_at <= $4
-            AND e.effective_at < e.recorded_at AND e.sequence > l.sequence AND e.sequence <= $3
-        LEFT JOIN entries AS p
-        ON p.account_id = $1 AND p.wallet_id = $2 AND p.sequence = e.sequence - 1
+        FROM entries AS e
+        LEFT JOIN LATERAL (
+            SELECT b.available_after,
+                b.held_after,
+                b.debt_after,
+                b.scheduled_after
+            FROM entries AS b
+            WHERE b.account_id = $1 AND b.wallet_id = $2 AND b.sequence = e.sequence - 1
+            LIMIT 1
+        ) AS p ON TRUE
+        WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.effective_at <= $4
+            AND e.effective_at < e.recorded_at
+            AND e.sequence > (SELECT l.sequence FROM last AS l) AND e.sequence <= $3
     )
     SELECT COALESCE(sum(available), 0) AS available,
         COALESCE(sum(held), 0) AS held,
@@ -71,9 +87,9 @@ const FIRST_NEWS: &str = concat!(
     "
     SELECT e.sequence,
         e.recorded_at
-    FROM last AS l
-    JOIN entries AS e
-    ON e.account_id = $1 AND e.wallet_id = $2 AND e.sequence > l.sequence AND e.sequence <= $3
+    FROM entries AS e
+    WHERE e.account_id = $1 AND e.wallet_id = $2
+        AND e.sequence > (SELECT l.sequence FROM last AS l) AND e.sequence <= $3
         AND e.transaction_id IS NOT NULL
     ORDER BY e.sequence
     LIMIT 1"

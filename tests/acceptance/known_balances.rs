@@ -1,84 +1,14 @@
 //! Balances as they were known: the server, which reads as little of the ledger as it can, against the domain, which
 //! folds all that was recorded by then and settles it.
 
-use purse_domain::Timestamp;
 use purse_proto::v1;
-use purse_tests::{AsOf, Change, DomainDriver, Driver, GrpcDriver, Holdings, WalletRef, Write};
+use purse_tests::{AsOf, DomainDriver, Driver as _, GrpcDriver, Holdings, WalletRef};
 use tonic::Code;
 
-use crate::fixture::{ACCOUNT, ASSET, Server, at_once, blamed, grant, refusal, spend, timestamp};
-
-const HOUR: i64 = 3_600_000_000;
-const WRITES: usize = 40;
-
-/// A sequence of numbers that is the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        // Knuth's MMIX; the high digits are the random ones.
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn hours(&mut self, from: i64, to: i64) -> i64 {
-        from + i64::try_from(self.roll(u64::try_from(to - from + 1).unwrap())).unwrap()
-    }
-
-    fn change(&mut self, now: Timestamp) -> Change {
-        let amount = (1 + self.roll(90)).to_string();
-        let mut from_now = |from, to| Some(now.plus_micros(self.hours(from, to) * HOUR));
-        let (starts_at, ends_at, occurred_at) =
-            (from_now(-20, 20), from_now(21, 60), from_now(-40, 0));
-        match self.roll(20) {
-            0..8 => Change::Grant {
-                amount,
-                effective_at: starts_at.filter(|_| self.roll(2) == 0),
-                expires_at: ends_at.filter(|_| self.roll(4) != 0),
-                priority: None,
-                category: String::new(),
-                cost_basis: String::new(),
-                applies_to: Vec::new(),
-            },
-            8..17 => Change::Spend {
-                amount,
-                operation: String::new(),
-                occurred_at: occurred_at.filter(|_| self.roll(3) == 0),
-            },
-            17 => Change::Void { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
-            18 => Change::Expire { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
-            // Settles, and appends nothing of its own.
-            _ => Change::Update { policy: "EXPIRY_FIRST".to_owned(), etag: String::new() },
-        }
-    }
-}
-
-/// Does the same to both, and answers the instants at which something was asked for.
-async fn play(
-    dice: &mut Dice,
-    wallet: &WalletRef,
-    remote: &mut GrpcDriver,
-    domain: &mut DomainDriver,
-) -> Vec<Timestamp> {
-    let mut now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-    let mut instants = Vec::new();
-    for index in 0..=WRITES {
-        now = now.plus_micros(dice.hours(0, 9) * HOUR);
-        remote.set_time(now).await.unwrap();
-        domain.set_time(now).await.unwrap();
-        let change = match index {
-            0 => Change::Create { scale: None, policy: String::new() },
-            _ => dice.change(now),
-        };
-        let key = format!("write {index}");
-        let write = Write { wallet: wallet.clone(), key, validate_only: false, change };
-        let (answer, expected) = (remote.write(&write).await, domain.write(&write).await);
-        assert_eq!(answer.is_ok(), expected.is_ok(), "{write:?}: {answer:?}");
-        instants.push(now);
-    }
-    instants
-}
+use crate::{
+    fixture::{ACCOUNT, ASSET, Server, at_once, blamed, grant, refusal, spend, timestamp},
+    random_wallet::{Dice, HOUR, WRITES, play},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_knows_what_the_domain_knew() {
@@ -86,7 +16,7 @@ async fn the_server_knows_what_the_domain_knew() {
     let mut remote = GrpcDriver::new(server.channel.clone());
     let mut differs_from_today = 0;
     for seed in 1..=4 {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let mut domain = DomainDriver::new();
         let wallet = WalletRef { account: format!("seed {seed}"), asset: ASSET.to_owned() };
         let instants = play(&mut dice, &wallet, &mut remote, &mut domain).await;

@@ -18,6 +18,8 @@ mod limits;
 mod lists;
 mod many_callers;
 mod migrations;
+mod random_wallet;
 mod scenarios;
 mod serving;
+mod timelines;
 mod wallets;

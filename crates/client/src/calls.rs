@@ -2,10 +2,11 @@
 
 use purse_proto::v1::{
     CreateWalletRequest, CreateWalletResponse, ExpireGrantRequest, ExpireGrantResponse,
-    GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetWalletRequest,
-    GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse,
-    ListGrantsRequest, ListGrantsResponse, ListWalletsRequest, ListWalletsResponse, SpendRequest,
-    SpendResponse, UpdateWalletRequest, UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetTimelineRequest,
+    GetTimelineResponse, GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse,
+    ListEntriesRequest, ListEntriesResponse, ListGrantsRequest, ListGrantsResponse,
+    ListWalletsRequest, ListWalletsResponse, SpendRequest, SpendResponse, UpdateWalletRequest,
+    UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
     grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
@@ -41,6 +42,8 @@ calls! { WalletServiceClient:
     update_wallet(UpdateWalletRequest) -> UpdateWalletResponse;
     /// Answers what a wallet holds, now or at any instant.
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
+    /// Answers what a wallet holds over a range of time, as steps.
+    get_timeline(GetTimelineRequest) -> GetTimelineResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
     /// Answers a page of a wallet's ledger.

@@ -170,6 +170,9 @@ pub fn unanswerable(why: Unanswerable, wallet: &WalletName) -> Status {
         Unanswerable::KnownAtAhead { now } => {
             invalid_field("known_at", format!("must not be after now, {now}"))
         }
+        Unanswerable::RangeInverted { start, end } => {
+            invalid_field("end", format!("must not be before start: {end} is before {start}"))
+        }
     }
 }
 

@@ -34,5 +34,5 @@ pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
     BalanceAt, BalanceQuery, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord,
-    Unanswerable, WalletQuery,
+    TimelineQuery, TimelineRecord, Unanswerable, WalletQuery,
 };

@@ -5,11 +5,13 @@ mod balance;
 mod entries;
 mod fold;
 mod grants;
+mod timeline;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
 pub use entries::{EntryQuery, EntryRecord};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
+pub use timeline::{TimelineQuery, TimelineRecord};
 pub use wallets::WalletQuery;
 
 use deadpool_postgres::Client;
@@ -39,6 +41,13 @@ pub enum Unanswerable {
     KnownAtAhead {
         /// The present instant.
         now: Timestamp,
+    },
+    /// The range ends before it starts.
+    RangeInverted {
+        /// Its start, as asked for or by default.
+        start: Timestamp,
+        /// Its end, as asked for or by default.
+        end: Timestamp,
     },
 }
 

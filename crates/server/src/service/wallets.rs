@@ -89,6 +89,17 @@ impl WalletService for Wallets {
         Ok(Response::new(v1::GetBalanceResponse { balance: Some(balance) }))
     }
 
+    async fn get_timeline(
+        &self,
+        request: Request<v1::GetTimelineRequest>,
+    ) -> Result<Response<v1::GetTimelineResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let query = parse::get_timeline(&caller, request.into_inner())?;
+        let found = self.0.storage.timeline(&query).await.map_err(|e| status::storage(&e))?;
+        let found = found.map_err(|why| status::unanswerable(why, &query.wallet))?;
+        Ok(Response::new(render::timeline(&query.wallet, &found)))
+    }
+
     async fn spend(
         &self,
         request: Request<v1::SpendRequest>,

@@ -41,6 +41,8 @@ macro_rules! last_recorded {
     };
 }
 
+pub(super) use last_recorded;
+
 /// A wallet's balances at a past instant, as the entries up to $3 tell it: those after the last entry that was
 /// recorded by then, corrected by the few that were recorded later and count earlier.
 const PAST: &str = concat!(
@@ -195,7 +197,8 @@ async fn first_news(
     .transpose()
 }
 
-async fn as_known_now(
+/// The balances at any instant, as it is known now.
+pub(super) async fn as_known_now(
     client: &Client,
     state: &mut WalletState,
     at: Timestamp,

@@ -6,7 +6,7 @@ use crate::{
     balance::BalanceArgs, connection::ConnectionArgs, demo::DemoArgs, end_grant::EndGrantArgs,
     entries::EntriesArgs, exit::EXIT_CODES, grant::GrantArgs, grants::GrantsArgs,
     migrate::MigrateArgs, output::Format, replay::ReplayArgs, serve::ServeArgs, spend::SpendArgs,
-    wallet::WalletCommand,
+    timeline::TimelineArgs, wallet::WalletCommand,
 };
 
 /// Time-aware credit wallets: what is in them, why, and how to change it.
@@ -50,6 +50,8 @@ pub enum Operation {
     Wallet(WalletCommand),
     /// Show what a wallet holds, now or at any instant
     Balance(BalanceArgs),
+    /// Plot what a wallet holds over a range of time, past or future
+    Timeline(TimelineArgs),
     /// List a wallet's ledger
     Entries(EntriesArgs),
     /// List a wallet's grants

@@ -27,7 +27,7 @@ macro_rules! answers {
 
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse,
+    GetBalanceResponse, GetTimelineResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse,
     VoidGrantResponse, ExpireGrantResponse,
 }
 
@@ -80,6 +80,7 @@ mod tests {
             v1::ListWalletsResponse::NAME,
             v1::UpdateWalletResponse::NAME,
             GetBalanceResponse::NAME,
+            v1::GetTimelineResponse::NAME,
             v1::GrantResponse::NAME,
             v1::ListGrantsResponse::NAME,
             v1::VoidGrantResponse::NAME,

@@ -12,7 +12,7 @@ use purse_client::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::plot::{self, Point};
+use super::points::{self, Point};
 use crate::{
     entries,
     exit::Failure,
@@ -260,7 +260,7 @@ impl<'a> Story<'a> {
             let balance = self.balance(Some(point.at)).await?;
             levels.push(point.level(&balance.balance)?);
         }
-        self.output.line(&plot::draw(&levels))
+        self.output.line(&points::draw(&levels))
     }
 
     /// Shows the whole ledger.

@@ -5,5 +5,3 @@ DROP TABLE transactions;
 DROP TABLE grants;
 DROP TABLE wallets;
 DROP TABLE assets;
-DROP TYPE asset_row, wallet_row, wallet_head, wallet_settings, grant_row, grant_change, grant_place,
-transaction_row, entry_row;

@@ -29,6 +29,16 @@ impl Dice {
         from + i64::try_from(self.roll(u64::try_from(to - from + 1).unwrap())).unwrap()
     }
 
+    /// For one wallet in two.
+    fn overdraft_limit(&mut self) -> String {
+        ["", "150"][usize::from(self.roll(2) == 0)].to_owned()
+    }
+
+    /// Mostly none.
+    fn operation(&mut self) -> String {
+        ["", "chat"][usize::from(self.roll(4) == 0)].to_owned()
+    }
+
     fn change(&mut self, now: Timestamp) -> Change {
         let amount = (1 + self.roll(90)).to_string();
         let mut from_now = |from, to| Some(now.plus_micros(self.hours(from, to) * HOUR));
@@ -42,17 +52,24 @@ impl Dice {
                 priority: None,
                 category: String::new(),
                 cost_basis: String::new(),
-                applies_to: Vec::new(),
+                applies_to: [self.operation()]
+                    .into_iter()
+                    .filter(|name| !name.is_empty())
+                    .collect(),
             },
             8..17 => Change::Spend {
                 amount,
-                operation: String::new(),
+                operation: self.operation(),
                 occurred_at: occurred_at.filter(|_| self.roll(3) == 0),
             },
             17 => Change::Void { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
             18 => Change::Expire { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
             // Settles, and appends nothing of its own.
-            _ => Change::Update { policy: "EXPIRY_FIRST".to_owned(), etag: String::new() },
+            _ => Change::Update {
+                policy: "EXPIRY_FIRST".to_owned(),
+                overdraft_limit: String::new(),
+                etag: String::new(),
+            },
         }
     }
 }
@@ -71,7 +88,11 @@ pub async fn play(
         remote.set_time(now).await.unwrap();
         domain.set_time(now).await.unwrap();
         let change = match index {
-            0 => Change::Create { scale: None, policy: String::new() },
+            0 => Change::Create {
+                scale: None,
+                policy: String::new(),
+                overdraft_limit: dice.overdraft_limit(),
+            },
             _ => dice.change(now),
         };
         let key = format!("write {index}");

@@ -38,6 +38,8 @@ pub struct EntryView {
     pub recorded_at: Timestamp,
     /// How much of which grant.
     pub allocations: Vec<(i32, String)>,
+    /// How much of which entry's debt.
+    pub debts: Vec<(i64, String)>,
 }
 
 /// A grant.
@@ -85,6 +87,8 @@ pub struct WalletView {
     pub scale: i32,
     /// The order in which grants are drawn, such as `EXPIRY_FIRST`.
     pub policy: String,
+    /// How far spends may take the balance below zero.
+    pub overdraft_limit: String,
     /// Whether it was opened just now; `None` where the method does not say.
     pub created: Option<bool>,
     /// The version of these settings.

@@ -39,7 +39,8 @@ pub fn audit(
 fn ledger(entries: &[EntryView]) -> Result<(), String> {
     let mut balance = "0";
     for (number, entry) in (1..).zip(entries) {
-        let EntryView { sequence, amount, balance_before, after, allocations, .. } = entry;
+        let EntryView { sequence, kind, amount, balance_before, after, allocations, debts, .. } =
+            entry;
         let wrong = |what: &str| Err(format!("entry {sequence} {what}: {}", line::entry(entry)));
         if *sequence != number {
             return wrong("is out of sequence");
@@ -47,8 +48,14 @@ fn ledger(entries: &[EntryView]) -> Result<(), String> {
         if balance_before != balance {
             return wrong("does not begin where the one before it ended");
         }
-        if sum(allocations.iter().map(|(_, amount)| amount))? != decimal(amount)? {
-            return wrong("has allocations that do not sum to its amount");
+        let allocated = sum(allocations.iter().map(|(_, amount)| amount))?;
+        let in_debt = sum(debts.iter().map(|(_, amount)| amount))?;
+        let (moved, repaid) = match kind.as_str() {
+            "REPAID" => (allocated, in_debt),
+            _ => (allocated + in_debt, decimal(amount)?),
+        };
+        if moved != decimal(amount)? || repaid != decimal(amount)? {
+            return wrong("has allocations and debt that do not sum to its amount");
         }
         if entry.effective_at > entry.recorded_at {
             return wrong("is dated ahead");

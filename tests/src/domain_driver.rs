@@ -3,12 +3,15 @@
 //! It must not decide anything itself. What it adds is what the domain leaves to others: parsing, the scale of
 //! assets, the keys that were used, and the reasons that callers are given.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use purse_domain::{
     AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, NamespaceId,
-    NamespaceName, Rejection, Request, Scale, Timestamp, TransactionId, Verdict, WalletId,
-    WalletName, WalletState, balances_at, decide, settle::settled,
+    NamespaceName, OperationName, Rejection, Request, Scale, Sequence, Timestamp, TransactionId,
+    Verdict, WalletId, WalletName, WalletState, balances_at, decide, settle::settled,
 };
 use uuid::Uuid;
 
@@ -35,6 +38,8 @@ pub struct DomainDriver {
 struct Ledger {
     state: WalletState,
     entries: Vec<purse_domain::Entry>,
+    /// What commands said that their entries are for.
+    operations: BTreeMap<Sequence, OperationName>,
 }
 
 impl Ledger {
@@ -46,13 +51,14 @@ impl Ledger {
         let terms = grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect();
         let mut fold = Fold::opened(Arc::clone(&self.state.settings));
         for entry in &entries {
-            fold.book(entry, &terms).expect("entries that were decided are a ledger");
+            let operation = self.operations.get(&entry.sequence);
+            fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
         }
-        Self { state: fold.into_state(), entries }
+        Self { state: fold.into_state(), entries, operations: self.operations.clone() }
     }
 
     fn holdings(&self, at: Timestamp) -> Result<Holdings, Refusal> {
-        let Self { state, entries } = self;
+        let Self { state, entries, operations: _ } = self;
         if at < state.head.recorded_at {
             return Ok(view::past_holdings(entries, at));
         }
@@ -122,11 +128,16 @@ impl DomainDriver {
         if let (Command::CreateWallet(_), Some(settings)) = (&request.command, &decision.settings) {
             self.assets.insert(settings.name.asset.clone(), settings.scale);
             let state = WalletState::opened(settings.clone());
-            self.wallets.insert(id, Ledger { state, entries: Vec::new() });
+            let ledger = Ledger { state, entries: Vec::new(), operations: BTreeMap::new() };
+            self.wallets.insert(id, ledger);
         }
         if let Some(ledger) = self.wallets.get_mut(&id) {
             ledger.state.apply(decision);
             ledger.entries.extend_from_slice(&decision.entries);
+            let operation = request.command.operation();
+            for entry in decision.own_entries() {
+                ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
+            }
         }
     }
 
@@ -211,6 +222,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
         asset: settings.name.asset.to_string(),
         scale: i32::from(settings.scale.places()),
         policy: view::policy(settings.drawdown_policy).to_owned(),
+        overdraft_limit: settings.overdraft_limit.to_string(),
         created: matches!(request.command, Command::CreateWallet(_)).then_some(decision.writes),
         etag: settings.version.to_string(),
     });
@@ -234,9 +246,13 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         Rejection::GrantNotFound { grant } => {
             Refusal::new("GRANT_NOT_FOUND", &[("grant_number", grant.to_string())])
         }
-        Rejection::InsufficientCredits { available, required } => Refusal::new(
+        Rejection::InsufficientCredits { available, overdraft_left, required } => Refusal::new(
             "INSUFFICIENT_CREDITS",
-            &[("available", available.to_string()), ("required", required.to_string())],
+            &[
+                ("available", available.to_string()),
+                ("overdraft_left", overdraft_left.to_string()),
+                ("required", required.to_string()),
+            ],
         ),
         Rejection::GrantEnded { grant } => {
             Refusal::new("GRANT_ENDED", &[("grant_number", grant.to_string())])
@@ -255,6 +271,7 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
                 ("requested_scale", requested.places().to_string()),
             ],
         ),
+        Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])
         }

@@ -37,11 +37,15 @@ pub enum Change {
         scale: Option<i32>,
         /// The order in which grants are drawn, such as `OLDEST_FIRST`.
         policy: String,
+        /// How far spends may take the balance below zero.
+        overdraft_limit: String,
     },
-    /// Choose another order.
+    /// Choose other settings; empty ones stay.
     Update {
         /// The order.
         policy: String,
+        /// How far spends may take the balance below zero.
+        overdraft_limit: String,
         /// The version that the settings must have.
         etag: String,
     },

@@ -65,6 +65,7 @@ impl GrpcDriver {
         write: &Write,
         scale: Option<i32>,
         policy: &str,
+        overdraft_limit: String,
     ) -> Result<Written, Refusal> {
         let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
         let request = self.request(CreateWalletRequest {
@@ -72,6 +73,7 @@ impl GrpcDriver {
             asset,
             scale,
             drawdown_policy: view::policy_number(policy),
+            overdraft_limit,
             idempotency_key,
             validate_only,
             ..Default::default()
@@ -85,17 +87,22 @@ impl GrpcDriver {
         &mut self,
         write: &Write,
         policy: &str,
+        overdraft_limit: String,
         etag: &str,
     ) -> Result<Written, Refusal> {
+        let asked = [("drawdown_policy", policy), ("overdraft_limit", &overdraft_limit)];
+        let asked = asked.into_iter().filter(|(_, value)| !value.is_empty());
+        let paths = asked.map(|(path, _)| path.to_owned()).collect();
         let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
         let request = self.request(UpdateWalletRequest {
             account,
             asset,
             wallet: Some(Wallet {
                 drawdown_policy: view::policy_number(policy),
+                overdraft_limit,
                 ..Default::default()
             }),
-            update_mask: Some(prost_types::FieldMask { paths: vec!["drawdown_policy".to_owned()] }),
+            update_mask: Some(prost_types::FieldMask { paths }),
             etag: etag.to_owned(),
             idempotency_key,
             validate_only,
@@ -180,8 +187,12 @@ impl Driver for GrpcDriver {
 
     async fn write(&mut self, write: &Write) -> Result<Written, Refusal> {
         match write.change.clone() {
-            Change::Create { scale, policy } => self.create(write, scale, &policy).await,
-            Change::Update { policy, etag } => self.update(write, &policy, &etag).await,
+            Change::Create { scale, policy, overdraft_limit } => {
+                self.create(write, scale, &policy, overdraft_limit).await
+            }
+            Change::Update { policy, overdraft_limit, etag } => {
+                self.update(write, &policy, overdraft_limit, &etag).await
+            }
             Change::Grant {
                 amount,
                 effective_at,

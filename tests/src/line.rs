@@ -5,13 +5,17 @@ use crate::{
     instant::render,
 };
 
-/// An entry: when it counts, what it did, how much, the balance before and after, of which grants.
+/// An entry: when it counts, what it did, how much, the balance before and after, of which grants, and of
+/// which entry's debt.
 ///
-/// `2026-01-02 EXPIRED 100: 150 -> 50 (1: 100)`
+/// `2026-01-02 EXPIRED 100: 150 -> 50 (1: 100)`, `2026-01-02 SPENT 25: 10 -> -15 (1: 10, debt of 2: 15)`
 pub fn entry(entry: &EntryView) -> String {
-    let EntryView { kind, amount, balance_before, after, effective_at, allocations, .. } = entry;
+    let EntryView { kind, amount, balance_before, after, effective_at, allocations, debts, .. } =
+        entry;
     let at = render(*effective_at);
-    let from = self::allocations(allocations).join(", ");
+    let debts = debts.iter().map(|(entry, amount)| format!("debt of {entry}: {amount}"));
+    let from = self::allocations(allocations).into_iter().chain(debts).collect::<Vec<_>>();
+    let from = from.join(", ");
     format!("{at} {kind} {amount}: {balance_before} -> {} ({from})", after.balance)
 }
 

@@ -91,6 +91,7 @@ impl<'a, D: Driver> Run<'a, D> {
             create: self.scenario.wallet().asset,
             scale: file.scale,
             policy: file.policy.clone(),
+            overdraft_limit: file.overdraft_limit.clone(),
             code: None,
             has_scale: file.scale,
             created: Some(true),
@@ -161,7 +162,11 @@ impl<'a, D: Driver> Run<'a, D> {
         let change = match action {
             Action::Create(create) => {
                 wallet.asset.clone_from(&create.create);
-                Change::Create { scale: create.scale, policy: create.policy.clone() }
+                Change::Create {
+                    scale: create.scale,
+                    policy: create.policy.clone(),
+                    overdraft_limit: create.overdraft_limit.clone(),
+                }
             }
             Action::Update(update) => {
                 let seen = |version: usize| {
@@ -169,7 +174,9 @@ impl<'a, D: Driver> Run<'a, D> {
                     etag.cloned().ok_or_else(|| format!("no version {version} was seen"))
                 };
                 let etag = update.if_version.map_or(Ok(String::new()), seen)?;
-                Change::Update { policy: update.update.clone(), etag }
+                let (policy, overdraft_limit) =
+                    (update.update.clone(), update.overdraft_limit.clone());
+                Change::Update { policy, overdraft_limit, etag }
             }
             Action::Grant(grant) => Change::Grant {
                 amount: grant.grant.clone(),
@@ -316,7 +323,15 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         }
         Action::Update(update) => {
             let wallet = written.wallet.as_ref().ok_or("answers no wallet")?;
-            same("the policy", &wallet.policy, &update.update)
+            for (what, answered, asked) in [
+                ("the policy", &wallet.policy, &update.update),
+                ("the overdraft limit", &wallet.overdraft_limit, &update.overdraft_limit),
+            ] {
+                if !asked.is_empty() {
+                    same(what, answered, asked)?;
+                }
+            }
+            Ok(())
         }
         Action::Grant(grant) => grant_answered(grant, written.grant.as_ref()),
         Action::Spend(_) | Action::Void(_) | Action::Expire(_) => Ok(()),

@@ -39,6 +39,9 @@ pub struct File {
     /// The order in which the wallet's grants are drawn; absent: the default.
     #[serde(default)]
     pub policy: String,
+    /// How far spends may take the wallet's balance below zero; absent: not at all.
+    #[serde(default)]
+    pub overdraft_limit: String,
     /// Whether there is a wallet from the beginning.
     #[serde(default = "yes")]
     pub opened: bool,

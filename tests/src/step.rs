@@ -124,6 +124,9 @@ pub struct CreateAction {
     /// The order to ask for.
     #[serde(default)]
     pub policy: String,
+    /// The overdraft limit to ask for.
+    #[serde(default)]
+    pub overdraft_limit: String,
     /// The asset's code that must be answered.
     pub code: Option<String>,
     /// The scale that must be answered.
@@ -132,12 +135,15 @@ pub struct CreateAction {
     pub created: Option<bool>,
 }
 
-/// `{ update = "OLDEST_FIRST" }`
+/// `{ update = "OLDEST_FIRST" }`, `{ update = "", overdraft_limit = "100" }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateAction {
-    /// The order to choose.
+    /// The order to choose; empty: the one there is.
     pub update: String,
+    /// The overdraft limit to choose; empty: the one there is.
+    #[serde(default)]
+    pub overdraft_limit: String,
     /// Only if the settings are still the first, second, … that this file saw.
     pub if_version: Option<usize>,
 }

@@ -23,7 +23,8 @@ pub struct EntriesArgs {
     /// The newest first
     #[arg(long)]
     newest: bool,
-    /// Only this kind: granted, activated, expired, spent, voided or expiry-reversed; may be repeated
+    /// Only this kind: granted, activated, expired, spent, voided, expiry-reversed
+    /// or repaid; may be repeated
     #[arg(long = "kind", value_parser = label::parse_entry_kind)]
     kinds: Vec<EntryKind>,
     /// The most to list; 0 lists all
@@ -59,6 +60,7 @@ pub fn table(entries: &[Entry]) -> String {
         Column::Text("effective at"),
         Column::Text("operation"),
         Column::Text("grants"),
+        Column::Text("debt"),
     ];
     table::rows(
         &columns,
@@ -72,6 +74,7 @@ pub fn table(entries: &[Entry]) -> String {
                 instant::brief(entry.effective_at),
                 entry.operation.clone(),
                 label::allocations(&entry.allocations),
+                label::debts(entry),
             ]
         }),
     )

@@ -1,7 +1,7 @@
 //! The API's enums and lists as words for people.
 
 use purse_client::v1::{
-    Allocation, DrawdownPolicy, Entry, EntryKind, Grant, TransactionKind, Wallet,
+    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, Grant, TransactionKind, Wallet,
 };
 
 /// How this program was called, for commands that a person copies.
@@ -37,6 +37,18 @@ pub fn allocations(allocations: &[Allocation]) -> String {
     slices.collect::<Vec<_>>().join(", ")
 }
 
+/// Debts by the entry that made them, such as `owes 15` of the entry itself, `#7 15` of another.
+pub fn debts(entry: &Entry) -> String {
+    let parts = entry.debts.iter().map(|DebtPart { entry_sequence, amount }| {
+        if *entry_sequence == entry.sequence {
+            format!("owes {amount}")
+        } else {
+            format!("#{entry_sequence} {amount}")
+        }
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 /// Metadata, such as `invoice=17, plan=pro`.
 pub fn metadata<'a>(metadata: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
     let pairs = metadata.into_iter().map(|(key, value)| format!("{key}={value}"));
@@ -48,7 +60,8 @@ pub fn parse_entry_kind(text: &str) -> Result<EntryKind, String> {
     EntryKind::from_str_name(&format!("ENTRY_KIND_{}", screaming(text)))
         .filter(|kind| *kind != EntryKind::Unspecified)
         .ok_or_else(|| {
-            "expected granted, activated, expired, spent, voided or expiry-reversed".to_owned()
+            "expected granted, activated, expired, spent, voided, expiry-reversed or repaid"
+                .to_owned()
         })
 }
 

@@ -46,6 +46,9 @@ pub struct CreateArgs {
     /// The order in which grants are drawn: expiry-first (the default) or oldest-first
     #[arg(long, value_parser = label::parse_drawdown_policy)]
     policy: Option<DrawdownPolicy>,
+    /// How far spends may take the balance below zero [default: not at all]
+    #[arg(long, value_name = "AMOUNT")]
+    overdraft_limit: Option<String>,
     #[command(flatten)]
     write: WriteArgs,
 }
@@ -72,6 +75,9 @@ pub struct UpdateArgs {
     /// The new order in which grants are drawn: expiry-first or oldest-first
     #[arg(long, value_parser = label::parse_drawdown_policy)]
     policy: Option<DrawdownPolicy>,
+    /// How far spends may take the balance below zero from now on; 0: not at all
+    #[arg(long, value_name = "AMOUNT")]
+    overdraft_limit: Option<String>,
     /// The wallet's new metadata, in place of all it has; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     wallet_metadata: Vec<(String, String)>,
@@ -100,12 +106,14 @@ pub async fn run(
 }
 
 async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let CreateArgs { wallet: WalletArgs { account, asset }, scale, policy, write } = args;
+    let CreateArgs { wallet, scale, policy, overdraft_limit, write } = args;
+    let WalletArgs { account, asset } = wallet;
     let request = CreateWalletRequest {
         account,
         asset,
         scale,
         drawdown_policy: policy.unwrap_or(DrawdownPolicy::Unspecified).into(),
+        overdraft_limit: overdraft_limit.unwrap_or_default(),
         idempotency_key: write.key(),
         metadata: write.metadata(),
         actor: write.actor,
@@ -159,17 +167,29 @@ async fn list(args: ListArgs, client: &Client, output: &mut Output) -> Result<()
 }
 
 async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let UpdateArgs { wallet, policy, wallet_metadata, clear_wallet_metadata, etag, write } = args;
+    let UpdateArgs {
+        wallet,
+        policy,
+        overdraft_limit,
+        wallet_metadata,
+        clear_wallet_metadata,
+        etag,
+        write,
+    } = args;
     let mut paths = Vec::new();
     if policy.is_some() {
         paths.push("drawdown_policy".to_owned());
+    }
+    if overdraft_limit.is_some() {
+        paths.push("overdraft_limit".to_owned());
     }
     if clear_wallet_metadata || !wallet_metadata.is_empty() {
         paths.push("metadata".to_owned());
     }
     if paths.is_empty() {
         return Err(Failure::Usage(
-            "say what to change: --policy, --wallet-metadata or --clear-wallet-metadata".to_owned(),
+            "say what to change: --policy, --overdraft-limit, --wallet-metadata or --clear-wallet-metadata"
+                .to_owned(),
         ));
     }
     let WalletArgs { account, asset } = wallet;
@@ -178,6 +198,7 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
         asset,
         wallet: Some(Wallet {
             drawdown_policy: policy.unwrap_or(DrawdownPolicy::Unspecified).into(),
+            overdraft_limit: overdraft_limit.unwrap_or_default(),
             metadata: BTreeMap::from_iter(wallet_metadata),
             ..Wallet::default()
         }),
@@ -205,6 +226,7 @@ fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
         ("asset", wallet.asset),
         ("scale", wallet.scale.to_string()),
         ("policy", policy),
+        ("overdraft limit", wallet.overdraft_limit),
         ("metadata", metadata),
         ("created", instant::show(wallet.created_at)),
         ("updated", instant::show(wallet.updated_at)),

@@ -93,6 +93,11 @@ impl Amount {
         self.0.is_zero()
     }
 
+    /// Whether it has no more decimal places than the scale.
+    pub fn fits(self, scale: Scale) -> bool {
+        self.0.normalize().scale() <= u32::from(scale.0)
+    }
+
     /// Whether this is at or above 10^15, which no wallet may hold.
     pub fn is_over_cap(self) -> bool {
         self.0 >= Decimal::from(10_u64.pow(15))

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Category, CostBasis, DrawdownPolicy, Fingerprint, GrantNumber, IdempotencyKey, Metadata,
-    OperationName, PositiveAmount, Priority, Reason, Scale, Timestamp, TransactionKind, WalletName,
-    Window,
+    Actor, Amount, Category, CostBasis, DrawdownPolicy, Fingerprint, GrantNumber, IdempotencyKey,
+    Metadata, OperationName, PositiveAmount, Priority, Reason, Scale, Timestamp, TransactionKind,
+    WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -18,6 +18,8 @@ pub struct CreateWallet {
     pub asset_scale: Option<Scale>,
     /// The order in which grants are drawn.
     pub drawdown_policy: DrawdownPolicy,
+    /// How far spends may take the balance below zero.
+    pub overdraft_limit: Amount,
 }
 
 /// Change a wallet's settings; `None` leaves one as it is.
@@ -25,6 +27,8 @@ pub struct CreateWallet {
 pub struct UpdateWallet {
     /// Another order in which grants are drawn.
     pub drawdown_policy: Option<DrawdownPolicy>,
+    /// Another limit of the overdraft. Debt above it stays and is repaid as ever.
+    pub overdraft_limit: Option<Amount>,
     /// Other metadata of the wallet.
     pub metadata: Option<Metadata>,
     /// The version that the settings must have.

@@ -13,8 +13,8 @@ mod wallet;
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, DrawdownKey, Entry, Grant, GrantNumber, Head, Missing, Rejection, Request, Timestamp,
-    WalletSettings, WalletState, draft::Draft, settle::settle,
+    Command, Debt, DrawdownKey, Entry, Grant, GrantNumber, Head, Missing, Rejection, Request,
+    Sequence, Timestamp, WalletSettings, WalletState, draft::Draft, settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -30,6 +30,8 @@ pub struct Decision {
     pub head: Head,
     /// The grants that changed or are new, as they are after it.
     pub grants: BTreeMap<DrawdownKey, Grant>,
+    /// The debts that changed or are new, as they are after it.
+    pub debts: BTreeMap<Sequence, Debt>,
     /// The wallet's settings after it, if the command was about them.
     pub settings: Option<WalletSettings>,
     /// The number of the grant that it made.
@@ -116,6 +118,16 @@ fn attempt(
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
     }
-    let Draft { now, head, entries, changed, .. } = draft;
-    Ok(Decision { now, entries, settled, head, grants: changed, settings, new_grant, writes: true })
+    let Draft { now, head, entries, changed, changed_debts, .. } = draft;
+    Ok(Decision {
+        now,
+        entries,
+        settled,
+        head,
+        grants: changed,
+        debts: changed_debts,
+        settings,
+        new_grant,
+        writes: true,
+    })
 }

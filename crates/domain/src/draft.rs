@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Allocation, Coverage, DrawdownKey, Entry, EntryKind, Grant, GrantNumber, Head, Timestamp,
-    WalletState,
+    Allocation, Amount, Coverage, Debt, DebtPart, DrawdownKey, Entry, EntryKind, Grant,
+    GrantNumber, Head, OperationName, Sequence, Timestamp, WalletState,
 };
 
 /// A state and what a command has changed of it so far.
@@ -22,6 +22,8 @@ pub struct Draft<'a> {
     pub entries: Vec<Entry>,
     /// The grants that they changed, as they are now.
     pub changed: BTreeMap<DrawdownKey, Grant>,
+    /// The debts that they made or changed, as they are now; those that are repaid included.
+    pub changed_debts: BTreeMap<Sequence, Debt>,
 }
 
 impl<'a> Draft<'a> {
@@ -29,7 +31,14 @@ impl<'a> Draft<'a> {
     pub fn new(state: &'a WalletState, clock: Timestamp) -> Self {
         let now = clock.max(state.head.recorded_at);
         let head = Head { recorded_at: now, revision: state.head.revision + 1, ..state.head };
-        Self { state, now, head, entries: Vec::new(), changed: BTreeMap::new() }
+        Self {
+            state,
+            now,
+            head,
+            entries: Vec::new(),
+            changed: BTreeMap::new(),
+            changed_debts: BTreeMap::new(),
+        }
     }
 
     /// The wallet before the command.
@@ -66,9 +75,26 @@ impl<'a> Draft<'a> {
         self.grants().find(|(_, grant)| grant.number == number)
     }
 
+    /// The debts as they are now, oldest first; `None`: those of the state are not held.
+    pub fn debts(&self) -> Option<Vec<&Debt>> {
+        if !self.state.has_all_debts {
+            return None;
+        }
+        let before = self.state.debts.iter();
+        let mut debts: BTreeMap<Sequence, &Debt> = before.map(|(at, debt)| (*at, debt)).collect();
+        debts.extend(self.changed_debts.iter().map(|(at, debt)| (*at, debt)));
+        Some(debts.into_values().collect())
+    }
+
+    /// What may still be spent without a grant.
+    pub fn overdraft_left(&self) -> Amount {
+        let (limit, debt) = (self.state.settings.overdraft_limit, self.head.balances.debt);
+        if debt < limit { limit - debt } else { Amount::ZERO }
+    }
+
     /// Adds a new grant and books it. It counts from `effective_at` if that is past: late usage of that time
     /// may draw it, and a spend must not count before the grant that it draws.
-    pub fn add_grant(&mut self, grant: Grant) {
+    pub fn add_grant(&mut self, grant: Grant) -> DrawdownKey {
         let key = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
         let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
         self.head.last_grant_number = grant.number;
@@ -76,6 +102,7 @@ impl<'a> Draft<'a> {
         let counts_from = grant.terms.window.effective_at().min(self.now);
         self.changed.insert(key, grant);
         self.book(EntryKind::Granted, counts_from, &[(key, allocation)]);
+        key
     }
 
     /// Appends an entry. Each allocation names a held grant by its place.
@@ -84,6 +111,35 @@ impl<'a> Draft<'a> {
         kind: EntryKind,
         effective_at: Timestamp,
         allocations: &[(DrawdownKey, Allocation)],
+    ) {
+        self.book_with_debt(kind, effective_at, allocations, Vec::new());
+    }
+
+    /// Appends an entry that takes credits and leaves `debt` of what `operation` asked for uncovered.
+    pub fn book_on_credit(
+        &mut self,
+        kind: EntryKind,
+        effective_at: Timestamp,
+        allocations: &[(DrawdownKey, Allocation)],
+        debt: Amount,
+        operation: Option<&OperationName>,
+    ) {
+        if debt.is_zero() {
+            return self.book(kind, effective_at, allocations);
+        }
+        let entry = self.head.last_sequence.next();
+        self.changed_debts.insert(entry, Debt::made(entry, operation.cloned()));
+        let debts = vec![DebtPart { entry, amount: debt }];
+        self.book_with_debt(kind, effective_at, allocations, debts);
+    }
+
+    /// Appends an entry that moves debt too. Each debt is held.
+    pub fn book_with_debt(
+        &mut self,
+        kind: EntryKind,
+        effective_at: Timestamp,
+        allocations: &[(DrawdownKey, Allocation)],
+        debts: Vec<DebtPart>,
     ) {
         let balance_before = self.head.balances.balance();
         for (key, allocation) in allocations {
@@ -96,16 +152,32 @@ impl<'a> Draft<'a> {
             kind.book(allocation.amount, effective_at, &mut grant, &mut self.head.balances);
             self.changed.insert(*key, grant);
         }
+        for (index, part) in debts.iter().enumerate() {
+            let Some(mut debt) = self
+                .changed_debts
+                .remove(&part.entry)
+                .or_else(|| self.state.debts.get(&part.entry).cloned())
+            else {
+                debug_assert!(false, "the debt of entry {:?} is not held", part.entry);
+                continue;
+            };
+            let repaying = allocations.get(index).map(|(_, repaying)| *repaying);
+            kind.book_debt(part.amount, repaying, &mut debt, &mut self.head.balances);
+            self.changed_debts.insert(part.entry, debt);
+        }
         self.head.last_sequence = self.head.last_sequence.next();
+        let allocated = allocations.iter().map(|(_, allocation)| allocation.amount);
+        let on_credit = debts.iter().filter(|_| kind.makes_debt()).map(|part| part.amount);
         self.entries.push(Entry {
             sequence: self.head.last_sequence,
             kind,
-            amount: allocations.iter().map(|(_, allocation)| allocation.amount).sum(),
+            amount: allocated.chain(on_credit).sum(),
             balance_before,
             after: self.head.balances,
             effective_at,
             recorded_at: self.now,
             allocations: allocations.iter().map(|(_, allocation)| *allocation).collect(),
+            debts,
         });
     }
 }

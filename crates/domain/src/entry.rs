@@ -1,9 +1,9 @@
 //! Entries, the lines of the ledger, and the transactions that they belong to.
 
 use crate::{
-    Actor, Amount, Balances, DrawdownPolicy, Fingerprint, Grant, GrantNumber, IdempotencyKey,
-    Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp, TransactionId,
-    WalletSettings,
+    Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber,
+    IdempotencyKey, Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp,
+    TransactionId, WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
@@ -21,6 +21,23 @@ pub enum EntryKind {
     Voided,
     /// Late usage took back what a grant had lost to expiry.
     ExpiryReversed,
+    /// A grant that became effective repaid debt.
+    Repaid,
+}
+
+impl EntryKind {
+    /// Whether an entry of this kind owes the debt that it names, or repays it.
+    pub fn makes_debt(self) -> bool {
+        match self {
+            Self::Repaid => false,
+            Self::Granted
+            | Self::Activated
+            | Self::Expired
+            | Self::Spent
+            | Self::Voided
+            | Self::ExpiryReversed => true,
+        }
+    }
 }
 
 impl EntryKind {
@@ -36,6 +53,18 @@ impl EntryKind {
     ) {
         balances.book(self, share, grant.activated);
         grant.book(self, share, effective_at);
+    }
+
+    /// Moves an entry's share of a debt, likewise; `repaying` is the share of a grant that it came from.
+    pub(crate) fn book_debt(
+        self,
+        share: Amount,
+        repaying: Option<Allocation>,
+        debt: &mut Debt,
+        balances: &mut Balances,
+    ) {
+        balances.book_debt(self, share);
+        debt.book(self, share, repaying);
     }
 }
 
@@ -55,7 +84,7 @@ pub struct Entry {
     pub sequence: Sequence,
     /// What it did.
     pub kind: EntryKind,
-    /// How much it moved: the sum of its allocations (invariant 3).
+    /// How much it moved: the sum of its allocations and the debt that it made (invariant 3).
     pub amount: Amount,
     /// The balance before it (invariant 2).
     pub balance_before: SignedAmount,
@@ -67,6 +96,8 @@ pub struct Entry {
     pub recorded_at: Timestamp,
     /// How much of which grant, in drawdown order.
     pub allocations: Vec<Allocation>,
+    /// The debt that it made or, if it repays, that its allocations went to, one for one.
+    pub debts: Vec<DebtPart>,
 }
 
 /// The command of a transaction.

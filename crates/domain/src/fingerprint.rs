@@ -58,14 +58,23 @@ impl Canonical {
                 requested_scale,
                 asset_scale: _,
                 drawdown_policy,
+                overdraft_limit,
             }) => {
                 self.text(b'C', b"create_wallet");
                 if let Some(scale) = requested_scale {
                     self.text(1, &[scale.places()]);
                 }
                 self.policy(2, *drawdown_policy);
+                if !overdraft_limit.is_zero() {
+                    self.text(3, overdraft_limit.to_string().as_bytes());
+                }
             }
-            Command::UpdateWallet(UpdateWallet { drawdown_policy, metadata, expected_version }) => {
+            Command::UpdateWallet(UpdateWallet {
+                drawdown_policy,
+                overdraft_limit,
+                metadata,
+                expected_version,
+            }) => {
                 self.text(b'C', b"update_wallet");
                 if let Some(policy) = drawdown_policy {
                     self.policy(1, *policy);
@@ -79,6 +88,9 @@ impl Canonical {
                 }
                 if let Some(version) = expected_version {
                     self.text(5, &version.to_be_bytes());
+                }
+                if let Some(limit) = overdraft_limit {
+                    self.text(6, limit.to_string().as_bytes());
                 }
             }
             Command::Grant(NewGrant {

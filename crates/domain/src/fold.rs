@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use thiserror::Error;
 
 use crate::{
-    Allocation, Balances, Coverage, DrawdownKey, Entry, Grant, GrantNumber, GrantTerms, Head,
-    Sequence, WalletSettings, WalletState,
+    Allocation, Balances, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber, GrantTerms, Head,
+    OperationName, Sequence, WalletSettings, WalletState,
 };
 
 /// A ledger as far as it was read.
@@ -18,6 +18,7 @@ pub struct Fold {
     settings: Arc<WalletSettings>,
     head: Head,
     grants: BTreeMap<GrantNumber, Grant>,
+    debts: BTreeMap<Sequence, Debt>,
 }
 
 /// Why entries are no ledger.
@@ -59,17 +60,18 @@ impl Fold {
     /// A wallet without entries.
     pub fn opened(settings: Arc<WalletSettings>) -> Self {
         let WalletState { head, .. } = WalletState::opened(WalletSettings::clone(&settings));
-        Self { settings, head, grants: BTreeMap::new() }
+        Self { settings, head, grants: BTreeMap::new(), debts: BTreeMap::new() }
     }
 
-    /// Books the next entry. The first entry that names a grant is the one that made it. After an error the
-    /// fold is of no use.
+    /// Books the next entry, of a transaction that was for `operation`. The first entry that names a grant or
+    /// a debt is the one that made it. After an error the fold is of no use.
     pub fn book(
         &mut self,
         entry: &Entry,
+        operation: Option<&OperationName>,
         terms: &BTreeMap<GrantNumber, Arc<GrantTerms>>,
     ) -> Result<(), FoldError> {
-        let Self { settings: _, head, grants } = self;
+        let Self { settings: _, head, grants, debts } = self;
         let sequence = entry.sequence;
         if sequence != head.last_sequence.next() {
             return Err(FoldError::OutOfSequence { sequence, last: head.last_sequence });
@@ -88,6 +90,13 @@ impl Fold {
                 entry.kind.book(*amount, entry.effective_at, grant, &mut head.balances);
             }
         }
+        for (index, part) in entry.debts.iter().enumerate() {
+            let debt = debts
+                .entry(part.entry)
+                .or_insert_with(|| Debt::made(part.entry, operation.cloned()));
+            let repaying = entry.allocations.get(index).copied();
+            entry.kind.book_debt(part.amount, repaying, debt, &mut head.balances);
+        }
         if entry.after != head.balances {
             let folded = Box::new(head.balances);
             return Err(FoldError::OtherBalances { sequence, folded });
@@ -101,13 +110,16 @@ impl Fold {
     /// without entries came last, its `recorded_at` are behind: entries do not tell them. So it is for reads;
     /// nothing may be decided on it.
     pub fn into_state(self) -> WalletState {
-        let Self { settings, head, grants } = self;
+        let Self { settings, head, grants, mut debts } = self;
+        debts.retain(|_, debt| !debt.left.is_zero());
         let next_due_at = grants.values().filter_map(Grant::due_at).min();
         let place = |grant: Grant| (DrawdownKey::of(settings.drawdown_policy, &grant), grant);
         WalletState {
             grants: grants.into_values().map(place).collect(),
             head: Head { next_due_at, ..head },
             coverage: Coverage::Complete,
+            debts,
+            has_all_debts: true,
             settings,
         }
     }

@@ -164,7 +164,7 @@ impl Grant {
                 parts.expired = parts.expired + amount;
                 self.expired_at = Some(effective_at);
             }
-            EntryKind::Spent => {
+            EntryKind::Spent | EntryKind::Repaid => {
                 parts.available = parts.available - amount;
                 parts.consumed = parts.consumed + amount;
             }

@@ -8,13 +8,14 @@
 //! In reading order:
 //!
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
-//! * what a wallet consists of: [`grant`], [`order`], [`entry`], [`wallet`];
+//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`entry`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
 //! * what a ledger tells: [`fold`], [`timeline`].
 
 pub mod amount;
 pub mod command;
+pub mod debt;
 pub mod decide;
 pub mod draft;
 pub mod entry;
@@ -34,6 +35,7 @@ pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
 pub use command::{Command, CreateWallet, GrantTerms, NewGrant, Request, Spend, UpdateWallet};
+pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use entry::{Allocation, Entry, EntryKind, Transaction, TransactionKind};
 pub use fingerprint::Fingerprint;

@@ -17,10 +17,12 @@ pub enum Rejection {
         grant: GrantNumber,
     },
     /// What the operation may draw is too little.
-    #[error("{available} available, {required} required")]
+    #[error("{available} available{}, {required} required", overdraft(*overdraft_left))]
     InsufficientCredits {
         /// What the operation may draw.
         available: Amount,
+        /// What may be spent besides, as debt.
+        overdraft_left: Amount,
         /// What it asked for.
         required: Amount,
     },
@@ -50,6 +52,12 @@ pub enum Rejection {
         scale: Scale,
         /// The scale that was asked for.
         requested: Scale,
+    },
+    /// The overdraft limit has more decimal places than the asset.
+    #[error("the asset has {} decimal places, the overdraft limit has more", scale.places())]
+    OverdraftLimitTooPrecise {
+        /// The asset's scale.
+        scale: Scale,
     },
     /// The settings have changed.
     #[error("the wallet's settings have changed; its version is {version}")]
@@ -89,4 +97,8 @@ pub enum Rejection {
         /// The transaction that used it.
         transaction: TransactionId,
     },
+}
+
+fn overdraft(left: Amount) -> String {
+    if left.is_zero() { String::new() } else { format!(" and {left} of overdraft left") }
 }

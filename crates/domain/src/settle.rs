@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::{
     Allocation, Balances, Coverage, DrawdownKey, EntryKind, Head, Missing, Step, Timestamp,
     WalletState,
+    debt::repay,
     draft::{Draft, earliest},
 };
 
@@ -54,8 +55,15 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
             Due::Expiry => EntryKind::Expired,
             Due::Activation => EntryKind::Activated,
         };
+        if grant.parts.available.is_zero() {
+            continue;
+        }
         let allocation = Allocation { grant: number, amount: grant.parts.available };
         draft.book(kind, at, &[(key, allocation)]);
+        match due {
+            Due::Expiry => {}
+            Due::Activation => repay(draft, &key, at)?,
+        }
     }
     draft.head.next_due_at =
         draft.grants().fold(not_held, |next, (_, grant)| earliest(next, grant.due_at()));
@@ -82,15 +90,20 @@ pub fn forecast(state: &WalletState, until: Timestamp) -> Result<Vec<Step>, Miss
 pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missing> {
     let mut draft = Draft::new(state, at);
     settle(&mut draft)?;
-    let Draft { head, changed, .. } = draft;
+    let Draft { head, changed, changed_debts, .. } = draft;
     let Head { recorded_at, revision, .. } = state.head;
     let head = Head { recorded_at, revision, ..head };
     let mut grants = state.grants.clone();
     grants.extend(changed);
+    let mut debts = state.debts.clone();
+    debts.extend(changed_debts);
+    debts.retain(|_, debt| !debt.left.is_zero());
     Ok(WalletState {
         settings: Arc::clone(&state.settings),
         head,
         grants,
         coverage: state.coverage,
+        debts,
+        has_all_debts: state.has_all_debts,
     })
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    Amount, Decision, DrawdownKey, DrawdownPolicy, EntryKind, Grant, GrantNumber, Metadata, Scale,
-    Sequence, SignedAmount, Timestamp, WalletName, draft::earliest,
+    Amount, Debt, Decision, DrawdownKey, DrawdownPolicy, EntryKind, Grant, GrantNumber, Metadata,
+    Scale, Sequence, SignedAmount, Timestamp, WalletName, draft::earliest,
 };
 
 /// A wallet's settings.
@@ -16,6 +16,8 @@ pub struct WalletSettings {
     pub scale: Scale,
     /// The order in which its grants are drawn.
     pub drawdown_policy: DrawdownPolicy,
+    /// How far its balance may fall below zero by spends.
+    pub overdraft_limit: Amount,
     /// The caller's own data.
     pub metadata: Metadata,
     /// When it was opened.
@@ -64,12 +66,19 @@ impl Balances {
         let part = if activated { &mut self.available } else { &mut self.scheduled };
         match kind {
             EntryKind::Granted | EntryKind::ExpiryReversed => *part = *part + amount,
-            EntryKind::Expired | EntryKind::Spent | EntryKind::Voided => *part = *part - amount,
+            EntryKind::Expired | EntryKind::Spent | EntryKind::Voided | EntryKind::Repaid => {
+                *part = *part - amount;
+            }
             EntryKind::Activated => {
                 self.scheduled = self.scheduled - amount;
                 self.available = self.available + amount;
             }
         }
+    }
+
+    /// Moves an entry's share of a debt.
+    pub fn book_debt(&mut self, kind: EntryKind, amount: Amount) {
+        self.debt = if kind.makes_debt() { self.debt + amount } else { self.debt - amount };
     }
 }
 
@@ -114,6 +123,8 @@ pub enum Missing {
     MoreInOrder,
     /// All open grants.
     AllOpen,
+    /// All open debts.
+    Debts,
 }
 
 /// A wallet as the next command finds it.
@@ -128,6 +139,10 @@ pub struct WalletState {
     pub grants: BTreeMap<DrawdownKey, Grant>,
     /// Which open grants are held.
     pub coverage: Coverage,
+    /// The open debts that are held.
+    pub debts: BTreeMap<Sequence, Debt>,
+    /// Whether those are all.
+    pub has_all_debts: bool,
 }
 
 impl WalletState {
@@ -146,6 +161,8 @@ impl WalletState {
             head,
             grants: BTreeMap::new(),
             coverage: Coverage::Complete,
+            debts: BTreeMap::new(),
+            has_all_debts: true,
         }
     }
 
@@ -162,6 +179,8 @@ impl WalletState {
         for (key, grant) in &decision.grants {
             self.grants.insert(*key, grant.clone());
         }
+        self.debts.extend(decision.debts.clone());
+        self.debts.retain(|_, debt| !debt.left.is_zero());
         if let Some(settings) = &decision.settings {
             if settings.drawdown_policy != self.settings.drawdown_policy {
                 self.reorder(settings.drawdown_policy);
@@ -170,8 +189,13 @@ impl WalletState {
         }
     }
 
-    /// Lets go of what the next command hardly needs: ended grants, and open ones after the first `most`.
+    /// Lets go of what the next command hardly needs: ended grants, open ones after the first `most`, and the
+    /// debts if there are more than that.
     pub fn trim(&mut self, most: usize) {
+        if self.debts.len() > most {
+            self.debts.clear();
+            self.has_all_debts = false;
+        }
         self.grants.retain(|_, grant| grant.is_open());
         let Some(first_dropped) = self.grants.keys().nth(most).copied() else { return };
         let dropped = self.grants.split_off(&first_dropped);

@@ -1,8 +1,8 @@
 //! Domain to proto: answers.
 
 use purse_domain::{
-    Allocation, Balances, DrawdownPolicy, Entry, EntryKind, Grant, GrantNumber, GrantParts,
-    GrantStatus, GrantTerms, Step, Timestamp, Transaction, TransactionKind, WalletName,
+    Allocation, Balances, DebtPart, DrawdownPolicy, Entry, EntryKind, Grant, GrantNumber,
+    GrantParts, GrantStatus, GrantTerms, Step, Timestamp, Transaction, TransactionKind, WalletName,
     WalletSettings,
 };
 use purse_proto::v1;
@@ -16,14 +16,23 @@ pub fn instant(at: Timestamp) -> prost_types::Timestamp {
 
 /// A wallet's settings.
 pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
-    let WalletSettings { name, scale, drawdown_policy, metadata, created_at, updated_at, version } =
-        settings;
+    let WalletSettings {
+        name,
+        scale,
+        drawdown_policy,
+        overdraft_limit,
+        metadata,
+        created_at,
+        updated_at,
+        version,
+    } = settings;
     v1::Wallet {
         account: name.account.to_string(),
         asset: name.asset.to_string(),
         wallet_id: name.wallet_id.to_string(),
         scale: i32::from(scale.places()),
         drawdown_policy: policy(*drawdown_policy).into(),
+        overdraft_limit: overdraft_limit.to_string(),
         metadata: metadata.as_map().clone(),
         created_at: Some(instant(*created_at)),
         updated_at: Some(instant(*updated_at)),
@@ -138,6 +147,7 @@ fn entry(entry: &Entry) -> v1::Entry {
         effective_at,
         recorded_at,
         allocations,
+        debts,
     } = entry;
     v1::Entry {
         sequence: sequence.0,
@@ -157,6 +167,13 @@ fn entry(entry: &Entry) -> v1::Entry {
             .iter()
             .map(|Allocation { grant, amount }| v1::Allocation {
                 grant_number: grant.0,
+                amount: amount.to_string(),
+            })
+            .collect(),
+        debts: debts
+            .iter()
+            .map(|DebtPart { entry, amount }| v1::DebtPart {
+                entry_sequence: entry.0,
                 amount: amount.to_string(),
             })
             .collect(),
@@ -243,6 +260,7 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::Spent => v1::EntryKind::Spent,
         EntryKind::Voided => v1::EntryKind::Voided,
         EntryKind::ExpiryReversed => v1::EntryKind::ExpiryReversed,
+        EntryKind::Repaid => v1::EntryKind::Repaid,
     }
 }
 

@@ -114,9 +114,13 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
     match rejection {
         Rejection::WalletNotFound => wallet_not_found(wallet),
         Rejection::GrantNotFound { grant } => grant_not_found(*grant),
-        Rejection::InsufficientCredits { available, required } => precondition(
+        Rejection::InsufficientCredits { available, overdraft_left, required } => precondition(
             ErrorReason::InsufficientCredits,
-            &[("available", available.to_string()), ("required", required.to_string())],
+            &[
+                ("available", available.to_string()),
+                ("overdraft_left", overdraft_left.to_string()),
+                ("required", required.to_string()),
+            ],
         ),
         Rejection::GrantEnded { grant } => {
             precondition(ErrorReason::GrantEnded, &[("grant_number", grant.to_string())])
@@ -135,6 +139,10 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
                 ("scale", scale.places().to_string()),
                 ("requested_scale", requested.places().to_string()),
             ],
+        ),
+        Rejection::OverdraftLimitTooPrecise { scale } => invalid_field(
+            "overdraft_limit",
+            format!("has more than {} decimal places", scale.places()),
         ),
         Rejection::StaleVersion { version } => status(
             Code::Aborted,

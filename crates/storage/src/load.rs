@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     StorageError,
     replay::UsedKey,
-    row::{self, Columns, Instant, grant_columns, head_columns, settings_columns},
+    row::{self, Columns, Instant, debt_columns, grant_columns, head_columns, settings_columns},
 };
 
 const LOCK_WALLETS: &str = concat!(
@@ -97,6 +97,13 @@ const OPEN_GRANTS: &str = concat!(
     grant_columns!(),
     " FROM grants AS g
       WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open"
+);
+
+const OPEN_DEBTS: &str = concat!(
+    "SELECT ",
+    debt_columns!(),
+    " FROM debts AS d
+      WHERE d.account_id = $1 AND d.wallet_id = $2 AND d.owed > 0"
 );
 
 /// A spend seldom empties a grant, so the first one suffices nearly always; a spend that needs more asks for
@@ -211,6 +218,8 @@ pub(crate) fn state(
         head,
         grants: BTreeMap::new(),
         coverage: Coverage::Partial { drawn_to: None, next_due_at: head.next_due_at },
+        debts: BTreeMap::new(),
+        has_all_debts: head.balances.debt.is_zero(),
     })
 }
 
@@ -351,6 +360,15 @@ pub(crate) async fn load_missing(
             } else {
                 Coverage::Partial { drawn_to: furthest, next_due_at }
             };
+        }
+        Missing::Debts => {
+            let rows = client.query(OPEN_DEBTS, &[&account, &wallet]).await?;
+            for row in &rows {
+                let debt = row::debt(&mut Columns::of(row))?;
+                // What this batch has changed already is not in the database yet.
+                state.debts.entry(debt.entry).or_insert(debt);
+            }
+            state.has_all_debts = true;
         }
         Missing::DueBy(at) => {
             for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {

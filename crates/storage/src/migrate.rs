@@ -15,12 +15,23 @@ struct Migration {
     down: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "foundation",
-    up: include_str!("../../../migrations/0001_foundation.up.sql"),
-    down: include_str!("../../../migrations/0001_foundation.down.sql"),
-}];
+/// A migration from its pair of files, whose names begin with its number.
+macro_rules! migration {
+    ($version:literal, $name:literal, $file:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            up: include_str!(concat!("../../../migrations/", $file, ".up.sql")),
+            down: include_str!(concat!("../../../migrations/", $file, ".down.sql")),
+        }
+    };
+}
+
+const MIGRATIONS: [Migration; 3] = [
+    migration!(1, "foundation", "0001_foundation"),
+    migration!(2, "kept wallets", "0002_kept_wallets"),
+    migration!(3, "overdraft", "0003_overdraft"),
+];
 
 /// The version that this build works on.
 pub const SCHEMA_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;

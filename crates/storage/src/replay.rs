@@ -1,7 +1,7 @@
 //! Keys that were used before, and the transactions that they stand for, as they were first answered.
 
 use purse_domain::{
-    AccountId, Actor, Allocation, Amount, Balances, Entry, Fingerprint, Grant, GrantNumber,
+    AccountId, Actor, Allocation, Balances, DebtPart, Entry, Fingerprint, Grant, GrantNumber,
     GrantTerms, IdempotencyKey, OperationName, Reason, Sequence, SignedAmount, Transaction,
     TransactionId, WalletName,
 };
@@ -144,7 +144,9 @@ macro_rules! entry_columns {
          e.effective_at,
          e.recorded_at,
          e.grant_numbers,
-         e.grant_amounts"
+         e.grant_amounts,
+         e.debt_entries,
+         e.debt_amounts"
     };
 }
 pub(crate) use entry_columns;
@@ -167,18 +169,23 @@ pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
         effective_at: columns.instant()?,
         recorded_at: columns.instant()?,
         allocations: allocations(columns)?,
+        debts: debts(columns)?,
     })
 }
 
 fn allocations(columns: &mut Columns<'_>) -> Result<Vec<Allocation>, StorageError> {
-    let numbers: Vec<i32> = columns.take()?;
-    let amounts: Vec<Decimal> = columns.take()?;
-    let parts = numbers.into_iter().zip(amounts).map(|(number, amount)| {
-        let amount = Amount::from_stored(amount)
-            .ok_or_else(|| StorageError::Corrupt(format!("{amount} is no amount")))?;
-        Ok(Allocation { grant: GrantNumber(number), amount })
-    });
-    parts.collect()
+    row::allocations(columns.take()?, columns.take()?)
+}
+
+fn debts(columns: &mut Columns<'_>) -> Result<Vec<DebtPart>, StorageError> {
+    let entries: Vec<i64> = columns.take::<Option<_>>()?.unwrap_or_default();
+    let amounts: Vec<Decimal> = columns.take::<Option<_>>()?.unwrap_or_default();
+    let parts = entries.into_iter().zip(amounts);
+    parts
+        .map(|(entry, amount)| {
+            Ok(DebtPart { entry: Sequence(entry), amount: row::amount(amount)? })
+        })
+        .collect()
 }
 
 async fn grant_as_made(

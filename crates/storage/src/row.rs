@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use bytes::{BufMut as _, BytesMut};
 use purse_domain::{
-    Amount, Balances, Category, CostBasis, DrawdownPolicy, EntryKind, Grant, GrantNumber,
-    GrantParts, GrantTerms, Head, Metadata, OperationName, PositiveAmount, Priority, Scale,
-    Sequence, Timestamp, TransactionKind, WalletName, WalletSettings, Window,
+    Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryKind, Grant,
+    GrantNumber, GrantParts, GrantTerms, Head, Metadata, OperationName, PositiveAmount, Priority,
+    Scale, Sequence, Timestamp, TransactionKind, WalletName, WalletSettings, Window,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -84,9 +84,7 @@ impl<'a> Columns<'a> {
     }
 
     pub(crate) fn amount(&mut self) -> Result<Amount, StorageError> {
-        let stored: Decimal = self.take()?;
-        Amount::from_stored(stored)
-            .ok_or_else(|| StorageError::Corrupt(format!("{stored} is no amount")))
+        amount(self.take()?)
     }
 
     /// Metadata that the statement selects as `::TEXT`.
@@ -96,6 +94,22 @@ impl<'a> Columns<'a> {
             serde_json::from_str(text).map_err(|_| corrupt("metadata is no map of strings"))?;
         Ok(Metadata::from_stored(map))
     }
+}
+
+pub(crate) fn amount(stored: Decimal) -> Result<Amount, StorageError> {
+    Amount::from_stored(stored)
+        .ok_or_else(|| StorageError::Corrupt(format!("{stored} is no amount")))
+}
+
+/// Allocations as they are kept: two arrays.
+pub(crate) fn allocations(
+    grants: Vec<i32>,
+    amounts: Vec<Decimal>,
+) -> Result<Vec<Allocation>, StorageError> {
+    let parts = grants.into_iter().zip(amounts);
+    parts
+        .map(|(grant, part)| Ok(Allocation { grant: GrantNumber(grant), amount: amount(part)? }))
+        .collect()
 }
 
 fn corrupt(what: &str) -> StorageError {
@@ -111,6 +125,7 @@ pub(crate) fn entry_kind_code(kind: EntryKind) -> i16 {
         EntryKind::Spent => 4,
         EntryKind::Voided => 5,
         EntryKind::ExpiryReversed => 6,
+        EntryKind::Repaid => 7,
     }
 }
 
@@ -122,6 +137,7 @@ pub(crate) fn entry_kind(code: i16) -> Result<EntryKind, StorageError> {
         4 => Ok(EntryKind::Spent),
         5 => Ok(EntryKind::Voided),
         6 => Ok(EntryKind::ExpiryReversed),
+        7 => Ok(EntryKind::Repaid),
         other => Err(StorageError::Corrupt(format!("entry kind {other}"))),
     }
 }
@@ -180,6 +196,7 @@ macro_rules! settings_columns {
     () => {
         "w.scale,
          w.drawdown_policy,
+         w.overdraft_limit,
          w.metadata::TEXT AS metadata,
          w.created_at,
          w.updated_at,
@@ -196,6 +213,7 @@ pub(crate) fn settings(
         name,
         scale: scale(columns.take()?)?,
         drawdown_policy: policy(columns.take()?)?,
+        overdraft_limit: columns.amount()?,
         metadata: columns.metadata()?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
@@ -300,11 +318,35 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
     })
 }
 
+/// The columns of [`debt`], in any statement that reads a debt `d`.
+macro_rules! debt_columns {
+    () => {
+        "d.entry,
+         d.operation,
+         d.owed,
+         d.repaid_grants,
+         d.repaid_amounts"
+    };
+}
+pub(crate) use debt_columns;
+
+pub(crate) fn debt(columns: &mut Columns<'_>) -> Result<Debt, StorageError> {
+    Ok(Debt {
+        entry: Sequence(columns.take()?),
+        operation: columns.take::<Option<String>>()?.map(OperationName::from_stored),
+        left: columns.amount()?,
+        repaid: allocations(columns.take()?, columns.take()?)?,
+    })
+}
+
 /// A wallet's settings after a transaction, as kept with it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SettingsSnapshot {
     scale: u8,
     drawdown_policy: i16,
+    /// Absent before there were overdrafts.
+    #[serde(default)]
+    overdraft_limit: Option<String>,
     metadata: BTreeMap<String, String>,
     created_at_micros: i64,
     updated_at_micros: i64,
@@ -316,6 +358,7 @@ impl SettingsSnapshot {
         Self {
             scale: settings.scale.places(),
             drawdown_policy: policy_code(settings.drawdown_policy),
+            overdraft_limit: Some(settings.overdraft_limit.to_string()),
             metadata: settings.metadata.as_map().clone(),
             created_at_micros: settings.created_at.micros(),
             updated_at_micros: settings.updated_at.micros(),
@@ -327,15 +370,20 @@ impl SettingsSnapshot {
         let Self {
             scale,
             drawdown_policy,
+            overdraft_limit,
             metadata,
             created_at_micros,
             updated_at_micros,
             version,
         } = serde_json::from_str(json).map_err(|_| corrupt("a snapshot of settings"))?;
+        let overdraft_limit = overdraft_limit.map_or(Ok(Decimal::ZERO), |limit| limit.parse());
         Ok(WalletSettings {
             name,
             scale: self::scale(i16::from(scale))?,
             drawdown_policy: policy(drawdown_policy)?,
+            overdraft_limit: amount(
+                overdraft_limit.map_err(|_| corrupt("a snapshot of settings"))?,
+            )?,
             metadata: Metadata::from_stored(metadata),
             created_at: Timestamp::from_micros(created_at_micros),
             updated_at: Timestamp::from_micros(updated_at_micros),

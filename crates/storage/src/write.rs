@@ -5,6 +5,7 @@
 //! it never left, the commit ends an empty transaction. Half a batch can not become durable.
 
 mod assets;
+mod debts;
 mod entries;
 mod grants;
 mod together;
@@ -18,6 +19,7 @@ use purse_domain::{Decision, Request, Scale, Transaction, WalletState};
 
 use crate::StorageError;
 use assets::AssetRow;
+use debts::{DebtRow, Debts};
 use entries::EntryRow;
 use grants::{GrantChange, GrantPlace, GrantRow, Grants};
 use together::{Rows, Together};
@@ -31,6 +33,7 @@ pub(crate) struct Writes {
     entries: Vec<EntryRow>,
     wallets: Wallets,
     grants: Grants,
+    debts: Debts,
     assets: Vec<AssetRow>,
 }
 
@@ -52,6 +55,7 @@ impl Writes {
             self.entries.push(EntryRow::new(name, entry, owner));
         }
         self.grants.add(name, decision, transaction.id, after);
+        self.debts.add(name, decision);
         self.wallets.add(existed, decision, after);
     }
 
@@ -109,7 +113,7 @@ impl Writes {
     }
 
     fn tables(self) -> Tables {
-        let Self { transactions, entries, wallets, grants, assets } = self;
+        let Self { transactions, entries, wallets, grants, debts, assets } = self;
         let (heads, wallets, settings) = wallets.rows();
         let (grant_changes, grants, places) = grants.rows();
         Tables {
@@ -119,6 +123,7 @@ impl Writes {
             transactions,
             entries,
             grant_changes,
+            debts: debts.rows(),
             heads,
             settings,
             places,
@@ -134,6 +139,7 @@ struct Tables {
     transactions: Vec<TransactionRow>,
     entries: Vec<EntryRow>,
     grant_changes: Vec<GrantChange>,
+    debts: Vec<DebtRow>,
     heads: Vec<WalletHead>,
     settings: Vec<SettingsChange>,
     places: Vec<GrantPlace>,
@@ -146,7 +152,7 @@ impl Tables {
 
     /// PostgreSQL does the last part first: it locks the wallets, in id order, and fails if one has changed
     /// since it was read.
-    fn usual(&self) -> [&dyn Rows; 7] {
+    fn usual(&self) -> [&dyn Rows; 8] {
         [
             &self.assets,
             &self.wallets,
@@ -154,6 +160,7 @@ impl Tables {
             &self.transactions,
             &self.entries,
             &self.grant_changes,
+            &self.debts,
             &self.heads,
         ]
     }

@@ -1,9 +1,10 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, AssetCode, Category, Command, CostBasis, CreateWallet, DrawdownPolicy,
-    Fingerprint, GrantNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName,
-    PositiveAmount, Priority, Reason, Request, Scale, Spend, UpdateWallet, WalletName,
+    AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, CreateWallet,
+    DrawdownPolicy, Fingerprint, GrantNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant,
+    OperationName, PositiveAmount, Priority, Reason, Request, Scale, Spend, UpdateWallet,
+    WalletName,
 };
 
 use crate::{
@@ -43,22 +44,30 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
     let amount =
         |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
     match change {
-        Change::Create { scale, policy } => {
+        Change::Create { scale, policy, overdraft_limit } => {
             let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
             Ok(Command::CreateWallet(CreateWallet {
                 requested_scale: scale.map(places).transpose()?,
                 asset_scale: None,
                 drawdown_policy: drawdown_policy("drawdown_policy", policy)?,
+                overdraft_limit: self::overdraft_limit("overdraft_limit", overdraft_limit)?
+                    .unwrap_or(Amount::ZERO),
             }))
         }
-        Change::Update { policy, etag } => Ok(Command::UpdateWallet(UpdateWallet {
-            drawdown_policy: Some(drawdown_policy("wallet.drawdown_policy", policy)?),
-            metadata: None,
-            expected_version: match etag.as_str() {
-                "" => None,
-                etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
-            },
-        })),
+        Change::Update { policy, overdraft_limit, etag } => {
+            Ok(Command::UpdateWallet(UpdateWallet {
+                drawdown_policy: match policy.as_str() {
+                    "" => None,
+                    policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
+                },
+                overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
+                metadata: None,
+                expected_version: match etag.as_str() {
+                    "" => None,
+                    etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
+                },
+            }))
+        }
         Change::Grant {
             amount: text,
             effective_at,
@@ -108,5 +117,12 @@ fn drawdown_policy(field: &str, name: &str) -> Result<DrawdownPolicy, Refusal> {
         "" | "EXPIRY_FIRST" => Ok(DrawdownPolicy::ExpiryFirst),
         "OLDEST_FIRST" => Ok(DrawdownPolicy::OldestFirst),
         _ => Err(Refusal::field(field)),
+    }
+}
+
+fn overdraft_limit(field: &str, limit: &str) -> Result<Option<Amount>, Refusal> {
+    match limit {
+        "" => Ok(None),
+        limit => Amount::parse(limit, Scale::MAX).map(Some).map_err(|_| Refusal::field(field)),
     }
 }

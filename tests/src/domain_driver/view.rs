@@ -57,6 +57,7 @@ pub(super) fn entry(entry: &Entry) -> EntryView {
             .iter()
             .map(|allocation| (allocation.grant.0, allocation.amount.to_string()))
             .collect(),
+        debts: entry.debts.iter().map(|part| (part.entry.0, part.amount.to_string())).collect(),
     }
 }
 
@@ -102,6 +103,7 @@ fn entry_kind(kind: EntryKind) -> &'static str {
         EntryKind::Spent => "SPENT",
         EntryKind::Voided => "VOIDED",
         EntryKind::ExpiryReversed => "EXPIRY_REVERSED",
+        EntryKind::Repaid => "REPAID",
     }
 }
 

@@ -2,8 +2,8 @@
 
 use purse_domain::Timestamp;
 use purse_proto::v1::{
-    Allocation, Balance, DrawdownPolicy, Entry, EntryBalances, EntryKind, Grant, GrantStatus,
-    Transaction, Wallet,
+    Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, Grant,
+    GrantStatus, Transaction, Wallet,
 };
 
 use crate::answer::{EntryView, GrantView, Holdings, WalletView, Written};
@@ -48,6 +48,7 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             asset: wallet.asset.clone(),
             scale: wallet.scale,
             policy: policy.to_owned(),
+            overdraft_limit: wallet.overdraft_limit.clone(),
             created,
             etag: wallet.etag.clone(),
         }),
@@ -95,6 +96,11 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .allocations
             .into_iter()
             .map(|Allocation { grant_number, amount }| (grant_number, amount))
+            .collect(),
+        debts: entry
+            .debts
+            .into_iter()
+            .map(|DebtPart { entry_sequence, amount }| (entry_sequence, amount))
             .collect(),
     }
 }

@@ -206,6 +206,8 @@ fn changes(kind: EntryKind, amount: Decimal) -> Vec<Decimal> {
         EntryKind::Activated | EntryKind::ExpiryReversed => vec![amount],
         EntryKind::Expired | EntryKind::Spent => vec![-amount],
         EntryKind::Voided => vec![-amount, Decimal::ZERO],
+        // Available and debt fall alike.
+        EntryKind::Repaid => vec![Decimal::ZERO],
         EntryKind::Unspecified => Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! `purse migrate` against the private PostgreSQL, by the URL that other tools are told.
 
+use purse_storage::migrate::SCHEMA_VERSION;
+
 use crate::{
     folder::Folder,
     ledger::open,
@@ -18,24 +20,29 @@ async fn the_schema_goes_back_only_if_data_may_be_deleted_and_comes_up_again() {
     open(&server.client(), 100).await;
     let url = folder.cluster().url();
 
+    let newest = format!("schema at version {SCHEMA_VERSION}\n");
     let nothing_to_do = migrate(&url, &[]);
     assert_eq!(nothing_to_do.code, Some(0), "{nothing_to_do:#?}");
-    assert_eq!(nothing_to_do.stdout, "schema at version 1\n");
+    assert_eq!(nothing_to_do.stdout, newest);
 
     let refused = migrate(&url, &["--to", "0"]);
     assert_eq!(refused.code, Some(2), "{refused:#?}");
     assert!(refused.stderr.contains("--delete-data"), "{refused:#?}");
     let still_there = migrate(&url, &[]);
-    assert_eq!(still_there.stdout, "schema at version 1\n");
+    assert_eq!(still_there.stdout, newest);
 
     let back = migrate(&url, &["--to", "0", "--delete-data"]);
     assert_eq!(back.code, Some(0), "{back:#?}");
-    assert_eq!(back.stdout, "0001 foundation taken back\nschema at version 0\n");
+    assert!(
+        back.stdout.ends_with("0001 foundation taken back\nschema at version 0\n"),
+        "{back:#?}"
+    );
 
     let up = migrate(&url, &[]);
     assert_eq!(up.code, Some(0), "{up:#?}");
-    assert_eq!(up.stdout, "0001 foundation applied\nschema at version 1\n");
+    assert!(up.stdout.starts_with("0001 foundation applied\n"), "{up:#?}");
+    assert!(up.stdout.ends_with(&newest), "{up:#?}");
 
-    let unknown = migrate(&url, &["--to", "2"]);
+    let unknown = migrate(&url, &["--to", "9999"]);
     assert_eq!(unknown.code, Some(2), "{unknown:#?}");
 }

@@ -1,20 +1,23 @@
-//! Putting credits in a wallet.
+//! Putting credits in a wallet. What it owes is repaid first.
 
-use crate::{Grant, GrantNumber, GrantTerms, NewGrant, Rejection, Window, draft::Draft};
+use super::Stop;
+use crate::{
+    Grant, GrantNumber, GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft,
+};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
-pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber, Rejection> {
+pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber, Stop> {
     let NewGrant { amount, effective_at, expires_at, priority, category, cost_basis, applies_to } =
         new;
     let now = draft.now;
     let effective_at = effective_at.unwrap_or(now);
     if expires_at.is_some_and(|expires_at| expires_at <= now) {
-        return Err(Rejection::ExpiresAtNotAhead { now });
+        return Err(Rejection::ExpiresAtNotAhead { now }.into());
     }
     let window = Window::new(effective_at, *expires_at)
         .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })?;
     if (draft.head.balances.held_in_all() + amount.get()).is_over_cap() {
-        return Err(Rejection::BalanceLimitExceeded);
+        return Err(Rejection::BalanceLimitExceeded.into());
     }
     let number = draft.head.last_grant_number.next();
     let terms = GrantTerms {
@@ -25,6 +28,7 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber
         cost_basis: *cost_basis,
         applies_to: applies_to.clone(),
     };
-    draft.add_grant(Grant::made(number, terms, now));
+    let key = draft.add_grant(Grant::made(number, terms, now));
+    repay(draft, &key, now)?;
     Ok(number)
 }

@@ -1,4 +1,4 @@
-//! Taking credits: all or nothing, in drawdown order.
+//! Taking credits: all or nothing, in drawdown order. What no grant covers is debt, up to the overdraft limit.
 
 use super::Stop;
 use crate::{
@@ -51,18 +51,21 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
         }
     }
 
-    if !drawing.left.is_zero() {
+    let overdraft_left = draft.overdraft_left();
+    if drawing.left > overdraft_left {
         let available = amount.get() - drawing.left;
-        return Err(Rejection::InsufficientCredits { available, required: amount.get() }.into());
+        let required = amount.get();
+        return Err(Rejection::InsufficientCredits { available, overdraft_left, required }.into());
     }
 
-    let Drawing { taken, .. } = drawing;
+    let Drawing { taken, left: debt } = drawing;
     for (key, allocation) in &taken[live..] {
         let lost_at = draft.grant(allocation.grant).and_then(|(_, grant)| grant.expired_at);
         let part = [(*key, *allocation)];
         draft.book(EntryKind::ExpiryReversed, lost_at.unwrap_or(now), &part);
     }
-    draft.book(EntryKind::Spent, late.unwrap_or(now), &taken);
+    let counts_from = late.unwrap_or(now);
+    draft.book_on_credit(EntryKind::Spent, counts_from, &taken, debt, operation.as_ref());
     Ok(())
 }
 

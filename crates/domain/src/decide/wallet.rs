@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Stop};
 use crate::{
-    Coverage, CreateWallet, Missing, Rejection, Request, Scale, Timestamp, UpdateWallet,
+    Amount, Coverage, CreateWallet, Missing, Rejection, Request, Scale, Timestamp, UpdateWallet,
     WalletSettings, WalletState, draft::Draft,
 };
 
@@ -15,11 +15,12 @@ pub(super) fn create(
     request: &Request,
     clock: Timestamp,
 ) -> Result<Decision, Rejection> {
-    let CreateWallet { requested_scale, asset_scale, drawdown_policy } = create;
+    let CreateWallet { requested_scale, asset_scale, drawdown_policy, overdraft_limit } = create;
     let scale = asset_scale.or(*requested_scale).unwrap_or(Scale::MAX);
     if let Some(requested) = requested_scale.filter(|requested| *requested != scale) {
         return Err(Rejection::AssetScaleMismatch { scale, requested });
     }
+    check_overdraft_limit(*overdraft_limit, scale)?;
     let settings = if let Some(state) = state {
         WalletSettings::clone(&state.settings)
     } else {
@@ -27,6 +28,7 @@ pub(super) fn create(
             name: request.wallet.clone(),
             scale,
             drawdown_policy: *drawdown_policy,
+            overdraft_limit: *overdraft_limit,
             metadata: request.metadata.clone(),
             created_at: clock,
             updated_at: clock,
@@ -43,6 +45,7 @@ pub(super) fn create(
         settled: 0,
         head,
         grants: BTreeMap::new(),
+        debts: BTreeMap::new(),
         settings: Some(settings),
         new_grant: None,
         writes: state.is_none(),
@@ -52,7 +55,7 @@ pub(super) fn create(
 /// Changes settings. Another drawdown policy moves every open grant to its new place. What is as asked for
 /// already stays at its version.
 pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<WalletSettings, Stop> {
-    let UpdateWallet { drawdown_policy, metadata, expected_version } = update;
+    let UpdateWallet { drawdown_policy, overdraft_limit, metadata, expected_version } = update;
     let before = &draft.state().settings;
     if expected_version.is_some_and(|expected| expected != before.version) {
         return Err(Rejection::StaleVersion { version: before.version }.into());
@@ -61,15 +64,25 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
     if drawdown_policy != before.drawdown_policy && draft.coverage() != Coverage::Complete {
         return Err(Missing::AllOpen.into());
     }
+    let overdraft_limit = overdraft_limit.unwrap_or(before.overdraft_limit);
+    check_overdraft_limit(overdraft_limit, before.scale)?;
     let metadata = metadata.as_ref().unwrap_or(&before.metadata);
-    if drawdown_policy == before.drawdown_policy && *metadata == before.metadata {
+    if drawdown_policy == before.drawdown_policy
+        && overdraft_limit == before.overdraft_limit
+        && *metadata == before.metadata
+    {
         return Ok(WalletSettings::clone(before));
     }
     Ok(WalletSettings {
         drawdown_policy,
+        overdraft_limit,
         metadata: metadata.clone(),
         updated_at: draft.now,
         version: before.version + 1,
         ..WalletSettings::clone(before)
     })
+}
+
+fn check_overdraft_limit(limit: Amount, scale: Scale) -> Result<(), Rejection> {
+    if limit.fits(scale) { Ok(()) } else { Err(Rejection::OverdraftLimitTooPrecise { scale }) }
 }

@@ -42,6 +42,7 @@ fn same_state(ledger: &Ledger) -> Result<(), TestCaseError> {
     let state = &ledger.state;
     let folded = ledger.folded(&ledger.entries).into_state();
     prop_assert_eq!(&folded.grants, &state.grants);
+    prop_assert_eq!(&folded.debts, &state.debts);
     prop_assert_eq!(folded.coverage, Coverage::Complete);
     let Head { balances, last_sequence, last_grant_number, next_due_at, recorded_at, revision: _ } =
         folded.head;
@@ -85,15 +86,15 @@ fn entries_that_are_no_ledger_are_not_folded() {
     let fold_first = |count: usize| {
         let mut fold = Fold::opened(Arc::clone(&settings));
         for entry in &ledger.entries[..count] {
-            fold.book(entry, &terms).unwrap();
+            fold.book(entry, None, &terms).unwrap();
         }
         fold
     };
 
-    let gap = fold_first(1).book(&ledger.entries[2], &terms);
+    let gap = fold_first(1).book(&ledger.entries[2], None, &terms);
     assert_eq!(gap, Err(FoldError::OutOfSequence { sequence: Sequence(3), last: Sequence(1) }));
 
-    let nameless = fold_first(1).book(&ledger.entries[1], &BTreeMap::new());
+    let nameless = fold_first(1).book(&ledger.entries[1], None, &BTreeMap::new());
     let unknown = FoldError::UnknownGrant { sequence: Sequence(2), grant: GrantNumber(2) };
     assert_eq!(nameless, Err(unknown));
 
@@ -101,11 +102,14 @@ fn entries_that_are_no_ledger_are_not_folded() {
     let folded = Box::new(third.after);
     let after = Balances { held: third.amount, ..third.after };
     let other = FoldError::OtherBalances { sequence: Sequence(3), folded };
-    assert_eq!(fold_first(2).book(&Entry { after, ..third.clone() }, &terms), Err(other));
+    assert_eq!(fold_first(2).book(&Entry { after, ..third.clone() }, None, &terms), Err(other));
 
     let balance_before = Amount::ZERO.signed();
     let other = FoldError::OtherBalanceBefore { sequence: Sequence(3) };
-    assert_eq!(fold_first(2).book(&Entry { balance_before, ..third.clone() }, &terms), Err(other));
+    assert_eq!(
+        fold_first(2).book(&Entry { balance_before, ..third.clone() }, None, &terms),
+        Err(other)
+    );
 
-    assert_eq!(fold_first(2).book(third, &terms), Ok(()));
+    assert_eq!(fold_first(2).book(third, None, &terms), Ok(()));
 }

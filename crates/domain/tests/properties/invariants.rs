@@ -86,7 +86,8 @@ fn check_grants(state: &WalletState) -> Result<(), TestCaseError> {
     prop_assert_eq!(balances.available, available);
     prop_assert_eq!(balances.scheduled, scheduled);
     prop_assert_eq!(balances.held, held);
-    prop_assert_eq!(balances.debt, Amount::ZERO);
+    let owed = state.debts.values().map(|debt| debt.left).sum::<Amount>();
+    prop_assert_eq!(balances.debt, owed);
 
     let due = state.grants.values().filter_map(purse_domain::Grant::due_at).min();
     prop_assert!(not_later(state.head.next_due_at, due), "{:?} is after {due:?}", state.head);
@@ -99,12 +100,17 @@ fn check_entries(ledger: &Ledger) -> Result<(), TestCaseError> {
     let mut balance: SignedAmount = Amount::ZERO.signed();
     let mut sequence = Sequence(0);
     for entry in &ledger.entries {
-        let Entry { amount, balance_before, after, allocations, .. } = entry;
+        let Entry { kind, amount, balance_before, after, allocations, debts, .. } = entry;
         sequence = sequence.next();
         prop_assert_eq!(entry.sequence, sequence);
         prop_assert_eq!(*balance_before, balance);
         let allocated: Amount = allocations.iter().map(|allocation| allocation.amount).sum();
-        prop_assert_eq!(allocated, *amount);
+        let in_debt: Amount = debts.iter().map(|part| part.amount).sum();
+        if kind.makes_debt() {
+            prop_assert_eq!(allocated + in_debt, *amount);
+        } else {
+            prop_assert_eq!((allocated, in_debt), (*amount, *amount));
+        }
         prop_assert!(!amount.is_zero(), "an entry of nothing: {entry:?}");
         prop_assert!(
             allocations.iter().all(|allocation| !allocation.amount.is_zero()),

@@ -6,8 +6,8 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, SignedAmount,
-    Timestamp, Verdict, WalletState, balances_at, decide,
+    Amount, Balances, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, OperationName,
+    Sequence, SignedAmount, Timestamp, Verdict, WalletState, balances_at, decide,
     draft::Draft,
     settle::{settle, settled},
 };
@@ -21,24 +21,34 @@ pub struct Ledger {
     pub state: WalletState,
     /// All entries.
     pub entries: Vec<Entry>,
+    /// What commands said that their entries are for.
+    operations: BTreeMap<Sequence, OperationName>,
 }
 
 impl Ledger {
     /// A wallet that was just opened.
     pub fn opened() -> Self {
-        Self { state: WalletState::opened(settings()), entries: Vec::new() }
+        Self {
+            state: WalletState::opened(settings()),
+            entries: Vec::new(),
+            operations: BTreeMap::new(),
+        }
     }
 
     /// Decides an action and, if it is accepted, writes it.
     pub fn run(&mut self, action: &Action, clock: Timestamp) -> Verdict {
-        let verdict = decide(Some(&self.state), &request(action, clock), clock);
+        let request = request(action, clock);
+        let verdict = decide(Some(&self.state), &request, clock);
         if let Verdict::Accepted(decision) = &verdict {
-            self.write(decision);
+            self.write(decision, request.command.operation());
         }
         verdict
     }
 
-    fn write(&mut self, decision: &Decision) {
+    fn write(&mut self, decision: &Decision, operation: Option<&OperationName>) {
+        for entry in decision.own_entries() {
+            self.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
+        }
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
     }
@@ -72,7 +82,8 @@ impl Ledger {
         let terms = self.terms();
         let mut fold = Fold::opened(Arc::clone(&self.state.settings));
         for entry in entries {
-            fold.book(entry, &terms).expect("entries that were decided are a ledger");
+            let operation = self.operations.get(&entry.sequence);
+            fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
         }
         fold
     }
@@ -93,7 +104,8 @@ impl Ledger {
     pub fn as_known(&self, known_at: Timestamp) -> Self {
         let known = self.entries.iter().filter(|entry| entry.recorded_at <= known_at);
         let entries: Vec<Entry> = known.cloned().collect();
-        Self { state: self.folded(&entries).into_state(), entries }
+        let state = self.folded(&entries).into_state();
+        Self { state, entries, operations: self.operations.clone() }
     }
 
     /// The balances at any instant: before the last transaction from the entries, from it on by settling.

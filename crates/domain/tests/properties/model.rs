@@ -13,15 +13,38 @@ use crate::program::{HOUR, START};
 const LATE_HOURS: i64 = 72;
 
 /// A wallet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     policy: DrawdownPolicy,
+    overdraft_limit: i64,
     grants: Vec<ModelGrant>,
+    debts: Vec<ModelDebt>,
     last_at: Timestamp,
 }
 
+/// What a spend left uncovered.
+#[derive(Debug, Clone)]
+struct ModelDebt {
+    at: Timestamp,
+    operation: Option<OperationName>,
+    amount: i64,
+    repaid: Vec<Taken>,
+}
+
+impl ModelDebt {
+    fn left_at(&self, at: Timestamp) -> i64 {
+        let repaid: i64 =
+            self.repaid.iter().filter(|taken| taken.at <= at).map(|taken| taken.amount).sum();
+        if self.at <= at { self.amount - repaid } else { -repaid }
+    }
+
+    fn left(&self) -> i64 {
+        self.left_at(Timestamp::from_micros(i64::MAX))
+    }
+}
+
 /// A grant, and what became of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct ModelGrant {
     number: i32,
     amount: i64,
@@ -36,6 +59,7 @@ struct ModelGrant {
     applies_to: Vec<OperationName>,
     voided: Option<Taken>,
     draws: Vec<Taken>,
+    has_repaid: bool,
 }
 
 /// An amount that was taken, and the instant at which that counts.
@@ -91,17 +115,46 @@ impl ModelGrant {
 impl Model {
     /// An empty wallet.
     pub fn new() -> Self {
-        Self { policy: DrawdownPolicy::default(), grants: Vec::new(), last_at: START }
+        Self {
+            policy: DrawdownPolicy::default(),
+            overdraft_limit: 0,
+            grants: Vec::new(),
+            debts: Vec::new(),
+            last_at: START,
+        }
     }
 
-    /// What is available at an instant, past or future, as is known today.
-    pub fn available(&self, at: Timestamp) -> i64 {
-        self.sum(at, |grant| grant.has_begun(at) && !grant.has_ended(at))
+    /// What is available, scheduled and owed at an instant, past or future, as is known today.
+    pub fn balances(&self, at: Timestamp) -> [i64; 3] {
+        let mut then = self.clone();
+        then.repay_until(at);
+        [
+            then.sum(at, |grant| grant.has_begun(at) && !grant.has_ended(at)),
+            then.sum(at, |grant| grant.granted_at <= at && !grant.has_begun(at)),
+            then.debts.iter().map(|debt| debt.left_at(at)).sum(),
+        ]
     }
 
-    /// What is granted at an instant and not effective yet.
-    pub fn scheduled(&self, at: Timestamp) -> i64 {
-        self.sum(at, |grant| grant.granted_at <= at && !grant.has_begun(at))
+    /// Lets each grant that has become effective by `now` repay, in that order, once.
+    fn repay_until(&mut self, now: Timestamp) {
+        let mut due: Vec<&mut ModelGrant> = self
+            .grants
+            .iter_mut()
+            .filter(|grant| grant.has_begun(now) && !grant.has_repaid)
+            .collect();
+        due.sort_by_key(|grant| (grant.effective_at, grant.number));
+        for grant in due {
+            grant.has_repaid = true;
+            // One that was effective when it was granted repays then.
+            let at = grant.effective_at.max(grant.granted_at);
+            for debt in &mut self.debts {
+                let amount = grant.left().min(debt.left());
+                if amount > 0 && grant.serves(debt.operation.as_ref()) {
+                    grant.draws.push(Taken { at, amount });
+                    debt.repaid.push(Taken { at, amount });
+                }
+            }
+        }
     }
 
     fn sum(&self, at: Timestamp, counts: impl Fn(&ModelGrant) -> bool) -> i64 {
@@ -111,10 +164,14 @@ impl Model {
     /// Does what a request asks for.
     pub fn run(&mut self, request: &Request, clock: Timestamp) -> Outcome {
         let now = clock.max(self.last_at);
+        let before = self.clone();
+        self.repay_until(now);
         let outcome = match &request.command {
             Command::CreateWallet(_) => Outcome::Refused("programs do not open wallets"),
             Command::UpdateWallet(update) => {
                 self.policy = update.drawdown_policy.unwrap_or(self.policy);
+                let limit = update.overdraft_limit.map(hundredths);
+                self.overdraft_limit = limit.unwrap_or(self.overdraft_limit);
                 Outcome::Done(Vec::new())
             }
             Command::Grant(new) => self.grant(new, now),
@@ -123,7 +180,10 @@ impl Model {
             Command::ExpireGrant(number) => self.expire(number.0, now),
         };
         if matches!(outcome, Outcome::Done(_)) {
+            self.repay_until(now);
             self.last_at = now;
+        } else {
+            *self = before;
         }
         outcome
     }
@@ -148,6 +208,7 @@ impl Model {
             applies_to: new.applies_to.iter().cloned().collect(),
             voided: None,
             draws: Vec::new(),
+            has_repaid: false,
         });
         Outcome::Done(Vec::new())
     }
@@ -174,7 +235,9 @@ impl Model {
 
         let required = hundredths(spend.amount.get());
         let available: i64 = valid.iter().map(|grant| grant.left()).sum();
-        if available < required {
+        let owed: i64 = self.debts.iter().map(ModelDebt::left).sum();
+        let overdraft_left = (self.overdraft_limit - owed).max(0);
+        if available + overdraft_left < required {
             return Outcome::Insufficient(available);
         }
         let mut missing = required;
@@ -186,6 +249,10 @@ impl Model {
                 drawn.push((grant.number, amount));
                 missing -= amount;
             }
+        }
+        if missing > 0 {
+            let operation = spend.operation.clone();
+            self.debts.push(ModelDebt { at, operation, amount: missing, repaid: Vec::new() });
         }
         Outcome::Done(drawn)
     }

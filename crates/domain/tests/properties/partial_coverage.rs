@@ -172,6 +172,8 @@ impl Store {
         let mut state = WalletState {
             grants: BTreeMap::new(),
             coverage: Coverage::Complete,
+            debts: BTreeMap::new(),
+            has_all_debts: self.database.head.balances.debt.is_zero(),
             ..self.database.clone()
         };
         let besides = self.database.grants.values();
@@ -199,7 +201,11 @@ impl Store {
         for _ in 0..MOST_LOADS {
             match decide(Some(state), request, clock) {
                 Verdict::Lacking(missing) => {
-                    prop_assert_ne!(state.coverage, Coverage::Complete);
+                    if missing == Missing::Debts {
+                        prop_assert!(!state.has_all_debts);
+                    } else {
+                        prop_assert_ne!(state.coverage, Coverage::Complete);
+                    }
                     self.supply(state, missing);
                 }
                 verdict @ (Verdict::Accepted(_) | Verdict::Rejected(_)) => return Ok(verdict),
@@ -209,6 +215,13 @@ impl Store {
     }
 
     fn supply(&self, state: &mut WalletState, missing: Missing) {
+        if missing == Missing::Debts {
+            for (entry, debt) in &self.database.debts {
+                state.debts.entry(*entry).or_insert_with(|| debt.clone());
+            }
+            state.has_all_debts = true;
+            return;
+        }
         let Coverage::Partial { drawn_to, next_due_at } = state.coverage else { return };
         match missing {
             Missing::DueBy(at) => {
@@ -235,6 +248,7 @@ impl Store {
                     state.hold_loaded(grant);
                 }
             }
+            Missing::Debts => {}
             Missing::AllOpen => {
                 for (_, grant) in self.open() {
                     state.hold_loaded(grant);

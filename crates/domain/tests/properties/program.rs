@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
-    AccountName, Actor, AssetCode, Category, Command, CostBasis, DrawdownPolicy, Fingerprint,
-    GrantNumber, IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant, OperationName,
-    PositiveAmount, Priority, Reason, Request, Scale, Spend, Timestamp, UpdateWallet, WalletName,
-    WalletSettings,
+    AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, DrawdownPolicy,
+    Fingerprint, GrantNumber, IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant,
+    OperationName, PositiveAmount, Priority, Reason, Request, Scale, Spend, Timestamp,
+    UpdateWallet, WalletName, WalletSettings,
 };
 
 /// An hour.
@@ -57,6 +57,8 @@ pub enum Action {
     Expire(i32),
     /// Choose an order.
     Policy(DrawdownPolicy),
+    /// Choose an overdraft limit, in hundredths.
+    Overdraft(u32),
 }
 
 /// Programs in which time stands still or moves forward.
@@ -81,6 +83,7 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => (1..12).prop_map(Action::Void),
         1 => (1..12).prop_map(Action::Expire),
         1 => select(&POLICIES[..]).prop_map(Action::Policy),
+        1 => select(&[0, 5_000, 20_000][..]).prop_map(Action::Overdraft),
     ]
 }
 
@@ -128,6 +131,10 @@ pub fn amount(hundredths: u32) -> PositiveAmount {
     PositiveAmount::parse(&text, Scale::MAX).expect("programs have positive amounts")
 }
 
+fn limit(hundredths: u32) -> Amount {
+    if hundredths == 0 { Amount::ZERO } else { amount(hundredths).get() }
+}
+
 /// The request of an action that is asked for at `clock`.
 pub fn request(action: &Action, clock: Timestamp) -> Request {
     let from_now = |hours: i64| clock.plus_micros(hours * HOUR);
@@ -154,6 +161,13 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         Action::Expire(number) => Command::ExpireGrant(GrantNumber(*number)),
         Action::Policy(policy) => Command::UpdateWallet(UpdateWallet {
             drawdown_policy: Some(*policy),
+            overdraft_limit: None,
+            metadata: None,
+            expected_version: None,
+        }),
+        Action::Overdraft(hundredths) => Command::UpdateWallet(UpdateWallet {
+            drawdown_policy: None,
+            overdraft_limit: Some(limit(*hundredths)),
             metadata: None,
             expected_version: None,
         }),
@@ -171,6 +185,7 @@ pub fn settings() -> WalletSettings {
         name: wallet_name(),
         scale: Scale::MAX,
         drawdown_policy: DrawdownPolicy::default(),
+        overdraft_limit: Amount::ZERO,
         metadata: Metadata::default(),
         created_at: START,
         updated_at: START,

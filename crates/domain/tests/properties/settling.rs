@@ -60,6 +60,8 @@ proptest! {
             let Verdict::Accepted(decision) = verdict else { continue };
             let places: Vec<_> = decision.entries[..decision.settled]
                 .iter()
+                // It follows its activation.
+                .filter(|entry| entry.kind != EntryKind::Repaid)
                 .map(|entry| {
                     let is_activation = entry.kind == EntryKind::Activated;
                     (entry.effective_at, is_activation, entry.allocations[0].grant)
@@ -100,7 +102,7 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         EntryKind::Granted | EntryKind::Spent | EntryKind::ExpiryReversed => {
             entry.effective_at < entry.recorded_at
         }
-        EntryKind::Activated | EntryKind::Expired | EntryKind::Voided => false,
+        EntryKind::Activated | EntryKind::Expired | EntryKind::Voided | EntryKind::Repaid => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests of the `WalletService`.
 
 use purse_domain::{
-    AccountName, AssetCode, Command, CreateWallet, DrawdownPolicy, EntryKind, Metadata,
+    AccountName, Amount, AssetCode, Command, CreateWallet, DrawdownPolicy, EntryKind, Metadata,
     OperationName, PositiveAmount, Request, Scale, Sequence, Spend, TimeRange, UpdateWallet,
     WalletName,
 };
@@ -24,6 +24,7 @@ pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Resul
         asset,
         scale,
         drawdown_policy,
+        overdraft_limit,
         idempotency_key,
         actor,
         reason,
@@ -35,11 +36,13 @@ pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Resul
     let requested_scale = fields
         .check_optional("scale", scale.map(|places| Scale::new(places).ok_or("must be 0 to 6")));
     let policy = policy(&mut fields, "drawdown_policy", drawdown_policy);
+    let overdraft_limit = self::overdraft_limit(&mut fields, "overdraft_limit", &overdraft_limit);
     let command = (|| {
         Some(Command::CreateWallet(CreateWallet {
             requested_scale: requested_scale?,
             asset_scale: None,
             drawdown_policy: policy?,
+            overdraft_limit: overdraft_limit?,
         }))
     })();
     Write { idempotency_key, actor, reason, metadata, validate_only }
@@ -64,24 +67,38 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
     let wallet = fields.wallet(caller, &account, &asset);
     let paths = update_mask.map(|mask| mask.paths).unwrap_or_default();
     if paths.is_empty() {
-        fields.note("update_mask", "must name at least one of drawdown_policy and metadata");
+        fields.note(
+            "update_mask",
+            "must name at least one of drawdown_policy, overdraft_limit and metadata",
+        );
     }
     if settings.is_none() {
         fields.note("wallet", "is missing");
     }
     let settings = settings.unwrap_or_default();
-    let mut update = UpdateWallet { drawdown_policy: None, metadata: None, expected_version: None };
+    let mut update = UpdateWallet {
+        drawdown_policy: None,
+        overdraft_limit: None,
+        metadata: None,
+        expected_version: None,
+    };
     for path in &paths {
         match path.as_str() {
             "drawdown_policy" => {
                 update.drawdown_policy =
                     policy(&mut fields, "wallet.drawdown_policy", settings.drawdown_policy);
             }
+            "overdraft_limit" => {
+                let field = "wallet.overdraft_limit";
+                update.overdraft_limit =
+                    overdraft_limit(&mut fields, field, &settings.overdraft_limit);
+            }
             "metadata" => {
                 update.metadata =
                     fields.check("wallet.metadata", Metadata::parse(settings.metadata.clone()));
             }
-            _ => fields.note("update_mask", "may name drawdown_policy and metadata only"),
+            _ => fields
+                .note("update_mask", "may name drawdown_policy, overdraft_limit and metadata only"),
         }
     }
     if !etag.is_empty() {
@@ -259,6 +276,12 @@ fn policy(fields: &mut Fields, field: &'static str, policy: i32) -> Option<Drawd
     }
 }
 
+/// Empty is none. Whether the asset has so many decimal places is for the domain: it may be new.
+fn overdraft_limit(fields: &mut Fields, field: &'static str, limit: &str) -> Option<Amount> {
+    let limit = if limit.is_empty() { "0" } else { limit };
+    fields.check(field, Amount::parse(limit, Scale::MAX))
+}
+
 fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
     match v1::EntryKind::try_from(kind) {
         Ok(v1::EntryKind::Granted) => Some(EntryKind::Granted),
@@ -267,6 +290,7 @@ fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
         Ok(v1::EntryKind::Spent) => Some(EntryKind::Spent),
         Ok(v1::EntryKind::Voided) => Some(EntryKind::Voided),
         Ok(v1::EntryKind::ExpiryReversed) => Some(EntryKind::ExpiryReversed),
+        Ok(v1::EntryKind::Repaid) => Some(EntryKind::Repaid),
         Ok(v1::EntryKind::Unspecified) | Err(_) => {
             fields.note("kinds", "is no known value");
             None

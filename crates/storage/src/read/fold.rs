@@ -6,7 +6,10 @@ use std::{
 };
 
 use deadpool_postgres::Client;
-use purse_domain::{Entry, Fold, Grant, GrantNumber, GrantTerms, Sequence, WalletState};
+use purse_domain::{
+    Entry, Fold, Grant, GrantNumber, GrantTerms, OperationName, Sequence, WalletState,
+};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
@@ -18,7 +21,13 @@ use crate::{
 const ENTRIES: &str = concat!(
     "SELECT ",
     entry_columns!(),
-    " FROM entries AS e
+    ",
+         (
+             SELECT t.operation
+             FROM transactions AS t
+             WHERE t.account_id = $1 AND t.transaction_id = e.transaction_id
+         ) AS operation
+      FROM entries AS e
       WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence > $3 AND e.sequence <= $4
       ORDER BY e.sequence
       LIMIT $5"
@@ -48,28 +57,36 @@ pub(super) async fn state_after(
     let mut after = Sequence(0);
     while after < last {
         let rows = client.query(&statement, &[&account, &wallet, &after.0, &last.0, &PAGE]).await?;
-        let entries: Vec<Entry> =
-            rows.iter().map(|row| entry(&mut Columns::of(row))).collect::<Result<_, _>>()?;
+        let entries: Vec<(Entry, Option<OperationName>)> =
+            rows.iter().map(entry_for).collect::<Result<_, _>>()?;
         add_terms(client, (account, wallet), &entries, &mut terms).await?;
-        for entry in &entries {
-            fold.book(entry, &terms).map_err(|error| StorageError::Corrupt(error.to_string()))?;
+        for (entry, operation) in &entries {
+            fold.book(entry, operation.as_ref(), &terms)
+                .map_err(|error| StorageError::Corrupt(error.to_string()))?;
         }
         after = match entries.last() {
-            Some(entry) => entry.sequence,
+            Some((entry, _)) => entry.sequence,
             None => return Err(StorageError::Corrupt(format!("no entry follows {after}"))),
         };
     }
     Ok(fold.into_state())
 }
 
+/// An entry, and what its transaction was for.
+fn entry_for(row: &Row) -> Result<(Entry, Option<OperationName>), StorageError> {
+    let mut columns = Columns::of(row);
+    let entry = entry(&mut columns)?;
+    Ok((entry, columns.take::<Option<String>>()?.map(OperationName::from_stored)))
+}
+
 /// Adds the terms of the grants that entries name and that are not there yet.
 async fn add_terms(
     client: &Client,
     (account, wallet): (Uuid, Uuid),
-    entries: &[Entry],
+    entries: &[(Entry, Option<OperationName>)],
     terms: &mut BTreeMap<GrantNumber, Arc<GrantTerms>>,
 ) -> Result<(), StorageError> {
-    let named = entries.iter().flat_map(|entry| &entry.allocations).map(|part| part.grant);
+    let named = entries.iter().flat_map(|(entry, _)| &entry.allocations).map(|part| part.grant);
     let new: BTreeSet<GrantNumber> = named.filter(|grant| !terms.contains_key(grant)).collect();
     if new.is_empty() {
         return Ok(());

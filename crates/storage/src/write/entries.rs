@@ -27,13 +27,16 @@ pub(super) struct EntryRow {
     scheduled_after: Decimal,
     grant_numbers: Vec<i32>,
     grant_amounts: Vec<Decimal>,
+    debt_entries: Option<Vec<i64>>,
+    debt_amounts: Option<Vec<Decimal>>,
 }
 
 impl Row for EntryRow {
     const STATEMENT: &'static str = "
         INSERT INTO entries (account_id, wallet_id, sequence, effective_at, recorded_at,
             transaction_id, kind, amount, balance_before, available_after, held_after,
-            debt_after, scheduled_after, grant_numbers, grant_amounts)
+            debt_after, scheduled_after, grant_numbers, grant_amounts, debt_entries,
+            debt_amounts)
         SELECT r.* FROM unnest($1::entry_row[]) AS r";
 }
 
@@ -49,7 +52,9 @@ impl EntryRow {
             effective_at,
             recorded_at,
             allocations,
+            debts,
         } = entry;
+        let some = !debts.is_empty();
         Self {
             account_id: name.account_id.uuid(),
             wallet_id: name.wallet_id.uuid(),
@@ -66,6 +71,8 @@ impl EntryRow {
             scheduled_after: after.scheduled.decimal(),
             grant_numbers: allocations.iter().map(|part| part.grant.0).collect(),
             grant_amounts: allocations.iter().map(|part| part.amount.decimal()).collect(),
+            debt_entries: some.then(|| debts.iter().map(|part| part.entry.0).collect()),
+            debt_amounts: some.then(|| debts.iter().map(|part| part.amount.decimal()).collect()),
         }
     }
 }

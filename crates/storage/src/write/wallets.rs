@@ -148,13 +148,15 @@ pub(super) struct WalletRow {
     next_due_at: Option<Instant>,
     recorded_at: Instant,
     revision: i64,
+    overdraft_limit: Decimal,
 }
 
 impl Row for WalletRow {
     const STATEMENT: &'static str = "
         INSERT INTO wallets (account_id, wallet_id, namespace_id, account, asset, scale,
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
-            scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision)
+            scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
+            overdraft_limit)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -164,6 +166,7 @@ impl WalletRow {
             name,
             scale,
             drawdown_policy,
+            overdraft_limit,
             metadata,
             created_at,
             updated_at,
@@ -198,6 +201,7 @@ impl WalletRow {
             next_due_at: next_due_at.map(Instant),
             recorded_at: Instant(*recorded_at),
             revision: *revision,
+            overdraft_limit: overdraft_limit.decimal(),
         }
     }
 }
@@ -212,12 +216,14 @@ pub(super) struct SettingsChange {
     metadata: Option<MetadataJson>,
     updated_at: Instant,
     version: i64,
+    overdraft_limit: Decimal,
 }
 
 impl Row for SettingsChange {
     const STATEMENT: &'static str = "
         UPDATE wallets AS w
         SET drawdown_policy = r.drawdown_policy,
+            overdraft_limit = r.overdraft_limit,
             metadata = r.metadata,
             updated_at = r.updated_at,
             version = r.version
@@ -234,6 +240,7 @@ impl SettingsChange {
             metadata: row::metadata_json(&settings.metadata),
             updated_at: Instant(settings.updated_at),
             version: settings.version,
+            overdraft_limit: settings.overdraft_limit.decimal(),
         }
     }
 }

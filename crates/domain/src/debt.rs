@@ -1,0 +1,79 @@
+//! Debt: the part of a spend that no grant covered, and how later grants repay it.
+//!
+//! Each debt belongs to the entry that made it. A grant that becomes effective repays the debts that it is
+//! eligible for, oldest first (design, section 3, "Settle"). What has been repaid stays repaid: when the
+//! grant expires, only what it has left does, and no debt comes back.
+
+use crate::{
+    Allocation, Amount, DrawdownKey, EntryKind, Missing, OperationName, Sequence, Timestamp,
+    draft::Draft,
+};
+
+/// What one entry left uncovered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Debt {
+    /// The entry that made it.
+    pub entry: Sequence,
+    /// What the credits were taken for: a grant repays only what it could have paid.
+    pub operation: Option<OperationName>,
+    /// What is still owed.
+    pub left: Amount,
+    /// Which grants have repaid how much, in this order.
+    pub repaid: Vec<Allocation>,
+}
+
+/// How much of which debt an entry made or settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DebtPart {
+    /// The entry that made the debt.
+    pub entry: Sequence,
+    /// How much; greater than zero.
+    pub amount: Amount,
+}
+
+impl Debt {
+    /// A debt of which nothing is booked yet.
+    pub fn made(entry: Sequence, operation: Option<OperationName>) -> Self {
+        Self { entry, operation, left: Amount::ZERO, repaid: Vec::new() }
+    }
+
+    /// Moves an entry's share of it; `repaying` is the share of a grant that it came from, if any.
+    pub fn book(&mut self, kind: EntryKind, amount: Amount, repaying: Option<Allocation>) {
+        if kind.makes_debt() {
+            self.left = self.left + amount;
+        } else {
+            self.left = self.left - amount;
+            self.repaid.extend(repaying);
+        }
+    }
+}
+
+/// Lets a grant that is effective from `at` on repay what it can.
+pub(crate) fn repay(
+    draft: &mut Draft<'_>,
+    key: &DrawdownKey,
+    at: Timestamp,
+) -> Result<(), Missing> {
+    if draft.head.balances.debt.is_zero() {
+        return Ok(());
+    }
+    let debts = draft.debts().ok_or(Missing::Debts)?;
+    let Some(grant) = draft.held(key).filter(|grant| grant.activated) else { return Ok(()) };
+    let number = grant.number;
+    let mut left = grant.parts.available;
+    let mut parts = Vec::new();
+    for debt in debts {
+        let amount = debt.left.min(left);
+        if !amount.is_zero() && grant.applies_to(debt.operation.as_ref()) {
+            left = left - amount;
+            parts.push(DebtPart { entry: debt.entry, amount });
+        }
+    }
+    if !parts.is_empty() {
+        let allocations =
+            parts.iter().map(|part| Allocation { grant: number, amount: part.amount });
+        let allocations: Vec<_> = allocations.map(|allocation| (*key, allocation)).collect();
+        draft.book_with_debt(EntryKind::Repaid, at, &allocations, parts);
+    }
+    Ok(())
+}

@@ -83,6 +83,7 @@ async fn the_parts_of_a_balance_are_told_apart() {
         account: ACCOUNT.to_owned(),
         asset: ASSET.to_owned(),
         at: Some(timestamp(at)),
+        known_at: None,
     };
     for (instant, available, scheduled) in
         [("2026-10-28T00:00:00Z", "1000", "1000"), ("2026-11-01T00:00:00Z", "1000", "0")]

@@ -39,7 +39,11 @@ fn open() -> v1::CreateWalletRequest {
 }
 
 fn balance() -> v1::GetBalanceRequest {
-    v1::GetBalanceRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned(), at: None }
+    v1::GetBalanceRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        ..Default::default()
+    }
 }
 
 #[tokio::test]

@@ -165,10 +165,21 @@ impl Server {
     }
 
     pub async fn balance_at(&self, account: &str, at: Option<&str>) -> String {
+        self.balance_known_at(account, at, None).await
+    }
+
+    /// The balance as it was known then.
+    pub async fn balance_known_at(
+        &self,
+        account: &str,
+        at: Option<&str>,
+        known_at: Option<&str>,
+    ) -> String {
         let request = v1::GetBalanceRequest {
             account: account.to_owned(),
             asset: ASSET.to_owned(),
             at: at.map(timestamp),
+            known_at: known_at.map(timestamp),
         };
         let answer = self.wallets().get_balance(request).await.unwrap().into_inner();
         answer.balance.unwrap().balance

@@ -3,18 +3,21 @@
 //! It must not decide anything itself. What it adds is what the domain leaves to others: parsing, the scale of
 //! assets, the keys that were used, and the reasons that callers are given.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, NamespaceId, NamespaceName,
-    Rejection, Request, Scale, Timestamp, TransactionId, Verdict, WalletId, WalletName,
-    WalletState, balances_at, decide, settle::settled,
+    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, NamespaceId,
+    NamespaceName, OperationName, Rejection, Request, Scale, Sequence, Timestamp, TransactionId,
+    Verdict, WalletId, WalletName, WalletState, balances_at, decide, settle::settled,
 };
 use uuid::Uuid;
 
 use crate::{
     answer::{EntryView, GrantView, HoldView, Holdings, Refusal, WalletView, Written},
-    driver::{Driver, WalletRef, Write},
+    driver::{AsOf, Driver, WalletRef, Write},
 };
 
 mod parse;
@@ -35,6 +38,35 @@ pub struct DomainDriver {
 struct Ledger {
     state: WalletState,
     entries: Vec<purse_domain::Entry>,
+    /// What commands said that their entries are for.
+    operations: BTreeMap<Sequence, OperationName>,
+}
+
+impl Ledger {
+    /// The wallet as it was with what was recorded by then.
+    fn as_known(&self, known_at: Timestamp) -> Self {
+        let known = self.entries.iter().take_while(|entry| entry.recorded_at <= known_at);
+        let entries: Vec<_> = known.cloned().collect();
+        let grants = self.state.grants.values();
+        let terms = grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect();
+        let mut fold = Fold::opened(Arc::clone(&self.state.settings));
+        for entry in &entries {
+            let operation = self.operations.get(&entry.sequence);
+            fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
+        }
+        // A deadline that was moved since counts as if it had always been there.
+        let deadline = |hold| self.state.holds.get(&hold).map_or(known_at, |hold| hold.expires_at);
+        Self { state: fold.into_state(deadline), entries, operations: self.operations.clone() }
+    }
+
+    fn holdings(&self, at: Timestamp) -> Result<Holdings, Refusal> {
+        let Self { state, entries, operations: _ } = self;
+        if at < state.head.recorded_at {
+            return Ok(view::past_holdings(entries, at));
+        }
+        let balances = balances_at(state, at);
+        balances.map(|balances| view::holdings(&balances)).map_err(|missing| lacking(&missing))
+    }
 }
 
 impl Default for DomainDriver {
@@ -98,11 +130,16 @@ impl DomainDriver {
         if let (Command::CreateWallet(_), Some(settings)) = (&request.command, &decision.settings) {
             self.assets.insert(settings.name.asset.clone(), settings.scale);
             let state = WalletState::opened(settings.clone());
-            self.wallets.insert(id, Ledger { state, entries: Vec::new() });
+            let ledger = Ledger { state, entries: Vec::new(), operations: BTreeMap::new() };
+            self.wallets.insert(id, ledger);
         }
         if let Some(ledger) = self.wallets.get_mut(&id) {
             ledger.state.apply(decision);
             ledger.entries.extend_from_slice(&decision.entries);
+            let operation = request.command.operation();
+            for entry in decision.own_entries() {
+                ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
+            }
         }
     }
 
@@ -112,15 +149,16 @@ impl DomainDriver {
         ledger.ok_or_else(|| refusal(&Rejection::WalletNotFound, &name))
     }
 
-    fn holdings(&self, wallet: &WalletRef, at: Option<Timestamp>) -> Result<Holdings, Refusal> {
-        let Ledger { state, entries } = self.ledger(wallet)?;
-        let recorded_at = state.head.recorded_at;
-        let at = at.unwrap_or_else(|| self.clock.max(recorded_at));
-        if at < recorded_at {
-            return Ok(view::past_holdings(entries, at));
+    fn holdings(&self, wallet: &WalletRef, as_of: AsOf) -> Result<Holdings, Refusal> {
+        let ledger = self.ledger(wallet)?;
+        let now = self.clock.max(ledger.state.head.recorded_at);
+        let AsOf { at, known_at } = as_of;
+        let at = at.or(known_at).unwrap_or(now);
+        match known_at {
+            None => ledger.holdings(at),
+            Some(known_at) if known_at > now => Err(Refusal::field("known_at")),
+            Some(known_at) => ledger.as_known(known_at).holdings(at),
         }
-        let balances = balances_at(state, at);
-        balances.map(|balances| view::holdings(&balances)).map_err(|missing| lacking(&missing))
     }
 
     fn settled(&self, wallet: &WalletRef) -> Result<WalletState, Refusal> {
@@ -150,9 +188,9 @@ impl Driver for DomainDriver {
     fn balance(
         &mut self,
         wallet: &WalletRef,
-        at: Option<Timestamp>,
+        as_of: AsOf,
     ) -> impl Future<Output = Result<Holdings, Refusal>> + Send {
-        std::future::ready(self.holdings(wallet, at))
+        std::future::ready(self.holdings(wallet, as_of))
     }
 
     fn entries(

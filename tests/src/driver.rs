@@ -121,6 +121,15 @@ pub enum Change {
     },
 }
 
+/// Which balance is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AsOf {
+    /// The instant; `None`: `known_at` or, without that, now.
+    pub at: Option<Timestamp>,
+    /// The instant as of whose knowledge; `None`: now.
+    pub known_at: Option<Timestamp>,
+}
+
 /// Plays Purse: the domain alone, or a server.
 pub trait Driver {
     /// Sets the clock.
@@ -129,11 +138,11 @@ pub trait Driver {
     /// Asks for a write.
     fn write(&mut self, write: &Write) -> impl Future<Output = Result<Written, Refusal>> + Send;
 
-    /// A wallet's balances at an instant; `None`: now.
+    /// A wallet's balances.
     fn balance(
         &mut self,
         wallet: &WalletRef,
-        at: Option<Timestamp>,
+        as_of: AsOf,
     ) -> impl Future<Output = Result<Holdings, Refusal>> + Send;
 
     /// A wallet's whole ledger.

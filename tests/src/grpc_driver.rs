@@ -18,7 +18,7 @@ use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
     answer::{EntryView, GrantView, HoldView, Holdings, Refusal, Written},
-    driver::{Change, Driver, WalletRef, Write},
+    driver::{AsOf, Change, Driver, WalletRef, Write},
 };
 
 mod refusal;
@@ -312,14 +312,10 @@ impl Driver for GrpcDriver {
         }
     }
 
-    async fn balance(
-        &mut self,
-        wallet: &WalletRef,
-        at: Option<Timestamp>,
-    ) -> Result<Holdings, Refusal> {
+    async fn balance(&mut self, wallet: &WalletRef, as_of: AsOf) -> Result<Holdings, Refusal> {
         let WalletRef { account, asset } = wallet.clone();
-        let at = at.map(view::timestamp);
-        let request = self.request(GetBalanceRequest { account, asset, at });
+        let [at, known_at] = [as_of.at, as_of.known_at].map(|at| at.map(view::timestamp));
+        let request = self.request(GetBalanceRequest { account, asset, at, known_at });
         let answer = self.wallets.get_balance(request).await.map_err(refusal::of)?.into_inner();
         Ok(view::holdings(answer.balance.unwrap_or_default()))
     }

@@ -13,7 +13,7 @@ use toml::Spanned;
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
     audit::audit,
-    driver::{Change, Driver, WalletRef, Write},
+    driver::{AsOf, Change, Driver, WalletRef, Write},
     instant::render,
     line,
     scenario::{Scenario, ScenarioError},
@@ -260,11 +260,21 @@ impl<'a, D: Driver> Run<'a, D> {
     }
 
     async fn balance(&mut self, step: &BalanceStep) -> Result<(), String> {
-        let BalanceStep { account, asset, at, balance, available, held, debt, scheduled, error } =
-            step;
+        let BalanceStep {
+            account,
+            asset,
+            at,
+            known_at,
+            balance,
+            available,
+            held,
+            debt,
+            scheduled,
+            error,
+        } = step;
         let wallet = self.wallet(account.as_deref(), asset.as_deref());
-        let at = at.map(|instant| instant.0);
-        let holdings = match (self.driver.balance(&wallet, at).await, error) {
+        let [at, known_at] = [at, known_at].map(|instant| instant.map(|instant| instant.0));
+        let holdings = match (self.driver.balance(&wallet, AsOf { at, known_at }).await, error) {
             (Err(refusal), Some(reason)) => return refused(&refusal, reason, &Common::default()),
             (Err(refusal), None) => return Err(format!("is refused: {}", shown(&refusal))),
             (Ok(_), Some(reason)) => return Err(format!("is answered, the file says {reason}")),
@@ -288,7 +298,7 @@ impl<'a, D: Driver> Run<'a, D> {
         let wallets = std::mem::take(&mut self.wallets);
         for wallet in &wallets {
             // Steps may be about wallets that there never was.
-            let Ok(holdings) = self.driver.balance(wallet, None).await else { continue };
+            let Ok(holdings) = self.driver.balance(wallet, AsOf::default()).await else { continue };
             let entries = self.driver.entries(wallet).await.map_err(|refusal| shown(&refusal))?;
             let grants = self.driver.grants(wallet).await.map_err(|refusal| shown(&refusal))?;
             let holds = self.driver.holds(wallet).await.map_err(|refusal| shown(&refusal))?;

@@ -276,7 +276,7 @@ pub struct HoldsStep {
     pub holds: Vec<String>,
 }
 
-/// `{ balance = "90", scheduled = "1000", at = "2026-01-03" }`: any of these figures.
+/// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BalanceStep {
@@ -284,8 +284,10 @@ pub struct BalanceStep {
     pub account: Option<String>,
     /// Another asset.
     pub asset: Option<String>,
-    /// The instant, past or future; absent: now.
+    /// The instant, past or future; absent: `known_at` or, without that, now.
     pub at: Option<Instant>,
+    /// The instant as of whose knowledge; absent: now.
+    pub known_at: Option<Instant>,
     /// Available minus debt.
     pub balance: Option<String>,
     /// In effective grants, not held.

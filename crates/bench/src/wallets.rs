@@ -160,7 +160,11 @@ async fn make(channel: Channel, account: String, grants: u64) -> Result<(), Wall
 }
 
 async fn balance(channel: Channel, account: String) -> Result<Decimal, WalletsError> {
-    let request = GetBalanceRequest { account: account.clone(), asset: ASSET.to_owned(), at: None };
+    let request = GetBalanceRequest {
+        account: account.clone(),
+        asset: ASSET.to_owned(),
+        ..GetBalanceRequest::default()
+    };
     let answer = WalletServiceClient::new(channel)
         .get_balance(request)
         .await

@@ -17,6 +17,7 @@ use crate::{
     replay::ReplayArgs,
     serve::ServeArgs,
     spend::SpendArgs,
+    timeline::TimelineArgs,
     wallet::WalletCommand,
 };
 
@@ -61,6 +62,8 @@ pub enum Operation {
     Wallet(WalletCommand),
     /// Show what a wallet holds, now or at any instant
     Balance(BalanceArgs),
+    /// Plot what a wallet holds over a range of time, past or future
+    Timeline(TimelineArgs),
     /// List a wallet's ledger
     Entries(EntriesArgs),
     /// List a wallet's grants

@@ -4,7 +4,7 @@
 //! "now" is its clock, not this machine's.
 
 mod commands;
-mod plot;
+mod points;
 mod story;
 
 use std::{
@@ -15,7 +15,7 @@ use std::{
 use clap::Args;
 use purse_client::Client;
 
-use self::{commands::Address, plot::Point, story::Story};
+use self::{commands::Address, points::Point, story::Story};
 use crate::{
     connection::ConnectionArgs,
     exit::Failure,

@@ -27,9 +27,7 @@ macro_rules! answers {
 
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse,
-    VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse,
-    ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse,
+    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, GetTimelineResponse,
 }
 
 /// The message as JSON, indented.
@@ -81,6 +79,7 @@ mod tests {
             v1::ListWalletsResponse::NAME,
             v1::UpdateWalletResponse::NAME,
             GetBalanceResponse::NAME,
+            v1::GetTimelineResponse::NAME,
             v1::GrantResponse::NAME,
             v1::ListGrantsResponse::NAME,
             v1::VoidGrantResponse::NAME,

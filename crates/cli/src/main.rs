@@ -22,10 +22,12 @@ mod local;
 mod migrate;
 mod output;
 mod pages;
+mod plot;
 mod replay;
 mod serve;
 mod spend;
 mod table;
+mod timeline;
 mod wallet;
 mod write_args;
 
@@ -72,6 +74,7 @@ async fn operate(
     match operation {
         Operation::Wallet(command) => wallet::run(command, &client, output).await,
         Operation::Balance(args) => balance::run(args, &client, output).await,
+        Operation::Timeline(args) => timeline::run(args, &client, output).await,
         Operation::Entries(args) => entries::run(args, &client, output).await,
         Operation::Grants(args) => grants::run(args, &client, output).await,
         Operation::Grant(args) => grant::run(args, &client, output).await,

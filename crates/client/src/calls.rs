@@ -4,12 +4,13 @@ use purse_proto::v1::{
     CaptureHoldRequest, CaptureHoldResponse, CreateHoldRequest, CreateHoldResponse,
     CreateWalletRequest, CreateWalletResponse, ExpireGrantRequest, ExpireGrantResponse,
     ExtendHoldRequest, ExtendHoldResponse, GetBalanceRequest, GetBalanceResponse, GetGrantRequest,
-    GetGrantResponse, GetHoldRequest, GetHoldResponse, GetWalletRequest, GetWalletResponse,
-    GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse, ListGrantsRequest,
-    ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListWalletsRequest,
-    ListWalletsResponse, ReleaseHoldRequest, ReleaseHoldResponse, SpendRequest, SpendResponse,
-    UpdateWalletRequest, UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
-    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    GetGrantResponse, GetHoldRequest, GetHoldResponse, GetTimelineRequest, GetTimelineResponse,
+    GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest,
+    ListEntriesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
+    ListHoldsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
+    ReleaseHoldResponse, SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
+    VoidGrantRequest, VoidGrantResponse, grant_service_client::GrantServiceClient,
+    wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -44,6 +45,8 @@ calls! { WalletServiceClient:
     update_wallet(UpdateWalletRequest) -> UpdateWalletResponse;
     /// Answers what a wallet holds, now or at any instant.
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
+    /// Answers what a wallet holds over a range of time, as steps.
+    get_timeline(GetTimelineRequest) -> GetTimelineResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
     /// Sets credits aside for a later capture.

@@ -11,7 +11,7 @@
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
-//! * what a ledger says again: [`fold`].
+//! * what a ledger tells: [`fold`], [`timeline`].
 
 pub mod amount;
 pub mod command;
@@ -29,6 +29,7 @@ pub mod order;
 pub mod rejection;
 pub mod settle;
 pub mod text;
+pub mod timeline;
 pub mod timestamp;
 pub mod wallet;
 pub mod window;
@@ -49,11 +50,12 @@ pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, Transac
 pub use names::WalletName;
 pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
 pub use rejection::Rejection;
-pub use settle::balances_at;
+pub use settle::{balances_at, forecast};
 pub use text::{
     AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,
     OperationName, Reason, TextError,
 };
+pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
 pub use window::{Window, WindowError};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     Allocation, Balances, Coverage, DrawdownKey, EntryKind, GrantNumber, Head, Hold, HoldNumber,
-    Missing, Timestamp, WalletState, debt::repay, draft::Draft, hold::move_out,
+    Missing, Step, Timestamp, WalletState, debt::repay, draft::Draft, hold::move_out,
 };
 
 /// What time does, in the order in which it happens at one instant.
@@ -89,6 +89,15 @@ pub fn balances_at(state: &WalletState, at: Timestamp) -> Result<Balances, Missi
     let mut draft = Draft::new(state, at);
     settle(&mut draft)?;
     Ok(draft.head.balances)
+}
+
+/// What becomes of a wallet's balances up to an instant, if nothing but time happens: a step for each thing
+/// that is due, in order of time.
+pub fn forecast(state: &WalletState, until: Timestamp) -> Result<Vec<Step>, Missing> {
+    let mut draft = Draft::new(state, until);
+    settle(&mut draft)?;
+    let due = draft.entries.iter();
+    Ok(due.map(|entry| Step { at: entry.effective_at, balances: entry.after }).collect())
 }
 
 /// The state as it is once what is due by `at` is booked: for reads, which do not write it.

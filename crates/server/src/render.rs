@@ -2,11 +2,11 @@
 
 use purse_domain::{
     Allocation, Balances, DebtPart, DrawdownPolicy, Entry, EntryKind, Grant, GrantNumber,
-    GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Timestamp, Transaction, TransactionId,
-    TransactionKind, WalletName, WalletSettings,
+    GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Step, Timestamp, Transaction,
+    TransactionId, TransactionKind, WalletName, WalletSettings,
 };
 use purse_proto::v1;
-use purse_storage::{Answer, EntryRecord, GrantRecord};
+use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord};
 
 /// An instant.
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
@@ -47,6 +47,32 @@ pub fn balance(name: &WalletName, at: Timestamp, balances: &Balances) -> v1::Bal
         account: name.account.to_string(),
         asset: name.asset.to_string(),
         at: Some(instant(at)),
+        balance: balances.balance().to_string(),
+        available: available.to_string(),
+        held: held.to_string(),
+        debt: debt.to_string(),
+        scheduled: scheduled.to_string(),
+    }
+}
+
+/// The balances of a wallet over a range of time.
+pub fn timeline(name: &WalletName, record: &TimelineRecord) -> v1::GetTimelineResponse {
+    let TimelineRecord { range, steps, thinned } = record;
+    v1::GetTimelineResponse {
+        account: name.account.to_string(),
+        asset: name.asset.to_string(),
+        start: Some(instant(range.start())),
+        end: Some(instant(range.end())),
+        points: steps.iter().map(timeline_point).collect(),
+        thinned: *thinned,
+    }
+}
+
+fn timeline_point(step: &Step) -> v1::TimelinePoint {
+    let Step { at, balances } = step;
+    let Balances { available, held, debt, scheduled } = balances;
+    v1::TimelinePoint {
+        at: Some(instant(*at)),
         balance: balances.balance().to_string(),
         available: available.to_string(),
         held: held.to_string(),

@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use purse_domain::{GrantNumber, HoldNumber, Rejection, WalletName};
 use purse_proto::v1::ErrorReason;
-use purse_storage::StorageError;
+use purse_storage::{StorageError, Unanswerable};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
@@ -195,6 +195,19 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::IdempotencyKeyReused,
             &[("idempotency_key", key.to_string()), ("transaction_id", transaction.to_string())],
         ),
+    }
+}
+
+/// A read that has no answer.
+pub fn unanswerable(why: Unanswerable, wallet: &WalletName) -> Status {
+    match why {
+        Unanswerable::WalletNotFound => wallet_not_found(wallet),
+        Unanswerable::KnownAtAhead { now } => {
+            invalid_field("known_at", format!("must not be after now, {now}"))
+        }
+        Unanswerable::RangeInverted { start, end } => {
+            invalid_field("end", format!("must not be before start: {end} is before {start}"))
+        }
     }
 }
 

@@ -33,6 +33,6 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery,
-    HoldRecord, WalletQuery,
+    BalanceAt, BalanceQuery, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord, HoldPage,
+    HoldQuery, HoldRecord, TimelineQuery, TimelineRecord, Unanswerable, WalletQuery,
 };

@@ -3,18 +3,21 @@
 
 mod balance;
 mod entries;
+mod fold;
 mod grants;
 mod holds;
+mod timeline;
 mod wallets;
 
-pub use balance::BalanceAt;
+pub use balance::{BalanceAt, BalanceQuery};
 pub use entries::{EntryQuery, EntryRecord};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};
+pub use timeline::{TimelineQuery, TimelineRecord};
 pub use wallets::WalletQuery;
 
 use deadpool_postgres::Client;
-use purse_domain::{WalletName, WalletState, settle::settled};
+use purse_domain::{Timestamp, WalletName, WalletState, settle::settled};
 
 use crate::{
     Storage, StorageError,
@@ -30,6 +33,25 @@ const WALLET: &str = concat!(
     " FROM wallets AS w
       WHERE w.account_id = $1 AND w.wallet_id = $2"
 );
+
+/// Why a read about instants has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswerable {
+    /// There is no such wallet.
+    WalletNotFound,
+    /// Nobody knows yet what will be known then.
+    KnownAtAhead {
+        /// The present instant.
+        now: Timestamp,
+    },
+    /// The range ends before it starts.
+    RangeInverted {
+        /// Its start, as asked for or by default.
+        start: Timestamp,
+        /// Its end, as asked for or by default.
+        end: Timestamp,
+    },
+}
 
 /// A wallet's row, with no grant held.
 async fn wallet(client: &Client, name: &WalletName) -> Result<Option<WalletState>, StorageError> {

@@ -61,6 +61,7 @@ pub fn text(address: &Address, account: &str, fresh_key: &str) -> String {
         format!("{purse} spend {account} credits 5 --operation completion"),
         format!("{purse} grants {account} credits"),
         format!("{purse} entries {account} credits --newest --limit 5"),
+        format!("{purse} timeline {account} credits"),
     ];
     let indented = commands
         .map(|command| if command.ends_with('\n') { command } else { format!("  {command}") });

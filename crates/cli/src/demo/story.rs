@@ -12,7 +12,7 @@ use purse_client::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::plot::{self, Point};
+use super::points::{self, Point};
 use crate::{
     entries,
     exit::Failure,
@@ -260,7 +260,7 @@ impl<'a> Story<'a> {
             let balance = self.balance(Some(point.at)).await?;
             levels.push(point.level(&balance.balance)?);
         }
-        self.output.line(&plot::draw(&levels))
+        self.output.line(&points::draw(&levels))
     }
 
     /// Shows the whole ledger.
@@ -351,8 +351,12 @@ impl<'a> Story<'a> {
     }
 
     async fn balance(&self, at: Option<Timestamp>) -> Result<Balance, Failure> {
-        let request =
-            GetBalanceRequest { account: self.account.clone(), asset: ASSET.to_owned(), at };
+        let request = GetBalanceRequest {
+            account: self.account.clone(),
+            asset: ASSET.to_owned(),
+            at,
+            ..GetBalanceRequest::default()
+        };
         Ok(self.client.get_balance(request).await?.balance.unwrap_or_default())
     }
 

@@ -102,7 +102,12 @@ impl Audit {
             ..ListGrantsRequest::default()
         };
         let grants = patience.call(|| pages::list_grants(client, request.clone(), 0)).await?.grants;
-        let request = GetBalanceRequest { account: account.clone(), asset, at: last_recorded_at };
+        let request = GetBalanceRequest {
+            account: account.clone(),
+            asset,
+            at: last_recorded_at,
+            ..GetBalanceRequest::default()
+        };
         let balance = patience.call(|| client.get_balance(request.clone())).await?.balance;
         Ok(check.finish(&grants, balance.as_ref()))
     }

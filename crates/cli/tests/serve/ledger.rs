@@ -59,7 +59,11 @@ impl Spend {
 }
 
 pub fn balance_request() -> GetBalanceRequest {
-    GetBalanceRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned(), at: None }
+    GetBalanceRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        ..GetBalanceRequest::default()
+    }
 }
 
 pub async fn balance(client: &Client) -> String {

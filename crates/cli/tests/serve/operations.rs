@@ -54,3 +54,39 @@ async fn a_refusal_is_exit_code_1_with_its_reason_and_an_answer_is_json_on_deman
     let nonsense = call(server.endpoint(), &["spend", ACCOUNT]);
     assert_eq!(nonsense.code, Some(2), "{nonsense:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_is_a_plot_for_people_and_json_for_programs() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    let spent = call(server.endpoint(), &["spend", ACCOUNT, ASSET, "12.50"]);
+    assert_eq!(spent.code, Some(0), "{spent:#?}");
+
+    let timeline = ["timeline", ACCOUNT, ASSET, "--to", "2999-01-01"];
+    let plotted = call(server.endpoint(), &timeline);
+    assert_eq!(plotted.code, Some(0), "{plotted:#?}");
+    let bars: Vec<&str> = plotted.stdout.lines().filter(|line| line.contains('█')).collect();
+    assert!(
+        bars.len() == 2 && bars[0].contains(" 100 ") && bars[1].contains(" 87.5 "),
+        "{bars:#?}"
+    );
+    assert_eq!(plotted.stderr, "");
+    let thinned =
+        call(server.endpoint(), &[&timeline[..], &["--points", "1", "-o", "json"]].concat());
+    let answer: Value = serde_json::from_str(&thinned.stdout).unwrap();
+    assert_eq!(answer["points"].as_array().map(Vec::len), Some(1), "{answer:#}");
+    assert_eq!(
+        (&answer["thinned"], &answer["end"]),
+        (&true.into(), &"2999-01-01T00:00:00Z".into())
+    );
+    assert!(thinned.stderr.contains("--points"), "{thinned:#?}");
+    let inverted = call(server.endpoint(), &["timeline", ACCOUNT, ASSET, "--to", "1999-01-01"]);
+    assert_eq!(inverted.code, Some(1), "{inverted:#?}");
+    assert!(inverted.stderr.contains("INVALID_FIELD"), "{inverted:#?}");
+
+    let known = ["balance", ACCOUNT, ASSET, "--known-at", "2020-01-01", "-o", "json"];
+    let answer: Value = serde_json::from_str(&call(server.endpoint(), &known).stdout).unwrap();
+    assert_eq!(answer["balance"]["balance"], "0", "{answer:#}");
+    assert_eq!(answer["balance"]["at"], "2020-01-01T00:00:00Z", "{answer:#}");
+}

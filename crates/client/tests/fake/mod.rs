@@ -149,6 +149,7 @@ scripted! {
     list_wallets(ListWalletsRequest) -> ListWalletsResponse,
     update_wallet(UpdateWalletRequest) -> UpdateWalletResponse,
     get_balance(GetBalanceRequest) -> GetBalanceResponse,
+    get_timeline(GetTimelineRequest) -> GetTimelineResponse,
     create_hold(CreateHoldRequest) -> CreateHoldResponse,
     capture_hold(CaptureHoldRequest) -> CaptureHoldResponse,
     release_hold(ReleaseHoldRequest) -> ReleaseHoldResponse,

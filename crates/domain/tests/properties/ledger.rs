@@ -6,8 +6,8 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, OperationName,
-    Sequence, SignedAmount, Timestamp, Verdict, WalletState, decide,
+    Amount, Balances, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, HoldNumber,
+    OperationName, Sequence, SignedAmount, Timestamp, Verdict, WalletState, balances_at, decide,
     draft::Draft,
     settle::{settle, settled},
 };
@@ -23,6 +23,8 @@ pub struct Ledger {
     pub entries: Vec<Entry>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
+    /// When which hold got which deadline.
+    deadlines: Vec<(Timestamp, HoldNumber, Timestamp)>,
 }
 
 impl Ledger {
@@ -32,6 +34,7 @@ impl Ledger {
             state: WalletState::opened(settings()),
             entries: Vec::new(),
             operations: BTreeMap::new(),
+            deadlines: Vec::new(),
         }
     }
 
@@ -49,6 +52,8 @@ impl Ledger {
         for entry in decision.own_entries() {
             self.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
         }
+        let holds = decision.holds.values();
+        self.deadlines.extend(holds.map(|hold| (decision.now, hold.number, hold.expires_at)));
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
     }
@@ -99,6 +104,28 @@ impl Ledger {
             .chain([START])
             .flat_map(|at| [-1, 0, 1].map(|micros| at.plus_micros(micros)))
             .collect()
+    }
+
+    /// The wallet with nothing but what was recorded by then.
+    pub fn as_known(&self, known_at: Timestamp) -> Self {
+        let known = self.entries.iter().filter(|entry| entry.recorded_at <= known_at);
+        let entries: Vec<Entry> = known.cloned().collect();
+        let deadline = |hold| {
+            let mut newest = self.deadlines.iter().rev();
+            let known = newest.find(|(at, of, _)| *at <= known_at && *of == hold);
+            known.map_or(START, |(_, _, expires_at)| *expires_at)
+        };
+        let state = self.folded(&entries).into_state(deadline);
+        Self { state, entries, ..self.clone() }
+    }
+
+    /// The balances at any instant: before the last transaction from the entries, from it on by settling.
+    pub fn totals(&self, at: Timestamp) -> Totals {
+        if at < self.state.head.recorded_at {
+            self.past(at)
+        } else {
+            Totals::of(&balances_at(&self.state, at).expect("all grants are held"))
+        }
     }
 
     /// What the entries say today about an instant that is not after the last one: the sum of what those that

@@ -10,6 +10,7 @@
 
 mod folding;
 mod invariants;
+mod knowing;
 mod ledger;
 mod model;
 mod order;
@@ -17,6 +18,7 @@ mod partial_coverage;
 mod program;
 mod settling;
 mod slow_model;
+mod timelines;
 
 /// Cases of each property: together they take a few seconds in a debug build.
 fn cases(cases: u32) -> proptest::test_runner::Config {

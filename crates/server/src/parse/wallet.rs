@@ -2,15 +2,20 @@
 
 use purse_domain::{
     AccountName, Amount, AssetCode, Command, CreateWallet, DrawdownPolicy, EntryKind, Metadata,
-    OperationName, PositiveAmount, Request, Scale, Sequence, Spend, Timestamp, UpdateWallet,
+    OperationName, PositiveAmount, Request, Scale, Sequence, Spend, TimeRange, UpdateWallet,
     WalletName,
 };
 use purse_proto::v1;
-use purse_storage::{EntryQuery, WalletQuery};
+use purse_storage::{BalanceQuery, EntryQuery, TimelineQuery, WalletQuery};
 use tonic::Status;
 
 use super::{Fields, Write, existing};
 use crate::{auth::Caller, page};
+
+/// The points of a timeline if none are asked for: about as many as a screen has columns.
+const DEFAULT_POINTS: usize = 1_000;
+/// A larger number means this: an answer stays well below the message limit.
+const MOST_POINTS: usize = 10_000;
 
 /// A request to open a wallet.
 pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Result<Request, Status> {
@@ -154,16 +159,44 @@ pub fn get_wallet(caller: &Caller, message: v1::GetWalletRequest) -> Result<Wall
     fields.finish(wallet)
 }
 
-/// The wallet and the instant of a balance.
+/// Which balance to tell.
 pub fn get_balance(
     caller: &Caller,
     message: v1::GetBalanceRequest,
-) -> Result<(WalletName, Option<Timestamp>), Status> {
-    let v1::GetBalanceRequest { account, asset, at } = message;
+) -> Result<BalanceQuery, Status> {
+    let v1::GetBalanceRequest { account, asset, at, known_at } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let at = fields.instant("at", at);
-    fields.finish(wallet.zip(at))
+    let known_at = fields.instant("known_at", known_at);
+    let query = (|| Some(BalanceQuery { wallet: wallet?, at: at?, known_at: known_at? }))();
+    fields.finish(query)
+}
+
+/// Which balances to tell.
+pub fn get_timeline(
+    caller: &Caller,
+    message: v1::GetTimelineRequest,
+) -> Result<TimelineQuery, Status> {
+    let v1::GetTimelineRequest { account, asset, start, end, max_points } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let start = fields.instant("start", start);
+    let end = fields.instant("end", end);
+    if let (Some(Some(start)), Some(Some(end))) = (start, end) {
+        fields.check("end", TimeRange::new(start, end));
+    }
+    let most = match usize::try_from(max_points) {
+        Ok(0) => Some(DEFAULT_POINTS),
+        Ok(most) => Some(most.min(MOST_POINTS)),
+        Err(_) => {
+            fields.note("max_points", "must not be negative");
+            None
+        }
+    };
+    let query =
+        (|| Some(TimelineQuery { wallet: wallet?, start: start?, end: end?, most: most? }))();
+    fields.finish(query)
 }
 
 /// Which wallets to list, and the query for the next page's token.

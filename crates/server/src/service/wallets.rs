@@ -82,11 +82,22 @@ impl WalletService for Wallets {
         request: Request<v1::GetBalanceRequest>,
     ) -> Result<Response<v1::GetBalanceResponse>, Status> {
         let caller = caller(&request, Role::Reader)?;
-        let (name, at) = parse::get_balance(&caller, request.into_inner())?;
-        let found = self.0.storage.balance(&name, at).await.map_err(|e| status::storage(&e))?;
-        let found = found.ok_or_else(|| status::wallet_not_found(&name))?;
-        let balance = render::balance(&name, found.at, &found.balances);
+        let query = parse::get_balance(&caller, request.into_inner())?;
+        let found = self.0.storage.balance(&query).await.map_err(|e| status::storage(&e))?;
+        let found = found.map_err(|why| status::unanswerable(why, &query.wallet))?;
+        let balance = render::balance(&query.wallet, found.at, &found.balances);
         Ok(Response::new(v1::GetBalanceResponse { balance: Some(balance) }))
+    }
+
+    async fn get_timeline(
+        &self,
+        request: Request<v1::GetTimelineRequest>,
+    ) -> Result<Response<v1::GetTimelineResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let query = parse::get_timeline(&caller, request.into_inner())?;
+        let found = self.0.storage.timeline(&query).await.map_err(|e| status::storage(&e))?;
+        let found = found.map_err(|why| status::unanswerable(why, &query.wallet))?;
+        Ok(Response::new(render::timeline(&query.wallet, &found)))
     }
 
     async fn spend(

@@ -1,0 +1,105 @@
+//! A wallet with a life of its own: whole hours, so that windows, writes and late usage often meet at one instant.
+
+use purse_domain::Timestamp;
+use purse_tests::{Change, DomainDriver, Driver as _, GrpcDriver, WalletRef, Write};
+
+/// An hour.
+pub const HOUR: i64 = 3_600_000_000;
+/// Writes after the wallet is opened.
+pub const WRITES: usize = 40;
+
+/// A sequence of numbers that is the same in every run.
+pub struct Dice(u64);
+
+impl Dice {
+    /// The sequence of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn roll(&mut self, sides: u64) -> u64 {
+        // Knuth's MMIX; the high digits are the random ones.
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    /// A number of hours.
+    pub fn hours(&mut self, from: i64, to: i64) -> i64 {
+        from + i64::try_from(self.roll(u64::try_from(to - from + 1).unwrap())).unwrap()
+    }
+
+    /// For one wallet in two.
+    fn overdraft_limit(&mut self) -> String {
+        ["", "150"][usize::from(self.roll(2) == 0)].to_owned()
+    }
+
+    /// Mostly none.
+    fn operation(&mut self) -> String {
+        ["", "chat"][usize::from(self.roll(4) == 0)].to_owned()
+    }
+
+    fn change(&mut self, now: Timestamp) -> Change {
+        let amount = (1 + self.roll(90)).to_string();
+        let mut from_now = |from, to| Some(now.plus_micros(self.hours(from, to) * HOUR));
+        let (starts_at, ends_at, occurred_at) =
+            (from_now(-20, 20), from_now(21, 60), from_now(-40, 0));
+        match self.roll(20) {
+            0..8 => Change::Grant {
+                amount,
+                effective_at: starts_at.filter(|_| self.roll(2) == 0),
+                expires_at: ends_at.filter(|_| self.roll(4) != 0),
+                priority: None,
+                category: String::new(),
+                cost_basis: String::new(),
+                applies_to: [self.operation()]
+                    .into_iter()
+                    .filter(|name| !name.is_empty())
+                    .collect(),
+            },
+            8..17 => Change::Spend {
+                amount,
+                operation: self.operation(),
+                occurred_at: occurred_at.filter(|_| self.roll(3) == 0),
+            },
+            17 => Change::Void { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
+            18 => Change::Expire { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
+            // Settles, and appends nothing of its own.
+            _ => Change::Update {
+                policy: "EXPIRY_FIRST".to_owned(),
+                overdraft_limit: String::new(),
+                etag: String::new(),
+            },
+        }
+    }
+}
+
+/// Does the same to both, and answers the instants at which something was asked for.
+pub async fn play(
+    dice: &mut Dice,
+    wallet: &WalletRef,
+    remote: &mut GrpcDriver,
+    domain: &mut DomainDriver,
+) -> Vec<Timestamp> {
+    let mut now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+    let mut instants = Vec::new();
+    for index in 0..=WRITES {
+        now = now.plus_micros(dice.hours(0, 9) * HOUR);
+        remote.set_time(now).await.unwrap();
+        domain.set_time(now).await.unwrap();
+        let change = match index {
+            0 => Change::Create {
+                scale: None,
+                policy: String::new(),
+                overdraft_limit: dice.overdraft_limit(),
+            },
+            _ => dice.change(now),
+        };
+        let key = format!("write {index}");
+        let write = Write { wallet: wallet.clone(), key, validate_only: false, change };
+        let (answer, expected) = (remote.write(&write).await, domain.write(&write).await);
+        assert_eq!(answer.is_ok(), expected.is_ok(), "{write:?}: {answer:?}");
+        instants.push(now);
+    }
+    instants
+}

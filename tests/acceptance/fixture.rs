@@ -140,9 +140,15 @@ impl Server {
 
     /// Opens a wallet of `credits`.
     pub async fn open(&self, account: &str) -> v1::Wallet {
+        self.open_with_overdraft(account, "").await
+    }
+
+    /// Opens a wallet of `credits` that may be overdrawn.
+    pub async fn open_with_overdraft(&self, account: &str, limit: &str) -> v1::Wallet {
         let request = v1::CreateWalletRequest {
             account: account.to_owned(),
             asset: ASSET.to_owned(),
+            overdraft_limit: limit.to_owned(),
             idempotency_key: format!("open {}", unique()),
             ..Default::default()
         };

@@ -22,4 +22,5 @@ mod random_wallet;
 mod scenarios;
 mod serving;
 mod timelines;
+mod verify;
 mod wallets;

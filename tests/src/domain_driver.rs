@@ -9,9 +9,10 @@ use std::{
 };
 
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, NamespaceId,
-    NamespaceName, OperationName, Rejection, Request, Scale, Sequence, Timestamp, TransactionId,
-    Verdict, WalletId, WalletName, WalletState, balances_at, decide, settle::settled,
+    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, FoldError,
+    NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale, Sequence, Timestamp,
+    TransactionId, Verdict, WalletId, WalletName, WalletState, balances_at, decide,
+    settle::settled, verify,
 };
 use uuid::Uuid;
 
@@ -47,16 +48,25 @@ impl Ledger {
     fn as_known(&self, known_at: Timestamp) -> Self {
         let known = self.entries.iter().take_while(|entry| entry.recorded_at <= known_at);
         let entries: Vec<_> = known.cloned().collect();
-        let grants = self.state.grants.values();
-        let terms = grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect();
-        let mut fold = Fold::opened(Arc::clone(&self.state.settings));
-        for entry in &entries {
-            let operation = self.operations.get(&entry.sequence);
-            fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
-        }
+        let fold = self.fold(&entries).expect("entries that were decided are a ledger");
         // A deadline that was moved since counts as if it had always been there.
         let deadline = |hold| self.state.holds.get(&hold).map_or(known_at, |hold| hold.expires_at);
         Self { state: fold.into_state(deadline), entries, operations: self.operations.clone() }
+    }
+
+    fn fold(&self, entries: &[purse_domain::Entry]) -> Result<Fold, FoldError> {
+        let grants = self.state.grants.values();
+        let terms = grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect();
+        let mut fold = Fold::opened(Arc::clone(&self.state.settings));
+        for entry in entries {
+            fold.book(entry, self.operations.get(&entry.sequence), &terms)?;
+        }
+        Ok(fold)
+    }
+
+    fn verify(&self) -> Result<(), String> {
+        let fold = self.fold(&self.entries).map_err(|error| error.to_string())?;
+        verify(fold, &self.state).map_err(|discrepancy| discrepancy.to_string())
     }
 
     fn holdings(&self, at: Timestamp) -> Result<Holdings, Refusal> {
@@ -206,6 +216,11 @@ impl Driver for DomainDriver {
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<GrantView>, Refusal>> + Send {
         std::future::ready(self.grant_views(wallet))
+    }
+
+    fn verify(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<(), String>> + Send {
+        let found = self.ledger(wallet).map(Ledger::verify);
+        std::future::ready(found.unwrap_or_else(|refusal| Err(format!("{refusal:?}"))))
     }
 
     fn holds(

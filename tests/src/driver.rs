@@ -157,6 +157,9 @@ pub trait Driver {
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<GrantView>, Refusal>> + Send;
 
+    /// Recomputes a wallet from its entries; an error says what is wrong.
+    fn verify(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<(), String>> + Send;
+
     /// All of a wallet's holds, as they are now.
     fn holds(
         &mut self,

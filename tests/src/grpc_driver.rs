@@ -9,9 +9,9 @@ use purse_proto::{
     v1::{
         CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
         ExtendHoldRequest, GetBalanceRequest, GrantRequest, ListEntriesRequest, ListGrantsRequest,
-        ListHoldsRequest, ReleaseHoldRequest, SpendRequest, UpdateWalletRequest, VoidGrantRequest,
-        Wallet, grant_service_client::GrantServiceClient,
-        wallet_service_client::WalletServiceClient,
+        ListHoldsRequest, ReleaseHoldRequest, SpendRequest, UpdateWalletRequest,
+        VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
+        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -349,6 +349,16 @@ impl Driver for GrpcDriver {
                 return Ok(grants);
             }
             message.page_token = page.next_page_token;
+        }
+    }
+
+    async fn verify(&mut self, wallet: &WalletRef) -> Result<(), String> {
+        let WalletRef { account, asset } = wallet.clone();
+        let request = self.request(VerifyWalletRequest { account, asset });
+        let answer = self.wallets.verify_wallet(request).await.map_err(|status| status.to_string());
+        match answer?.into_inner() {
+            VerifyWalletResponse { sound: true, .. } => Ok(()),
+            VerifyWalletResponse { problem, .. } => Err(problem),
         }
     }
 

@@ -303,6 +303,7 @@ impl<'a, D: Driver> Run<'a, D> {
             let grants = self.driver.grants(wallet).await.map_err(|refusal| shown(&refusal))?;
             let holds = self.driver.holds(wallet).await.map_err(|refusal| shown(&refusal))?;
             audit(&entries, &grants, &holds, &holdings)?;
+            self.driver.verify(wallet).await?;
         }
         Ok(())
     }

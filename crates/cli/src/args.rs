@@ -18,6 +18,7 @@ use crate::{
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
+    verify::VerifyArgs,
     wallet::WalletCommand,
 };
 
@@ -86,6 +87,8 @@ pub enum Operation {
     Extend(ExtendArgs),
     /// List a wallet's holds
     Holds(HoldsArgs),
+    /// Recompute wallets from their entries and say whether all is as it should be
+    Verify(VerifyArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

@@ -28,6 +28,7 @@ mod serve;
 mod spend;
 mod table;
 mod timeline;
+mod verify;
 mod wallet;
 mod write_args;
 
@@ -86,6 +87,7 @@ async fn operate(
         Operation::Release(args) => hold::release(args, &client, output).await,
         Operation::Extend(args) => hold::extend(args, &client, output).await,
         Operation::Holds(args) => hold::list(args, &client, output).await,
+        Operation::Verify(args) => verify::run(args, &client, output).await,
     }
 }
 

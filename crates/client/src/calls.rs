@@ -9,8 +9,8 @@ use purse_proto::v1::{
     ListEntriesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
     ListHoldsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
     ReleaseHoldResponse, SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
-    VoidGrantRequest, VoidGrantResponse, grant_service_client::GrantServiceClient,
-    wallet_service_client::WalletServiceClient,
+    VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -61,6 +61,8 @@ calls! { WalletServiceClient:
     get_hold(GetHoldRequest) -> GetHoldResponse;
     /// Answers a page of a wallet's holds, as they are now.
     list_holds(ListHoldsRequest) -> ListHoldsResponse;
+    /// Recomputes a wallet from its entries and says whether all is as it should be.
+    verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
 }

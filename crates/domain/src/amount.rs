@@ -103,6 +103,11 @@ impl Amount {
         self.0.normalize().scale() <= u32::from(scale.0)
     }
 
+    /// Whether more was taken than there was: no amount of a sound ledger.
+    pub fn is_overdrawn(self) -> bool {
+        self.0.is_sign_negative() && !self.0.is_zero()
+    }
+
     /// Whether this is at or above 10^15, which no wallet may hold.
     pub fn is_over_cap(self) -> bool {
         self.0 >= Decimal::from(10_u64.pow(15))
@@ -137,9 +142,9 @@ impl Add for Amount {
 impl Sub for Amount {
     type Output = Self;
 
-    /// Callers take no more than there is (invariant 1); a CHECK in the database says it again.
+    /// Callers take no more than there is (invariant 1); a CHECK in the database says it again, and the fold
+    /// of a ledger looks.
     fn sub(self, other: Self) -> Self {
-        debug_assert!(other <= self, "{other} taken from {self}");
         Self(self.0 - other.0)
     }
 }

@@ -196,6 +196,7 @@ impl<'a> Draft<'a> {
             };
             let when = (effective_at, hold.is_some());
             kind.book(allocation.amount, when, &mut grant, &mut self.head.balances);
+            debug_assert!(!grant.parts.is_overdrawn(), "{kind:?} of {allocation:?}: {grant:?}");
             self.changed.insert(*key, grant);
         }
         for (index, part) in debts.iter().enumerate() {

@@ -119,6 +119,20 @@ pub struct Entry {
     pub hold: Option<HoldNumber>,
 }
 
+impl Entry {
+    /// Whether its allocations and the debt that it makes sum to its amount, or what repays debt to that debt
+    /// (invariant 3).
+    pub fn sums_up(&self) -> bool {
+        let allocated: Amount = self.allocations.iter().map(|part| part.amount).sum();
+        let in_debt: Amount = self.debts.iter().map(|part| part.amount).sum();
+        if self.kind.makes_debt() {
+            allocated + in_debt == self.amount
+        } else {
+            allocated == self.amount && in_debt == self.amount
+        }
+    }
+}
+
 /// The command of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransactionKind {

@@ -55,6 +55,41 @@ pub enum FoldError {
         /// What the entries up to it make.
         folded: Box<Balances>,
     },
+    /// An entry's allocations and debt do not sum to its amount (invariant 3).
+    #[error("entry {sequence} has allocations and debt that do not sum to its amount")]
+    OtherSum {
+        /// The entry.
+        sequence: Sequence,
+    },
+    /// An entry takes more from a grant than it has (invariant 1).
+    #[error("entry {sequence} takes more from grant {grant} than there is")]
+    TakesTooMuch {
+        /// The entry.
+        sequence: Sequence,
+        /// The grant.
+        grant: GrantNumber,
+    },
+    /// An entry is dated after it was recorded, or was recorded before the one before it.
+    #[error("entry {sequence} is out of time")]
+    OutOfTime {
+        /// The entry.
+        sequence: Sequence,
+    },
+}
+
+impl FoldError {
+    /// The first entry that is wrong.
+    pub fn entry(&self) -> Sequence {
+        match self {
+            Self::OutOfSequence { sequence, .. }
+            | Self::UnknownGrant { sequence, .. }
+            | Self::OtherBalanceBefore { sequence }
+            | Self::OtherBalances { sequence, .. }
+            | Self::OtherSum { sequence }
+            | Self::TakesTooMuch { sequence, .. }
+            | Self::OutOfTime { sequence } => *sequence,
+        }
+    }
 }
 
 impl Fold {
@@ -86,6 +121,12 @@ impl Fold {
         if entry.balance_before != head.balances.balance() {
             return Err(FoldError::OtherBalanceBefore { sequence });
         }
+        if entry.effective_at > entry.recorded_at || entry.recorded_at < head.recorded_at {
+            return Err(FoldError::OutOfTime { sequence });
+        }
+        if !entry.sums_up() {
+            return Err(FoldError::OtherSum { sequence });
+        }
         for Allocation { grant: number, amount } in &entry.allocations {
             if !grants.contains_key(number) {
                 let unknown = FoldError::UnknownGrant { sequence, grant: *number };
@@ -96,6 +137,9 @@ impl Fold {
             if let Some(grant) = grants.get_mut(number) {
                 let when = (entry.effective_at, entry.hold.is_some());
                 entry.kind.book(*amount, when, grant, &mut head.balances);
+                if grant.parts.is_overdrawn() {
+                    return Err(FoldError::TakesTooMuch { sequence, grant: *number });
+                }
             }
         }
         for (index, part) in entry.debts.iter().enumerate() {

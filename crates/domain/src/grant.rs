@@ -60,6 +60,14 @@ impl GrantParts {
         }
     }
 
+    /// Whether more was taken from a part than there was.
+    pub fn is_overdrawn(&self) -> bool {
+        let Self { available, held, consumed, expired, voided, revoked, transferred_out } = *self;
+        [available, held, consumed, expired, voided, revoked, transferred_out]
+            .into_iter()
+            .any(Amount::is_overdrawn)
+    }
+
     /// What the parts sum to: the grant's amount.
     pub fn total(&self) -> Amount {
         let Self { available, held, consumed, expired, voided, revoked, transferred_out } = *self;

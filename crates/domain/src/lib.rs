@@ -11,7 +11,7 @@
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
-//! * what a ledger tells: [`fold`], [`timeline`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
 
 pub mod amount;
 pub mod command;
@@ -31,6 +31,7 @@ pub mod settle;
 pub mod text;
 pub mod timeline;
 pub mod timestamp;
+pub mod verify;
 pub mod wallet;
 pub mod window;
 
@@ -57,5 +58,6 @@ pub use text::{
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
+pub use verify::{Discrepancy, verify};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
 pub use window::{Window, WindowError};

@@ -11,7 +11,7 @@ pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_entries, list_wallets, spend,
-    update_wallet,
+    update_wallet, verify_wallet,
 };
 
 use std::{collections::BTreeMap, fmt::Display};

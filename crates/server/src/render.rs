@@ -1,12 +1,12 @@
 //! Domain to proto: answers.
 
 use purse_domain::{
-    Allocation, Balances, DebtPart, DrawdownPolicy, Entry, EntryKind, Grant, GrantNumber,
-    GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Step, Timestamp, Transaction,
-    TransactionId, TransactionKind, WalletName, WalletSettings,
+    Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind, Grant,
+    GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Step, Timestamp,
+    Transaction, TransactionId, TransactionKind, WalletName, WalletSettings,
 };
 use purse_proto::v1;
-use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord};
+use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
 
 /// An instant.
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
@@ -233,6 +233,23 @@ fn hold_status(status: HoldStatus) -> v1::HoldStatus {
         HoldStatus::Captured => v1::HoldStatus::Captured,
         HoldStatus::Released => v1::HoldStatus::Released,
         HoldStatus::Expired => v1::HoldStatus::Expired,
+    }
+}
+
+/// What a verification found.
+pub fn verification(found: &Verification) -> v1::VerifyWalletResponse {
+    let Verification { recorded_at, entries, grants, holds, discrepancy } = found;
+    v1::VerifyWalletResponse {
+        sound: discrepancy.is_none(),
+        problem: discrepancy.as_ref().map(ToString::to_string).unwrap_or_default(),
+        entry_sequence: discrepancy
+            .as_ref()
+            .and_then(Discrepancy::entry)
+            .map_or(0, |entry| entry.0),
+        entries: entries.0,
+        grants: grants.0,
+        holds: holds.0,
+        recorded_at: Some(instant(*recorded_at)),
     }
 }
 

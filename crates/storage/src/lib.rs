@@ -34,5 +34,5 @@ pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
     BalanceAt, BalanceQuery, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord, HoldPage,
-    HoldQuery, HoldRecord, TimelineQuery, TimelineRecord, Unanswerable, WalletQuery,
+    HoldQuery, HoldRecord, TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
 };

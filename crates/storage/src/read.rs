@@ -7,6 +7,7 @@ mod fold;
 mod grants;
 mod holds;
 mod timeline;
+mod verify;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
@@ -14,6 +15,7 @@ pub use entries::{EntryQuery, EntryRecord};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};
 pub use timeline::{TimelineQuery, TimelineRecord};
+pub use verify::Verification;
 pub use wallets::WalletQuery;
 
 use deadpool_postgres::Client;

@@ -156,6 +156,7 @@ scripted! {
     extend_hold(ExtendHoldRequest) -> ExtendHoldResponse,
     get_hold(GetHoldRequest) -> GetHoldResponse,
     list_holds(ListHoldsRequest) -> ListHoldsResponse,
+    verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse,
     list_entries(ListEntriesRequest) -> ListEntriesResponse,
 }
 

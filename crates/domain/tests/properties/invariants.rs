@@ -109,17 +109,11 @@ fn check_entries(ledger: &Ledger) -> Result<(), TestCaseError> {
     let mut balance: SignedAmount = Amount::ZERO.signed();
     let mut sequence = Sequence(0);
     for entry in &ledger.entries {
-        let Entry { kind, amount, balance_before, after, allocations, debts, .. } = entry;
+        let Entry { amount, balance_before, after, allocations, .. } = entry;
         sequence = sequence.next();
         prop_assert_eq!(entry.sequence, sequence);
         prop_assert_eq!(*balance_before, balance);
-        let allocated: Amount = allocations.iter().map(|allocation| allocation.amount).sum();
-        let in_debt: Amount = debts.iter().map(|part| part.amount).sum();
-        if kind.makes_debt() {
-            prop_assert_eq!(allocated + in_debt, *amount);
-        } else {
-            prop_assert_eq!((allocated, in_debt), (*amount, *amount));
-        }
+        prop_assert!(entry.sums_up(), "{entry:?}");
         prop_assert!(!amount.is_zero(), "an entry of nothing: {entry:?}");
         prop_assert!(
             allocations.iter().all(|allocation| !allocation.amount.is_zero()),

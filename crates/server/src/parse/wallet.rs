@@ -199,6 +199,17 @@ pub fn get_timeline(
     fields.finish(query)
 }
 
+/// The wallet to verify.
+pub fn verify_wallet(
+    caller: &Caller,
+    message: v1::VerifyWalletRequest,
+) -> Result<WalletName, Status> {
+    let v1::VerifyWalletRequest { account, asset } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    fields.finish(wallet)
+}
+
 /// Which wallets to list, and the query for the next page's token.
 pub fn list_wallets(
     caller: &Caller,

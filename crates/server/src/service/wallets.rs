@@ -181,4 +181,15 @@ impl WalletService for Wallets {
     ) -> Result<Response<v1::ListHoldsResponse>, Status> {
         self.0.list_holds(request).await.map(Response::new)
     }
+
+    async fn verify_wallet(
+        &self,
+        request: Request<v1::VerifyWalletRequest>,
+    ) -> Result<Response<v1::VerifyWalletResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let name = parse::verify_wallet(&caller, request.into_inner())?;
+        let found = self.0.storage.verify_wallet(&name).await.map_err(|e| status::storage(&e))?;
+        let found = found.ok_or_else(|| status::wallet_not_found(&name))?;
+        Ok(Response::new(render::verification(&found)))
+    }
 }

@@ -7,8 +7,8 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    Entry, Fold, Grant, GrantNumber, GrantTerms, HoldNumber, OperationName, Sequence, Timestamp,
-    WalletState,
+    Entry, Fold, FoldError, Grant, GrantNumber, GrantTerms, HoldNumber, OperationName, Sequence,
+    Timestamp, WalletState,
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -57,6 +57,20 @@ pub(super) async fn state_after(
     last: Sequence,
 ) -> Result<WalletState, StorageError> {
     let name = &now.settings.name;
+    let fold = fold(client, now, last).await?;
+    let fold = fold.map_err(|error| StorageError::Corrupt(error.to_string()))?;
+    let deadlines = deadlines(client, (name.account_id.uuid(), name.wallet_id.uuid())).await?;
+    // An entry names no hold that there is not.
+    Ok(fold.into_state(|hold| deadlines.get(&hold).copied().unwrap_or(now.head.recorded_at)))
+}
+
+/// The ledger up to entry `last`, or what is wrong with it.
+pub(super) async fn fold(
+    client: &Client,
+    now: &WalletState,
+    last: Sequence,
+) -> Result<Result<Fold, FoldError>, StorageError> {
+    let name = &now.settings.name;
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
     let statement = client.prepare_cached(ENTRIES).await?;
     let mut fold = Fold::opened(Arc::clone(&now.settings));
@@ -68,17 +82,16 @@ pub(super) async fn state_after(
             rows.iter().map(entry_for).collect::<Result<_, _>>()?;
         add_terms(client, (account, wallet), &entries, &mut terms).await?;
         for (entry, operation) in &entries {
-            fold.book(entry, operation.as_ref(), &terms)
-                .map_err(|error| StorageError::Corrupt(error.to_string()))?;
+            if let Err(error) = fold.book(entry, operation.as_ref(), &terms) {
+                return Ok(Err(error));
+            }
         }
         after = match entries.last() {
             Some((entry, _)) => entry.sequence,
-            None => return Err(StorageError::Corrupt(format!("no entry follows {after}"))),
+            None => return Ok(Err(FoldError::OutOfSequence { sequence: last, last: after })),
         };
     }
-    let deadlines = deadlines(client, (account, wallet)).await?;
-    // An entry names no hold that there is not.
-    Ok(fold.into_state(|hold| deadlines.get(&hold).copied().unwrap_or(now.head.recorded_at)))
+    Ok(Ok(fold))
 }
 
 /// The deadlines of holds as they are now: one that was moved since counts as if it had always been there.

@@ -1,0 +1,116 @@
+//! Verify: what is kept beside a ledger against what its entries say.
+//!
+//! [`Fold`] finds what is wrong within the entries, and names the first. Here the result is compared with
+//! the wallet as it is kept: its row, its grants, its holds, its debts.
+
+use thiserror::Error;
+
+use crate::{Debt, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber, Sequence, WalletState};
+
+/// What is wrong with a wallet: the first thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Discrepancy {
+    /// An entry does not follow from those before it.
+    #[error(transparent)]
+    Entry(#[from] FoldError),
+    /// The wallet's row differs.
+    #[error("the wallet's {what} is kept as {kept}, its entries say {said}")]
+    Head {
+        /// Which figure.
+        what: &'static str,
+        /// As it is kept.
+        kept: String,
+        /// As the entries say.
+        said: String,
+    },
+    /// The wallet's row would let time pass unnoticed.
+    #[error("time changes the wallet at {due}, its row says {kept}")]
+    DueTooLate {
+        /// The first instant at which time changes something.
+        due: String,
+        /// What is kept.
+        kept: String,
+    },
+    /// A grant differs, or is not there, or is not in the entries.
+    #[error("grant {0} is kept otherwise than its entries say")]
+    Grant(GrantNumber),
+    /// A hold differs.
+    #[error("hold {0} is kept otherwise than its entries say")]
+    Hold(HoldNumber),
+    /// A debt differs.
+    #[error("the debt of entry {0} is kept otherwise than its entries say")]
+    Debt(Sequence),
+}
+
+impl Discrepancy {
+    /// The first entry that is wrong, if it is one.
+    pub fn entry(&self) -> Option<Sequence> {
+        match self {
+            Self::Entry(error) => Some(error.entry()),
+            Self::Debt(entry) => Some(*entry),
+            Self::Head { .. } | Self::DueTooLate { .. } | Self::Grant(_) | Self::Hold(_) => None,
+        }
+    }
+}
+
+/// Compares a whole ledger with the wallet as it is kept: all of its grants and holds, open and ended, and
+/// all open debts.
+pub fn verify(fold: Fold, kept: &WalletState) -> Result<(), Discrepancy> {
+    let deadline =
+        |hold| kept.holds.get(&hold).map_or(kept.head.recorded_at, |hold| hold.expires_at);
+    let said = fold.into_state(deadline);
+    let heads = [
+        ("balances", format!("{:?}", kept.head.balances), format!("{:?}", said.head.balances)),
+        ("last entry", kept.head.last_sequence.to_string(), said.head.last_sequence.to_string()),
+        (
+            "last grant",
+            kept.head.last_grant_number.to_string(),
+            said.head.last_grant_number.to_string(),
+        ),
+        (
+            "last hold",
+            kept.head.last_hold_number.to_string(),
+            said.head.last_hold_number.to_string(),
+        ),
+    ];
+    for (what, kept, said) in heads {
+        if kept != said {
+            return Err(Discrepancy::Head { what, kept, said });
+        }
+    }
+    let by_number = |state: &WalletState| -> Vec<Grant> {
+        let mut grants: Vec<Grant> = state.grants.values().cloned().collect();
+        grants.sort_by_key(|grant| grant.number);
+        grants
+    };
+    let (kept_grants, said_grants) = (by_number(kept), by_number(&said));
+    if let Some(grant) = differs(&kept_grants, &said_grants, |grant| grant.number) {
+        return Err(Discrepancy::Grant(grant));
+    }
+    // A moved deadline is no entry, so only what was moved in and out of a hold is compared.
+    let holds = |state: &WalletState| -> Vec<Hold> {
+        let same = |hold: &Hold| Hold { expires_at: hold.created_at, ..hold.clone() };
+        state.holds.values().map(same).collect()
+    };
+    if let Some(hold) = differs(&holds(kept), &holds(&said), |hold| hold.number) {
+        return Err(Discrepancy::Hold(hold));
+    }
+    let debts = |state: &WalletState| -> Vec<Debt> { state.debts.values().cloned().collect() };
+    if let Some(entry) = differs(&debts(kept), &debts(&said), |debt| debt.entry) {
+        return Err(Discrepancy::Debt(entry));
+    }
+    match (said.head.next_due_at, kept.head.next_due_at) {
+        (Some(due), kept) if kept.is_none_or(|kept| kept > due) => Err(Discrepancy::DueTooLate {
+            due: due.to_string(),
+            kept: kept.map_or_else(|| "never".to_owned(), |kept| kept.to_string()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The first of two lists, each in order of its keys, that the other has not or has otherwise.
+fn differs<T: PartialEq, K: Ord + Copy>(a: &[T], b: &[T], key: impl Fn(&T) -> K) -> Option<K> {
+    let longer = a.len().max(b.len());
+    let first = (0..longer).find(|index| a.get(*index) != b.get(*index))?;
+    [a.get(first), b.get(first)].into_iter().flatten().map(key).min()
+}

@@ -1,0 +1,121 @@
+//! A verification finds whatever was changed by hand, and names the first entry that is wrong.
+
+use purse_proto::v1::{CreateHoldRequest, VerifyWalletRequest, VerifyWalletResponse};
+
+use crate::fixture::{ACCOUNT, ASSET, Server, grant, spend, timestamp};
+
+/// A wallet with entries of many kinds: grants, spends, debt that was repaid and debt that was not, a hold,
+/// an expiry.
+async fn lived_in() -> Server {
+    let server = Server::start().await;
+    server.at("2126-01-01T00:00:00Z").await;
+    server.open_with_overdraft(ACCOUNT, "100").await;
+    server.spend(spend(ACCOUNT, "30", "on credit")).await.unwrap();
+    let short = purse_proto::v1::GrantRequest {
+        expires_at: Some(timestamp("2126-01-02T00:00:00Z")),
+        ..grant(ACCOUNT, "50")
+    };
+    server.grants().grant(short).await.unwrap();
+    server.fund(ACCOUNT, "100").await;
+    let hold = CreateHoldRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        amount: "40".to_owned(),
+        expires_at: Some(timestamp("2126-01-03T00:00:00Z")),
+        idempotency_key: "hold".to_owned(),
+        ..Default::default()
+    };
+    server.wallets().create_hold(hold).await.unwrap();
+    server.at("2126-01-02T12:00:00Z").await;
+    server.spend(spend(ACCOUNT, "120", "on credit again")).await.unwrap();
+    server
+}
+
+async fn verify(server: &Server) -> VerifyWalletResponse {
+    let request = VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
+    server.wallets().verify_wallet(request).await.unwrap().into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_nobody_touched_is_sound() {
+    let server = lived_in().await;
+    let found = verify(&server).await;
+    assert!(found.sound, "{found:?}");
+    assert_eq!((found.grants, found.holds), (2, 1));
+    assert_eq!(found.entries, server.rows("entries").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_changed_by_hand_is_found() {
+    let server = lived_in().await;
+    let sql = server.sql().await;
+    // A change, the way back, and the first entry that is wrong after it.
+    let changes: [(&str, &str, i64); 10] = [
+        (
+            "UPDATE entries SET amount = amount + 1 WHERE sequence = 2",
+            "UPDATE entries SET amount = amount - 1 WHERE sequence = 2",
+            2,
+        ),
+        (
+            "UPDATE entries SET available_after = available_after + 1 WHERE sequence = 2",
+            "UPDATE entries SET available_after = available_after - 1 WHERE sequence = 2",
+            2,
+        ),
+        (
+            "UPDATE entries SET grant_numbers = '{2}' WHERE sequence = 3",
+            "UPDATE entries SET grant_numbers = '{1}' WHERE sequence = 3",
+            0,
+        ),
+        (
+            "UPDATE entries SET effective_at = recorded_at + INTERVAL '1 s' WHERE sequence = 1",
+            "UPDATE entries SET effective_at = recorded_at WHERE sequence = 1",
+            1,
+        ),
+        (
+            "UPDATE entries SET sequence = 1000 WHERE sequence = 5",
+            "UPDATE entries SET sequence = 5 WHERE sequence = 1000",
+            6,
+        ),
+        (
+            "UPDATE grants SET consumed = consumed - 1, available = available + 1, open = true
+             WHERE grant_number = 2",
+            "UPDATE grants SET consumed = consumed + 1, available = available - 1,
+                 open = (available - 1 > 0 OR held > 0)
+             WHERE grant_number = 2",
+            0,
+        ),
+        ("UPDATE wallets SET debt = debt + 1", "UPDATE wallets SET debt = debt - 1", 0),
+        (
+            "UPDATE wallets SET next_due_at = NULL",
+            "UPDATE wallets SET next_due_at = '2126-01-03'",
+            0,
+        ),
+        (
+            "UPDATE holds SET slice_grants = '{2}', held = held - 1, released = released + 1",
+            "UPDATE holds SET slice_grants = '{1,2}', held = held + 1, released = released - 1",
+            0,
+        ),
+        (
+            "UPDATE debts SET owed = owed + 1 WHERE owed > 0",
+            "UPDATE debts SET owed = owed - 1 WHERE owed > 0",
+            0,
+        ),
+    ];
+    sql.batch_execute(
+        "ALTER TABLE entries DROP CONSTRAINT entries_are_not_dated_ahead;
+         ALTER TABLE holds DROP CONSTRAINT holds_slices_are_pairs",
+    )
+    .await
+    .unwrap();
+    for (change, back, first_wrong) in changes {
+        assert!(sql.execute(change, &[]).await.unwrap() > 0, "{change}");
+        let found = verify(&server).await;
+        assert!(!found.sound, "{change}");
+        if first_wrong > 0 {
+            assert_eq!(found.entry_sequence, first_wrong, "{change}: {found:?}");
+        }
+        sql.execute(back, &[]).await.unwrap();
+        let found = verify(&server).await;
+        assert!(found.sound, "back from {change}: {found:?}");
+    }
+}

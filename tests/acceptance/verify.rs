@@ -50,7 +50,28 @@ async fn whatever_is_changed_by_hand_is_found() {
     let server = lived_in().await;
     let sql = server.sql().await;
     // A change, the way back, and the first entry that is wrong after it.
-    let changes: [(&str, &str, i64); 10] = [
+    let changes: [(&str, &str, i64); 14] = [
+        (
+            "UPDATE entries SET hash = NULL WHERE sequence = 4",
+            "UPDATE entries SET hash = kept.hash FROM kept
+             WHERE entries.sequence = 4 AND kept.sequence = 4",
+            4,
+        ),
+        (
+            "UPDATE transactions SET idempotency_key = 'another' WHERE idempotency_key = 'hold'",
+            "UPDATE transactions SET idempotency_key = 'hold' WHERE idempotency_key = 'another'",
+            5,
+        ),
+        (
+            "UPDATE wallets SET last_hash = sha256('')",
+            "UPDATE wallets SET last_hash = kept.hash FROM kept WHERE kept.sequence = last_sequence",
+            0,
+        ),
+        (
+            "UPDATE grants SET expires_at = expires_at + INTERVAL '1 day' WHERE grant_number = 1",
+            "UPDATE grants SET expires_at = expires_at - INTERVAL '1 day' WHERE grant_number = 1",
+            2,
+        ),
         (
             "UPDATE entries SET amount = amount + 1 WHERE sequence = 2",
             "UPDATE entries SET amount = amount - 1 WHERE sequence = 2",
@@ -64,7 +85,7 @@ async fn whatever_is_changed_by_hand_is_found() {
         (
             "UPDATE entries SET grant_numbers = '{2}' WHERE sequence = 3",
             "UPDATE entries SET grant_numbers = '{1}' WHERE sequence = 3",
-            0,
+            3,
         ),
         (
             "UPDATE entries SET effective_at = recorded_at + INTERVAL '1 s' WHERE sequence = 1",
@@ -102,7 +123,8 @@ async fn whatever_is_changed_by_hand_is_found() {
         ),
     ];
     sql.batch_execute(
-        "ALTER TABLE entries DROP CONSTRAINT entries_are_not_dated_ahead;
+        "CREATE TABLE kept AS SELECT sequence, hash FROM entries;
+         ALTER TABLE entries DROP CONSTRAINT entries_are_not_dated_ahead;
          ALTER TABLE holds DROP CONSTRAINT holds_slices_are_pairs",
     )
     .await

@@ -66,7 +66,8 @@ impl Ledger {
 
     fn verify(&self) -> Result<(), String> {
         let fold = self.fold(&self.entries).map_err(|error| error.to_string())?;
-        verify(fold, &self.state).map_err(|discrepancy| discrepancy.to_string())
+        verify(fold, self.state.head.last_hash, &self.state)
+            .map_err(|discrepancy| discrepancy.to_string())
     }
 
     fn holdings(&self, at: Timestamp) -> Result<Holdings, Refusal> {
@@ -146,7 +147,7 @@ impl DomainDriver {
         if let Some(ledger) = self.wallets.get_mut(&id) {
             ledger.state.apply(decision);
             ledger.entries.extend_from_slice(&decision.entries);
-            let operation = request.command.operation();
+            let operation = decision.operation(&request.command);
             for entry in decision.own_entries() {
                 ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
             }

@@ -14,9 +14,9 @@ mod wallet;
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Debt, DrawdownKey, Entry, Grant, GrantNumber, Head, Hold, HoldNumber, Missing,
-    Rejection, Request, Sequence, Timestamp, WalletSettings, WalletState, draft::Draft,
-    settle::settle,
+    Command, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, Head, Hold, HoldNumber,
+    Missing, OperationName, Owner, Rejection, Request, Sequence, Timestamp, WalletSettings,
+    WalletState, draft::Draft, settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -26,6 +26,8 @@ pub struct Decision {
     pub now: Timestamp,
     /// The entries to append: first those that were due, then the command's own.
     pub entries: Vec<Entry>,
+    /// The hashes of the entries.
+    pub hashes: Vec<EntryHash>,
     /// How many of the entries were merely due.
     pub settled: usize,
     /// The head of the ledger after them.
@@ -56,6 +58,11 @@ impl Decision {
     pub fn made_grant(&self) -> Option<&Grant> {
         let number = self.new_grant?;
         self.grants.values().find(|grant| grant.number == number)
+    }
+
+    /// What it is for: what its command says, or what the hold that it is about is for.
+    pub fn operation<'a>(&'a self, command: &'a Command) -> Option<&'a OperationName> {
+        command.operation().or_else(|| self.hold()?.operation.as_ref())
     }
 
     /// The hold that it made or was about, as it is after it.
@@ -136,10 +143,12 @@ fn attempt(
             hold::set_deadline(&mut draft, *number, *expires_at)?;
         }
     }
-    let Draft { now, head, entries, changed, changed_debts, changed_holds, .. } = draft;
+    let Draft { now, mut head, entries, changed, changed_debts, changed_holds, .. } = draft;
+    let hashes = chained(&mut head, request, &entries, settled, &changed);
     Ok(Decision {
         now,
         entries,
+        hashes,
         settled,
         head,
         grants: changed,
@@ -150,4 +159,24 @@ fn attempt(
         hold,
         writes: true,
     })
+}
+
+/// The hashes of new entries, the first `settled` of which time alone made; the head gets the last.
+fn chained(
+    head: &mut Head,
+    request: &Request,
+    entries: &[Entry],
+    settled: usize,
+    grants: &BTreeMap<DrawdownKey, Grant>,
+) -> Vec<EntryHash> {
+    let terms =
+        |number| grants.values().find(|grant| grant.number == number).map(|grant| &*grant.terms);
+    let mut hashes = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.iter().enumerate() {
+        let owner = Owner { key: &request.key, fingerprint: &request.fingerprint };
+        let owner = (index >= settled).then_some(owner);
+        head.last_hash = head.last_hash.next(request.wallet.wallet_id, entry, owner, terms);
+        hashes.push(head.last_hash);
+    }
+    hashes
 }

@@ -34,6 +34,23 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// Its name, for ever.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Granted => "GRANTED",
+            Self::Activated => "ACTIVATED",
+            Self::Expired => "EXPIRED",
+            Self::Spent => "SPENT",
+            Self::Voided => "VOIDED",
+            Self::ExpiryReversed => "EXPIRY_REVERSED",
+            Self::Repaid => "REPAID",
+            Self::Held => "HELD",
+            Self::Captured => "CAPTURED",
+            Self::Released => "RELEASED",
+            Self::HoldExpired => "HOLD_EXPIRED",
+        }
+    }
+
     /// Whether an entry of this kind owes the debt that it names, or repays it.
     pub fn makes_debt(self) -> bool {
         match self {

@@ -1,15 +1,13 @@
 //! The fingerprint of a request: what its idempotency key stands for.
 //!
 //! SHA-256 over the canonical request without key and `validate_only`. Canonical: after parsing, so
-//! 10 and 10.00 are one request; each field that is set gives its tag, its length and its bytes, and a
-//! field that is not set gives nothing. So a field that is added later changes no fingerprint of
-//! requests without it, and keys keep their meaning for as long as their transactions. Tags are for ever.
-
-use sha2::{Digest as _, Sha256};
+//! 10 and 10.00 are one request, and as [`canonical`](crate::canonical) says. So keys keep their meaning for as
+//! long as their transactions.
 
 use crate::{
     Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess, Metadata,
-    NewGrant, OperationName, Reason, ReleaseHold, Spend, Timestamp, UpdateWallet, WalletName,
+    NewGrant, OperationName, Reason, ReleaseHold, Spend, UpdateWallet, WalletName,
+    canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -26,7 +24,7 @@ impl Fingerprint {
         reason: &Reason,
         metadata: &Metadata,
     ) -> Self {
-        let mut canonical = Canonical(Sha256::new());
+        let mut canonical = Canonical::new();
         canonical.text(b'W', wallet.wallet_id.uuid().as_bytes());
         canonical.optional_text(b'A', actor.as_str());
         canonical.optional_text(b'R', reason.as_str());
@@ -35,7 +33,7 @@ impl Fingerprint {
             canonical.text(b'V', value.as_bytes());
         }
         canonical.command(command);
-        Self(canonical.0.finalize().into())
+        Self(canonical.finish())
     }
 
     /// Takes a fingerprint that was stored; `None` if it is none.
@@ -49,8 +47,7 @@ impl Fingerprint {
     }
 }
 
-struct Canonical(Sha256);
-
+/// What a command adds to its fingerprint.
 impl Canonical {
     fn command(&mut self, command: &Command) {
         match command {
@@ -181,24 +178,6 @@ impl Canonical {
             DrawdownPolicy::OldestFirst => b"oldest_first",
         };
         self.text(tag, name);
-    }
-
-    fn instant(&mut self, tag: u8, instant: Option<Timestamp>) {
-        if let Some(instant) = instant {
-            self.text(tag, &instant.micros().to_be_bytes());
-        }
-    }
-
-    fn optional_text(&mut self, tag: u8, text: &str) {
-        if !text.is_empty() {
-            self.text(tag, text.as_bytes());
-        }
-    }
-
-    fn text(&mut self, tag: u8, bytes: &[u8]) {
-        self.0.update([tag]);
-        self.0.update((bytes.len() as u64).to_be_bytes());
-        self.0.update(bytes);
     }
 }
 

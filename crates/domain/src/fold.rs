@@ -69,6 +69,12 @@ pub enum FoldError {
         /// The grant.
         grant: GrantNumber,
     },
+    /// An entry has another hash than its content and the entry before it make: it was changed.
+    #[error("entry {sequence} was changed: it has another hash than its content makes")]
+    OtherHash {
+        /// The entry.
+        sequence: Sequence,
+    },
     /// An entry is dated after it was recorded, or was recorded before the one before it.
     #[error("entry {sequence} is out of time")]
     OutOfTime {
@@ -87,6 +93,7 @@ impl FoldError {
             | Self::OtherBalances { sequence, .. }
             | Self::OtherSum { sequence }
             | Self::TakesTooMuch { sequence, .. }
+            | Self::OtherHash { sequence }
             | Self::OutOfTime { sequence } => *sequence,
         }
     }

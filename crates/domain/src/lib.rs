@@ -8,12 +8,14 @@
 //! In reading order:
 //!
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
-//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`wallet`];
+//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
 
 pub mod amount;
+mod canonical;
+pub mod chain;
 pub mod command;
 pub mod debt;
 pub mod decide;
@@ -36,6 +38,7 @@ pub mod wallet;
 pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
+pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
     Request, Spend, UpdateWallet,

@@ -5,7 +5,9 @@
 
 use thiserror::Error;
 
-use crate::{Debt, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber, Sequence, WalletState};
+use crate::{
+    Debt, EntryHash, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber, Sequence, WalletState,
+};
 
 /// What is wrong with a wallet: the first thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,14 +55,15 @@ impl Discrepancy {
     }
 }
 
-/// Compares a whole ledger with the wallet as it is kept: all of its grants and holds, open and ended, and
-/// all open debts.
-pub fn verify(fold: Fold, kept: &WalletState) -> Result<(), Discrepancy> {
+/// Compares a whole ledger, and the last of its hashes, with the wallet as it is kept: all of its grants and
+/// holds, open and ended, and all open debts.
+pub fn verify(fold: Fold, last_hash: EntryHash, kept: &WalletState) -> Result<(), Discrepancy> {
     let deadline =
         |hold| kept.holds.get(&hold).map_or(kept.head.recorded_at, |hold| hold.expires_at);
     let said = fold.into_state(deadline);
     let heads = [
         ("balances", format!("{:?}", kept.head.balances), format!("{:?}", said.head.balances)),
+        ("last hash", format!("{:?}", kept.head.last_hash), format!("{last_hash:?}")),
         ("last entry", kept.head.last_sequence.to_string(), said.head.last_sequence.to_string()),
         (
             "last grant",

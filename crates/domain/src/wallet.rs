@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use rust_decimal::Decimal;
 
 use crate::{
-    Amount, Debt, Decision, DrawdownKey, DrawdownPolicy, EntryKind, Grant, GrantNumber, Hold,
-    HoldNumber, Metadata, Scale, Sequence, SignedAmount, Timestamp, WalletName, draft::earliest,
+    Amount, Debt, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind, Grant, GrantNumber,
+    Hold, HoldNumber, Metadata, Scale, Sequence, SignedAmount, Timestamp, WalletName,
+    draft::earliest,
 };
 
 /// A wallet's settings.
@@ -118,6 +119,8 @@ pub struct Head {
     pub balances: Balances,
     /// The last entry's number; 0 before the first.
     pub last_sequence: Sequence,
+    /// The last entry's hash.
+    pub last_hash: EntryHash,
     /// The last grant's number; 0 before the first.
     pub last_grant_number: GrantNumber,
     /// The last hold's number; 0 before the first.
@@ -193,6 +196,7 @@ impl WalletState {
         let head = Head {
             balances: Balances::ZERO,
             last_sequence: Sequence(0),
+            last_hash: EntryHash::START,
             last_grant_number: GrantNumber(0),
             last_hold_number: HoldNumber(0),
             next_due_at: None,

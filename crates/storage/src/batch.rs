@@ -360,7 +360,7 @@ fn transaction(
         kind: request.command.kind(),
         key: request.key.clone(),
         fingerprint: request.fingerprint,
-        operation: request.command.operation().cloned(),
+        operation: decision.operation(&request.command).cloned(),
         actor: request.actor.clone(),
         reason: request.reason.clone(),
         metadata: match request.command.kind() {

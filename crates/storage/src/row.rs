@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use bytes::{BufMut as _, BytesMut};
 use purse_domain::{
-    Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryKind, Grant,
-    GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber, Metadata, OperationName,
+    Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryHash, EntryKind,
+    Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber, Metadata, OperationName,
     PositiveAmount, Priority, Scale, Sequence, Timestamp, TransactionKind, WalletName,
     WalletSettings, Window,
 };
@@ -250,6 +250,7 @@ macro_rules! head_columns {
          w.debt,
          w.scheduled,
          w.last_sequence,
+         w.last_hash,
          w.last_grant_number,
          w.last_hold_number,
          w.next_due_at,
@@ -263,6 +264,7 @@ pub(crate) fn head(columns: &mut Columns<'_>) -> Result<Head, StorageError> {
     Ok(Head {
         balances: balances(columns)?,
         last_sequence: Sequence(columns.take()?),
+        last_hash: EntryHash::from_stored(columns.take()?).ok_or_else(|| corrupt("a hash"))?,
         last_grant_number: GrantNumber(columns.take()?),
         last_hold_number: HoldNumber(columns.take()?),
         next_due_at: columns.instant_or_never()?,

@@ -53,9 +53,9 @@ impl Writes {
     ) {
         let name = &request.wallet;
         self.transactions.push(TransactionRow::new(name, transaction));
-        for (index, entry) in decision.entries.iter().enumerate() {
+        for (index, (entry, hash)) in decision.entries.iter().zip(&decision.hashes).enumerate() {
             let owner = (index >= decision.settled).then_some(transaction.id);
-            self.entries.push(EntryRow::new(name, entry, owner));
+            self.entries.push(EntryRow::new(name, entry, hash, owner));
         }
         self.grants.add(name, decision, transaction.id, after);
         self.debts.add(name, decision);

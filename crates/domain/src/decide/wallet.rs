@@ -42,6 +42,7 @@ pub(super) fn create(
     Ok(Decision {
         now: clock.max(head.recorded_at),
         entries: Vec::new(),
+        hashes: Vec::new(),
         settled: 0,
         head,
         grants: BTreeMap::new(),

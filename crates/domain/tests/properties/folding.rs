@@ -54,6 +54,7 @@ fn same_state(ledger: &Ledger) -> Result<(), TestCaseError> {
         next_due_at,
         recorded_at,
         revision: _,
+        last_hash: _,
     } = folded.head;
     prop_assert_eq!(last_hold_number, state.head.last_hold_number);
     prop_assert_eq!(balances, state.head.balances);

@@ -43,7 +43,7 @@ impl Ledger {
         let request = request(action, clock);
         let verdict = decide(Some(&self.state), &request, clock);
         if let Verdict::Accepted(decision) = &verdict {
-            self.write(decision, request.command.operation());
+            self.write(decision, decision.operation(&request.command));
         }
         verdict
     }

@@ -7,8 +7,8 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    Entry, Fold, FoldError, Grant, GrantNumber, GrantTerms, HoldNumber, OperationName, Sequence,
-    Timestamp, WalletState,
+    Chain, Entry, EntryHash, Fingerprint, Fold, FoldError, Grant, GrantNumber, GrantTerms,
+    HoldNumber, IdempotencyKey, OperationName, Owner, Sequence, Timestamp, WalletState,
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -23,12 +23,17 @@ const ENTRIES: &str = concat!(
     "SELECT ",
     entry_columns!(),
     ",
-         (
-             SELECT t.operation
-             FROM transactions AS t
-             WHERE t.account_id = $1 AND t.transaction_id = e.transaction_id
-         ) AS operation
+         t.operation,
+         t.idempotency_key,
+         t.fingerprint,
+         e.hash
       FROM entries AS e
+      LEFT JOIN LATERAL (
+          SELECT *
+          FROM transactions
+          WHERE account_id = $1 AND transaction_id = e.transaction_id
+          LIMIT 1
+      ) AS t ON true
       WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence > $3 AND e.sequence <= $4
       ORDER BY e.sequence
       LIMIT $5"
@@ -57,41 +62,48 @@ pub(super) async fn state_after(
     last: Sequence,
 ) -> Result<WalletState, StorageError> {
     let name = &now.settings.name;
-    let fold = fold(client, now, last).await?;
-    let fold = fold.map_err(|error| StorageError::Corrupt(error.to_string()))?;
+    let folded = fold(client, now, last).await?;
+    let (fold, _) = folded.map_err(|error| StorageError::Corrupt(error.to_string()))?;
     let deadlines = deadlines(client, (name.account_id.uuid(), name.wallet_id.uuid())).await?;
     // An entry names no hold that there is not.
     Ok(fold.into_state(|hold| deadlines.get(&hold).copied().unwrap_or(now.head.recorded_at)))
 }
 
-/// The ledger up to entry `last`, or what is wrong with it.
+/// The ledger up to entry `last` and its last hash, or what is wrong with it.
 pub(super) async fn fold(
     client: &Client,
     now: &WalletState,
     last: Sequence,
-) -> Result<Result<Fold, FoldError>, StorageError> {
+) -> Result<Result<(Fold, EntryHash), FoldError>, StorageError> {
     let name = &now.settings.name;
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
     let statement = client.prepare_cached(ENTRIES).await?;
     let mut fold = Fold::opened(Arc::clone(&now.settings));
-    let mut terms = BTreeMap::new();
+    let mut chain = Chain::default();
+    let mut terms: BTreeMap<GrantNumber, Arc<GrantTerms>> = BTreeMap::new();
     let mut after = Sequence(0);
     while after < last {
         let rows = client.query(&statement, &[&account, &wallet, &after.0, &last.0, &PAGE]).await?;
-        let entries: Vec<(Entry, Option<OperationName>)> =
-            rows.iter().map(entry_for).collect::<Result<_, _>>()?;
+        let entries: Vec<Line> = rows.iter().map(Line::read).collect::<Result<_, _>>()?;
         add_terms(client, (account, wallet), &entries, &mut terms).await?;
-        for (entry, operation) in &entries {
+        for Line { entry, operation, owner, hash } in &entries {
+            let owner = owner.as_ref().map(|(key, fingerprint)| Owner { key, fingerprint });
+            let terms_of = |number| terms.get(&number).map(|terms| &**terms);
+            let sequence = entry.sequence;
+            let follows = sequence == after.next();
+            if follows && !chain.check(name.wallet_id, entry, owner, terms_of, *hash) {
+                return Ok(Err(FoldError::OtherHash { sequence }));
+            }
             if let Err(error) = fold.book(entry, operation.as_ref(), &terms) {
                 return Ok(Err(error));
             }
+            after = sequence;
         }
-        after = match entries.last() {
-            Some((entry, _)) => entry.sequence,
-            None => return Ok(Err(FoldError::OutOfSequence { sequence: last, last: after })),
-        };
+        if entries.is_empty() {
+            return Ok(Err(FoldError::OutOfSequence { sequence: last, last: after }));
+        }
     }
-    Ok(Ok(fold))
+    Ok(Ok((fold, chain.last())))
 }
 
 /// The deadlines of holds as they are now: one that was moved since counts as if it had always been there.
@@ -109,21 +121,34 @@ async fn deadlines(
         .collect()
 }
 
-/// An entry, and what its transaction was for.
-fn entry_for(row: &Row) -> Result<(Entry, Option<OperationName>), StorageError> {
-    let mut columns = Columns::of(row);
-    let entry = entry(&mut columns)?;
-    Ok((entry, columns.take::<Option<String>>()?.map(OperationName::from_stored)))
+/// An entry with what its hash covers of its transaction.
+struct Line {
+    entry: Entry,
+    operation: Option<OperationName>,
+    owner: Option<(IdempotencyKey, Fingerprint)>,
+    hash: Option<EntryHash>,
+}
+
+impl Line {
+    fn read(row: &Row) -> Result<Self, StorageError> {
+        let mut columns = Columns::of(row);
+        let entry = entry(&mut columns)?;
+        let operation = columns.take::<Option<String>>()?.map(OperationName::from_stored);
+        let key = columns.take::<Option<String>>()?.map(IdempotencyKey::from_stored);
+        let fingerprint = columns.take::<Option<&[u8]>>()?.and_then(Fingerprint::from_stored);
+        let hash = columns.take::<Option<&[u8]>>()?.and_then(EntryHash::from_stored);
+        Ok(Self { entry, operation, owner: key.zip(fingerprint), hash })
+    }
 }
 
 /// Adds the terms of the grants that entries name and that are not there yet.
 async fn add_terms(
     client: &Client,
     (account, wallet): (Uuid, Uuid),
-    entries: &[(Entry, Option<OperationName>)],
+    entries: &[Line],
     terms: &mut BTreeMap<GrantNumber, Arc<GrantTerms>>,
 ) -> Result<(), StorageError> {
-    let named = entries.iter().flat_map(|(entry, _)| &entry.allocations).map(|part| part.grant);
+    let named = entries.iter().flat_map(|line| &line.entry.allocations).map(|part| part.grant);
     let new: BTreeSet<GrantNumber> = named.filter(|grant| !terms.contains_key(grant)).collect();
     if new.is_empty() {
         return Ok(());

@@ -63,7 +63,9 @@ impl Storage {
         load_all(client, &mut kept).await?;
         let folded = fold(client, &kept, kept.head.last_sequence).await?;
         snapshot.end().await?;
-        let found = folded.map_err(Discrepancy::from).and_then(|fold| verify(fold, &kept));
+        let found = folded
+            .map_err(Discrepancy::from)
+            .and_then(|(fold, last_hash)| verify(fold, last_hash, &kept));
         Ok(Some(Verification {
             recorded_at: kept.head.recorded_at,
             entries: kept.head.last_sequence,

@@ -1,7 +1,7 @@
 //! Entries with their allocations: appended, never changed.
 
 use postgres_types::ToSql;
-use purse_domain::{Entry, TransactionId, WalletName};
+use purse_domain::{Entry, EntryHash, TransactionId, WalletName};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -30,6 +30,7 @@ pub(super) struct EntryRow {
     debt_entries: Option<Vec<i64>>,
     debt_amounts: Option<Vec<Decimal>>,
     hold_number: Option<i32>,
+    hash: Vec<u8>,
 }
 
 impl Row for EntryRow {
@@ -37,13 +38,18 @@ impl Row for EntryRow {
         INSERT INTO entries (account_id, wallet_id, sequence, effective_at, recorded_at,
             transaction_id, kind, amount, balance_before, available_after, held_after,
             debt_after, scheduled_after, grant_numbers, grant_amounts, debt_entries,
-            debt_amounts, hold_number)
+            debt_amounts, hold_number, hash)
         SELECT r.* FROM unnest($1::entry_row[]) AS r";
 }
 
 impl EntryRow {
     /// `owner` is the transaction; time alone has none.
-    pub(super) fn new(name: &WalletName, entry: &Entry, owner: Option<TransactionId>) -> Self {
+    pub(super) fn new(
+        name: &WalletName,
+        entry: &Entry,
+        hash: &EntryHash,
+        owner: Option<TransactionId>,
+    ) -> Self {
         let Entry {
             sequence,
             kind,
@@ -76,6 +82,7 @@ impl EntryRow {
             debt_entries: some.then(|| debts.iter().map(|part| part.entry.0).collect()),
             debt_amounts: some.then(|| debts.iter().map(|part| part.amount.decimal()).collect()),
             hold_number: hold.map(|number| number.0),
+            hash: hash.as_bytes().to_vec(),
         }
     }
 }

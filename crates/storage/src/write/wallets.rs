@@ -80,6 +80,7 @@ pub(super) struct WalletHead {
     found: i64,
     revision: i64,
     last_hold_number: i32,
+    last_hash: Vec<u8>,
 }
 
 impl Row for WalletHead {
@@ -92,6 +93,7 @@ impl Row for WalletHead {
             last_sequence = r.last_sequence,
             last_grant_number = r.last_grant_number,
             last_hold_number = r.last_hold_number,
+            last_hash = r.last_hash,
             next_due_at = r.next_due_at,
             recorded_at = r.recorded_at,
             revision = CASE WHEN w.revision = r.found THEN r.revision END
@@ -104,6 +106,7 @@ impl WalletHead {
         let Head {
             balances: Balances { available, held, debt, scheduled },
             last_sequence,
+            last_hash,
             last_grant_number,
             last_hold_number,
             next_due_at,
@@ -124,6 +127,7 @@ impl WalletHead {
             found,
             revision: *revision,
             last_hold_number: last_hold_number.0,
+            last_hash: last_hash.as_bytes().to_vec(),
         }
     }
 }
@@ -154,6 +158,7 @@ pub(super) struct WalletRow {
     revision: i64,
     overdraft_limit: Decimal,
     last_hold_number: i32,
+    last_hash: Vec<u8>,
 }
 
 impl Row for WalletRow {
@@ -161,7 +166,7 @@ impl Row for WalletRow {
         INSERT INTO wallets (account_id, wallet_id, namespace_id, account, asset, scale,
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
             scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
-            overdraft_limit, last_hold_number)
+            overdraft_limit, last_hold_number, last_hash)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -180,6 +185,7 @@ impl WalletRow {
         let Head {
             balances: Balances { available, held, debt, scheduled },
             last_sequence,
+            last_hash,
             last_grant_number,
             last_hold_number,
             next_due_at,
@@ -209,6 +215,7 @@ impl WalletRow {
             revision: *revision,
             overdraft_limit: overdraft_limit.decimal(),
             last_hold_number: last_hold_number.0,
+            last_hash: last_hash.as_bytes().to_vec(),
         }
     }
 }

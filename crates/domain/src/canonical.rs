@@ -2,9 +2,10 @@
 //! that is not set gives nothing. So a field that is added later changes no hash of what has none. Tags are for
 //! ever.
 
+use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
-use crate::Timestamp;
+use crate::{Timestamp, amount::MAX_SCALE};
 
 /// SHA-256 over fields.
 pub(crate) struct Canonical(Sha256);
@@ -23,6 +24,12 @@ impl Canonical {
         if let Some(instant) = instant {
             self.text(tag, &instant.micros().to_be_bytes());
         }
+    }
+
+    /// An amount, whatever zeros it ends with: the number of its millionths.
+    pub(crate) fn decimal(&mut self, tag: u8, mut decimal: Decimal) {
+        decimal.rescale(u32::from(MAX_SCALE));
+        self.text(tag, &decimal.mantissa().to_be_bytes());
     }
 
     pub(crate) fn optional_text(&mut self, tag: u8, text: &str) {

@@ -68,23 +68,23 @@ impl EntryHash {
         canonical.text(2, wallet.uuid().as_bytes());
         canonical.text(3, &sequence.0.to_be_bytes());
         canonical.text(4, kind.name().as_bytes());
-        canonical.text(5, amount.to_string().as_bytes());
-        canonical.text(6, balance_before.to_string().as_bytes());
+        canonical.decimal(5, amount.decimal());
+        canonical.decimal(6, balance_before.decimal());
         for balance in [after.available, after.held, after.debt, after.scheduled] {
-            canonical.text(7, balance.to_string().as_bytes());
+            canonical.decimal(7, balance.decimal());
         }
         canonical.instant(8, Some(*effective_at));
         canonical.instant(9, Some(*recorded_at));
         for part in allocations {
             canonical.text(10, &part.grant.0.to_be_bytes());
-            canonical.text(11, part.amount.to_string().as_bytes());
+            canonical.decimal(11, part.amount.decimal());
             if let (EntryKind::Granted, Some(terms)) = (kind, terms(part.grant)) {
                 hash_terms(&mut canonical, terms);
             }
         }
         for part in debts {
             canonical.text(12, &part.entry.0.to_be_bytes());
-            canonical.text(13, part.amount.to_string().as_bytes());
+            canonical.decimal(13, part.amount.decimal());
         }
         if let Some(hold) = hold {
             canonical.text(14, &hold.0.to_be_bytes());
@@ -99,7 +99,7 @@ impl EntryHash {
 
 fn hash_terms(canonical: &mut Canonical, terms: &GrantTerms) {
     let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = terms;
-    canonical.text(20, amount.get().to_string().as_bytes());
+    canonical.decimal(20, amount.get().decimal());
     canonical.instant(21, Some(window.effective_at()));
     canonical.instant(22, window.expires_at());
     canonical.text(23, &priority.get().to_be_bytes());

@@ -17,6 +17,7 @@ mod limits;
 mod lists;
 mod many_callers;
 mod migrations;
+mod reversals;
 mod scenarios;
 mod serving;
 mod wallets;

@@ -85,6 +85,17 @@ pub enum Change {
         /// Its number.
         grant: i32,
     },
+    /// Reverse a spend.
+    Reverse {
+        /// Its transaction.
+        transaction: String,
+        /// How much; empty: all that is left.
+        amount: String,
+        /// What becomes of credits whose grant has ended, such as `REISSUE`.
+        expired_policy: String,
+        /// The life of new grants, in microseconds.
+        grace_micros: Option<i64>,
+    },
 }
 
 /// Plays Purse: the domain alone, or a server.

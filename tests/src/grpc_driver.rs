@@ -8,8 +8,8 @@ use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
         CreateWalletRequest, ExpireGrantRequest, GetBalanceRequest, GrantRequest,
-        ListEntriesRequest, ListGrantsRequest, SpendRequest, UpdateWalletRequest, VoidGrantRequest,
-        Wallet, grant_service_client::GrantServiceClient,
+        ListEntriesRequest, ListGrantsRequest, ReverseSpendRequest, SpendRequest,
+        UpdateWalletRequest, VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
         wallet_service_client::WalletServiceClient,
     },
 };
@@ -157,6 +157,21 @@ impl GrpcDriver {
         let answer = self.grants.expire_grant(request).await.map_err(refusal::of)?.into_inner();
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
+
+    async fn reverse(
+        &mut self,
+        write: &Write,
+        message: ReverseSpendRequest,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let message =
+            ReverseSpendRequest { account, asset, idempotency_key, validate_only, ..message };
+        let request = self.request(message);
+        let answer = self.wallets.reverse_spend(request).await.map_err(refusal::of)?.into_inner();
+        let slices = answer.slices.into_iter().map(view::slice).collect();
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { slices, ..written })
+    }
 }
 
 /// The fields that every write has.
@@ -221,6 +236,16 @@ impl Driver for GrpcDriver {
             }
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
+            Change::Reverse { transaction, amount, expired_policy, grace_micros } => {
+                let message = ReverseSpendRequest {
+                    transaction_id: transaction,
+                    amount,
+                    expired_policy: view::expired_policy_number(&expired_policy),
+                    grace_period: grace_micros.map(view::duration),
+                    ..Default::default()
+                };
+                self.reverse(write, message).await
+            }
         }
     }
 

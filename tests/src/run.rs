@@ -17,7 +17,9 @@ use crate::{
     instant::render,
     line,
     scenario::{Scenario, ScenarioError},
-    step::{Action, BalanceStep, Common, CreateAction, GrantAction, Step, WriteStep},
+    step::{
+        Action, BalanceStep, Common, CreateAction, GrantAction, ReverseAction, Step, WriteStep,
+    },
 };
 
 /// Why a file does not pass.
@@ -194,8 +196,28 @@ impl<'a, D: Driver> Run<'a, D> {
             },
             Action::Void(void) => Change::Void { grant: void.void },
             Action::Expire(expire) => Change::Expire { grant: expire.expire },
+            Action::Reverse(ReverseAction {
+                reverse,
+                amount,
+                expired_policy,
+                grace,
+                slices: _,
+            }) => Change::Reverse {
+                transaction: self.transaction(&wallet, reverse)?,
+                amount: amount.clone(),
+                expired_policy: expired_policy.clone(),
+                grace_micros: grace.as_ref().map(|grace| grace.micros),
+            },
         };
         Ok(Write { wallet, key, validate_only: common.validate_only, change })
+    }
+
+    /// The transaction of a key that this file used, or what is meant to be one.
+    fn transaction(&self, wallet: &WalletRef, key: &str) -> Result<String, String> {
+        match self.first_answers.get(&(wallet.account.clone(), key.to_owned())) {
+            None => Ok(key.to_owned()),
+            Some(first) => first.transaction_id.clone().ok_or_else(|| format!("{key} has none")),
+        }
     }
 
     /// The file's own wallet, or the one that a step names.
@@ -324,7 +346,13 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
             Ok(())
         }
         Action::Grant(grant) => grant_answered(grant, written.grant.as_ref()),
-        Action::Spend(_) | Action::Void(_) | Action::Expire(_) => Ok(()),
+        Action::Reverse(ReverseAction { slices: Some(slices), .. }) => {
+            lines(slices, &written.slices.iter().map(line::slice).collect::<Vec<_>>())
+        }
+        Action::Reverse(ReverseAction { slices: None, .. })
+        | Action::Spend(_)
+        | Action::Void(_)
+        | Action::Expire(_) => Ok(()),
     }
 }
 

@@ -67,6 +67,8 @@ pub enum Action {
     Void(VoidAction),
     /// Expire a grant.
     Expire(ExpireAction),
+    /// Reverse a spend.
+    Reverse(ReverseAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -202,6 +204,24 @@ pub struct ExpireAction {
     pub expire: i32,
 }
 
+/// `{ reverse = "spend", amount = "30", slices = ["1: 30 RESTORED"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReverseAction {
+    /// The key of the spend, or a transaction.
+    pub reverse: String,
+    /// How much; absent: all that is left.
+    #[serde(default)]
+    pub amount: String,
+    /// What becomes of credits whose grant has ended.
+    #[serde(default)]
+    pub expired_policy: String,
+    /// The life of new grants.
+    pub grace: Option<Span>,
+    /// What was reversed, and what became of it.
+    pub slices: Option<Vec<String>>,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -252,8 +272,9 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 10] = [
-    "time", "advance", "create", "update", "grant", "spend", "void", "expire", "entries", "grants",
+const ACTIONS: [&str; 11] = [
+    "time", "advance", "create", "update", "grant", "spend", "void", "expire", "reverse",
+    "entries", "grants",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -271,7 +292,7 @@ impl Step {
             "advance" => return into(table).map(Self::Advance),
             "entries" => return into(table).map(Self::Entries),
             "grants" => return into(table).map(Self::Grants),
-            "create" | "update" | "grant" | "spend" | "void" | "expire" => action,
+            "create" | "update" | "grant" | "spend" | "void" | "expire" | "reverse" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -283,6 +304,7 @@ impl Step {
             "grant" => Action::Grant(into(table)?),
             "spend" => Action::Spend(into(table)?),
             "void" => Action::Void(into(table)?),
+            "reverse" => Action::Reverse(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

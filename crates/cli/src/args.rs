@@ -5,8 +5,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     balance::BalanceArgs, connection::ConnectionArgs, demo::DemoArgs, end_grant::EndGrantArgs,
     entries::EntriesArgs, exit::EXIT_CODES, grant::GrantArgs, grants::GrantsArgs,
-    migrate::MigrateArgs, output::Format, replay::ReplayArgs, serve::ServeArgs, spend::SpendArgs,
-    wallet::WalletCommand,
+    migrate::MigrateArgs, output::Format, replay::ReplayArgs, reverse::ReverseArgs,
+    serve::ServeArgs, spend::SpendArgs, wallet::WalletCommand,
 };
 
 /// Time-aware credit wallets: what is in them, why, and how to change it.
@@ -62,6 +62,8 @@ pub enum Operation {
     Expire(EndGrantArgs),
     /// Take credits from a wallet, all or nothing
     Spend(SpendArgs),
+    /// Give back what a spend took, all or a part of it
+    Reverse(ReverseArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

@@ -23,8 +23,8 @@ pub struct EntriesArgs {
     /// The newest first
     #[arg(long)]
     newest: bool,
-    /// Only this kind: granted, activated, expired, spent, voided, expiry-reversed
-    /// or repaid; may be repeated
+    /// Only this kind: granted, activated, expired, spent, voided, expiry-reversed,
+    /// repaid or reversed; may be repeated
     #[arg(long = "kind", value_parser = label::parse_entry_kind)]
     kinds: Vec<EntryKind>,
     /// The most to list; 0 lists all

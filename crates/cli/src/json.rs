@@ -28,7 +28,7 @@ macro_rules! answers {
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
     GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse,
-    VoidGrantResponse, ExpireGrantResponse,
+    VoidGrantResponse, ExpireGrantResponse, ReverseSpendResponse,
 }
 
 /// The message as JSON, indented.

@@ -1,7 +1,8 @@
 //! The API's enums and lists as words for people.
 
 use purse_client::v1::{
-    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, Grant, TransactionKind, Wallet,
+    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExpiredPolicy, Grant, ReversedSlice,
+    TransactionKind, Wallet,
 };
 
 /// How this program was called, for commands that a person copies.
@@ -27,6 +28,11 @@ pub fn drawdown_policy(wallet: &Wallet) -> String {
 /// What a transaction did, such as `spend`.
 pub fn transaction_kind(kind: TransactionKind) -> String {
     word(kind.as_str_name(), "TRANSACTION_KIND_")
+}
+
+/// What became of a slice of a reversed spend, such as `restored`.
+pub fn slice_outcome(slice: &ReversedSlice) -> String {
+    word(slice.outcome().as_str_name(), "REVERSED_SLICE_OUTCOME_")
 }
 
 /// Allocations by grant number, such as `#1 10, #3 2.5`.
@@ -60,7 +66,7 @@ pub fn parse_entry_kind(text: &str) -> Result<EntryKind, String> {
     EntryKind::from_str_name(&format!("ENTRY_KIND_{}", screaming(text)))
         .filter(|kind| *kind != EntryKind::Unspecified)
         .ok_or_else(|| {
-            "expected granted, activated, expired, spent, voided, expiry-reversed or repaid"
+            "expected granted, activated, expired, spent, voided, expiry-reversed, repaid or reversed"
                 .to_owned()
         })
 }
@@ -70,6 +76,13 @@ pub fn parse_drawdown_policy(text: &str) -> Result<DrawdownPolicy, String> {
     DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{}", screaming(text)))
         .filter(|policy| *policy != DrawdownPolicy::Unspecified)
         .ok_or_else(|| "expected expiry-first or oldest-first".to_owned())
+}
+
+/// Reads what becomes of credits whose grant has ended.
+pub fn parse_expired_policy(text: &str) -> Result<ExpiredPolicy, String> {
+    ExpiredPolicy::from_str_name(&format!("EXPIRED_POLICY_{}", screaming(text)))
+        .filter(|policy| *policy != ExpiredPolicy::Unspecified)
+        .ok_or_else(|| "expected restore-then-expire, reissue or grace".to_owned())
 }
 
 fn word(name: &str, prefix: &str) -> String {
@@ -91,6 +104,7 @@ mod tests {
         assert_eq!(entry_kind(&entry), "expiry-reversed");
         assert_eq!(parse_entry_kind("expiry-reversed"), Ok(kind));
         assert_eq!(parse_drawdown_policy("oldest-first"), Ok(DrawdownPolicy::OldestFirst));
+        assert_eq!(parse_expired_policy("reissue"), Ok(ExpiredPolicy::Reissue));
         assert!(parse_entry_kind("unspecified").is_err());
         assert!(parse_drawdown_policy("newest-first").is_err());
     }

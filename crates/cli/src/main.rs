@@ -22,6 +22,7 @@ mod migrate;
 mod output;
 mod pages;
 mod replay;
+mod reverse;
 mod serve;
 mod spend;
 mod table;
@@ -77,6 +78,7 @@ async fn operate(
         Operation::Void(args) => end_grant::void(args, &client, output).await,
         Operation::Expire(args) => end_grant::expire(args, &client, output).await,
         Operation::Spend(args) => spend::run(args, &client, output).await,
+        Operation::Reverse(args) => reverse::run(args, &client, output).await,
     }
 }
 

@@ -4,8 +4,9 @@ use purse_proto::v1::{
     CreateWalletRequest, CreateWalletResponse, ExpireGrantRequest, ExpireGrantResponse,
     GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetWalletRequest,
     GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse,
-    ListGrantsRequest, ListGrantsResponse, ListWalletsRequest, ListWalletsResponse, SpendRequest,
-    SpendResponse, UpdateWalletRequest, UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    ListGrantsRequest, ListGrantsResponse, ListWalletsRequest, ListWalletsResponse,
+    ReverseSpendRequest, ReverseSpendResponse, SpendRequest, SpendResponse, UpdateWalletRequest,
+    UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
     grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
@@ -43,6 +44,8 @@ calls! { WalletServiceClient:
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
+    /// Gives back what a spend took, all or a part of it.
+    reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
 }

@@ -114,6 +114,12 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
             Some("Check the names, or create the wallet first.")
         }
         ErrorReason::GrantNotFound => Some("List the wallet's grants for their numbers."),
+        ErrorReason::TransactionNotFound => {
+            Some("Check the wallet, or list its entries for their transactions.")
+        }
+        ErrorReason::TransactionNotReversible => Some("Only spends can be reversed."),
+        ErrorReason::NothingLeftToReverse => Some("There is nothing left to do for this spend."),
+        ErrorReason::ReversalExceedsSpend => Some("Reverse less; nothing was written."),
         ErrorReason::InsufficientCredits => {
             Some("Grant credits or spend less; nothing was written and the key is still free.")
         }

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CostBasis, DrawdownPolicy, Fingerprint, GrantNumber, IdempotencyKey,
-    Metadata, OperationName, PositiveAmount, Priority, Reason, Scale, Timestamp, TransactionKind,
-    WalletName, Window,
+    Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, GrantNumber,
+    IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority, Reason, Scale, Timestamp,
+    TransactionId, TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -82,6 +82,17 @@ pub struct Spend {
     pub occurred_at: Option<Timestamp>,
 }
 
+/// Give back what a spend took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReverseSpend {
+    /// The spend.
+    pub transaction: TransactionId,
+    /// How much of it; `None`: all that is left to reverse.
+    pub amount: Option<PositiveAmount>,
+    /// What becomes of credits whose grant has ended meanwhile.
+    pub expired_policy: ExpiredPolicy,
+}
+
 /// One write as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -97,6 +108,8 @@ pub enum Command {
     VoidGrant(GrantNumber),
     /// Let what a grant has left expire now.
     ExpireGrant(GrantNumber),
+    /// Give back what a spend took.
+    ReverseSpend(ReverseSpend),
 }
 
 impl Command {
@@ -109,6 +122,7 @@ impl Command {
             Self::Spend(_) => TransactionKind::Spend,
             Self::VoidGrant(_) => TransactionKind::VoidGrant,
             Self::ExpireGrant(_) => TransactionKind::ExpireGrant,
+            Self::ReverseSpend(_) => TransactionKind::ReverseSpend,
         }
     }
 
@@ -120,7 +134,8 @@ impl Command {
             | Self::UpdateWallet(_)
             | Self::Grant(_)
             | Self::VoidGrant(_)
-            | Self::ExpireGrant(_) => None,
+            | Self::ExpireGrant(_)
+            | Self::ReverseSpend(_) => None,
         }
     }
 
@@ -128,7 +143,24 @@ impl Command {
     pub fn grant_number(&self) -> Option<GrantNumber> {
         match self {
             Self::VoidGrant(number) | Self::ExpireGrant(number) => Some(*number),
-            Self::CreateWallet(_) | Self::UpdateWallet(_) | Self::Grant(_) | Self::Spend(_) => None,
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::ReverseSpend(_) => None,
+        }
+    }
+
+    /// The transaction that it reverses.
+    pub fn reverses(&self) -> Option<TransactionId> {
+        match self {
+            Self::ReverseSpend(reverse) => Some(reverse.transaction),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_) => None,
         }
     }
 
@@ -140,7 +172,8 @@ impl Command {
             | Self::UpdateWallet(_)
             | Self::Grant(_)
             | Self::VoidGrant(_)
-            | Self::ExpireGrant(_) => None,
+            | Self::ExpireGrant(_)
+            | Self::ReverseSpend(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 mod end_grant;
 mod grant;
+mod reverse;
 mod spend;
 mod wallet;
 
@@ -14,7 +15,8 @@ pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
     Command, Debt, DrawdownKey, Entry, Grant, GrantNumber, Head, Missing, Rejection, Request,
-    Sequence, Timestamp, WalletSettings, WalletState, draft::Draft, settle::settle,
+    Sequence, SpendRecord, Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft,
+    settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -34,8 +36,10 @@ pub struct Decision {
     pub debts: BTreeMap<Sequence, Debt>,
     /// The wallet's settings after it, if the command was about them.
     pub settings: Option<WalletSettings>,
-    /// The number of the grant that it made.
-    pub new_grant: Option<GrantNumber>,
+    /// The numbers of the grants that it made.
+    pub new_grants: Vec<GrantNumber>,
+    /// The spend that it reversed, as it is after it.
+    pub reversed: Option<(TransactionId, SpendRecord)>,
     /// Whether there is anything to write: opening a wallet that is there already writes nothing.
     pub writes: bool,
 }
@@ -46,10 +50,9 @@ impl Decision {
         &self.entries[self.settled..]
     }
 
-    /// The grant that it made.
-    pub fn made_grant(&self) -> Option<&Grant> {
-        let number = self.new_grant?;
-        self.grants.values().find(|grant| grant.number == number)
+    /// The grants that it made.
+    pub fn made_grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.values().filter(|grant| self.new_grants.contains(&grant.number))
     }
 }
 
@@ -108,17 +111,18 @@ fn attempt(
     settle(&mut draft)?;
     let settled = draft.entries.len();
     let mut settings = None;
-    let mut new_grant = None;
+    let mut reversed = None;
     match &request.command {
         // Answered above: there is no wallet to settle yet.
         Command::CreateWallet(_) => {}
         Command::UpdateWallet(update) => settings = Some(wallet::update(&mut draft, update)?),
-        Command::Grant(grant) => new_grant = Some(grant::grant(&mut draft, grant)?),
+        Command::Grant(grant) => grant::grant(&mut draft, grant)?,
         Command::Spend(spend) => spend::spend(&mut draft, spend)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
+        Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
     }
-    let Draft { now, head, entries, changed, changed_debts, .. } = draft;
+    let Draft { now, head, entries, changed, changed_debts, new_grants, .. } = draft;
     Ok(Decision {
         now,
         entries,
@@ -127,7 +131,8 @@ fn attempt(
         grants: changed,
         debts: changed_debts,
         settings,
-        new_grant,
+        new_grants,
+        reversed,
         writes: true,
     })
 }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Allocation, Amount, Coverage, Debt, DebtPart, DrawdownKey, Entry, EntryKind, Grant,
-    GrantNumber, Head, OperationName, Sequence, Timestamp, WalletState,
+    Allocation, Amount, Coverage, Debt, DebtMove, DebtPart, DrawdownKey, Entry, EntryKind, Grant,
+    GrantNumber, GrantTerms, Head, OperationName, Sequence, Timestamp, WalletState,
 };
 
 /// A state and what a command has changed of it so far.
@@ -24,6 +24,8 @@ pub struct Draft<'a> {
     pub changed: BTreeMap<DrawdownKey, Grant>,
     /// The debts that they made or changed, as they are now; those that are repaid included.
     pub changed_debts: BTreeMap<Sequence, Debt>,
+    /// The grants that they made.
+    pub new_grants: Vec<GrantNumber>,
 }
 
 impl<'a> Draft<'a> {
@@ -38,6 +40,7 @@ impl<'a> Draft<'a> {
             entries: Vec::new(),
             changed: BTreeMap::new(),
             changed_debts: BTreeMap::new(),
+            new_grants: Vec::new(),
         }
     }
 
@@ -86,6 +89,22 @@ impl<'a> Draft<'a> {
         Some(debts.into_values().collect())
     }
 
+    /// The debt of an entry, if it is held.
+    pub fn debt(&self, entry: Sequence) -> Option<&Debt> {
+        self.changed_debts.get(&entry).or_else(|| self.state.debts.get(&entry))
+    }
+
+    /// Takes back so much of what was repaid of an entry's debt, the last first, for the grants that it came
+    /// from.
+    pub fn take_repaid(&mut self, entry: Sequence, most: Amount) -> Vec<Allocation> {
+        let Some(mut debt) = self.debt(entry).cloned() else { return Vec::new() };
+        let given = debt.give_back(most);
+        if !given.is_empty() {
+            self.changed_debts.insert(entry, debt);
+        }
+        given
+    }
+
     /// What may still be spent without a grant.
     pub fn overdraft_left(&self) -> Amount {
         let (limit, debt) = (self.state.settings.overdraft_limit, self.head.balances.debt);
@@ -94,10 +113,12 @@ impl<'a> Draft<'a> {
 
     /// Adds a new grant and books it. It counts from `effective_at` if that is past: late usage of that time
     /// may draw it, and a spend must not count before the grant that it draws.
-    pub fn add_grant(&mut self, grant: Grant) -> DrawdownKey {
+    pub fn add_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
+        let grant = Grant::made(self.head.last_grant_number.next(), terms, self.now);
         let key = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
         let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
         self.head.last_grant_number = grant.number;
+        self.new_grants.push(grant.number);
         self.head.next_due_at = earliest(self.head.next_due_at, grant.due_at());
         let counts_from = grant.terms.window.effective_at().min(self.now);
         self.changed.insert(key, grant);
@@ -113,6 +134,24 @@ impl<'a> Draft<'a> {
         allocations: &[(DrawdownKey, Allocation)],
     ) {
         self.book_with_debt(kind, effective_at, allocations, Vec::new());
+    }
+
+    /// Appends an entry that undoes another, as of now: credits go back to grants, and debts are forgiven.
+    pub fn book_undoing(
+        &mut self,
+        kind: EntryKind,
+        about: Sequence,
+        allocations: &[(DrawdownKey, Allocation)],
+        debts: Vec<DebtPart>,
+    ) {
+        self.append(kind, self.now, allocations, debts, Some(about));
+        for (key, _) in allocations {
+            let now = self.now;
+            // What has ended is due at once, and for its command to end again.
+            let due_at =
+                self.held(key).filter(|grant| !grant.has_ended(now)).and_then(Grant::due_at);
+            self.head.next_due_at = earliest(self.head.next_due_at, due_at);
+        }
     }
 
     /// Appends an entry that takes credits and leaves `debt` of what `operation` asked for uncovered.
@@ -143,6 +182,17 @@ impl<'a> Draft<'a> {
         allocations: &[(DrawdownKey, Allocation)],
         debts: Vec<DebtPart>,
     ) {
+        self.append(kind, effective_at, allocations, debts, None);
+    }
+
+    fn append(
+        &mut self,
+        kind: EntryKind,
+        effective_at: Timestamp,
+        allocations: &[(DrawdownKey, Allocation)],
+        debts: Vec<DebtPart>,
+        about: Option<Sequence>,
+    ) {
         let balance_before = self.head.balances.balance();
         for (key, allocation) in allocations {
             let Some(mut grant) =
@@ -170,17 +220,19 @@ impl<'a> Draft<'a> {
         }
         self.head.last_sequence = self.head.last_sequence.next();
         let allocated = allocations.iter().map(|(_, allocation)| allocation.amount);
-        let on_credit = debts.iter().filter(|_| kind.makes_debt()).map(|part| part.amount);
+        let counts = kind.debt_move() != DebtMove::Repays;
+        let debt = debts.iter().filter(|_| counts).map(|part| part.amount);
         self.entries.push(Entry {
             sequence: self.head.last_sequence,
             kind,
-            amount: allocated.chain(on_credit).sum(),
+            amount: allocated.chain(debt).sum(),
             balance_before,
             after: self.head.balances,
             effective_at,
             recorded_at: self.now,
             allocations: allocations.iter().map(|(_, allocation)| *allocation).collect(),
             debts,
+            about,
         });
     }
 }

@@ -21,21 +21,35 @@ pub enum EntryKind {
     Voided,
     /// Late usage took back what a grant had lost to expiry.
     ExpiryReversed,
-    /// A grant that became effective repaid debt.
+    /// A grant that became effective, or got credits back, repaid debt.
     Repaid,
+    /// A reversal gave back what a spend had taken, and forgave what it still owed.
+    Reversed,
+}
+
+/// What an entry does to the debts that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DebtMove {
+    /// It owes them: part of its amount.
+    Makes,
+    /// Its allocations go to them, one for one.
+    Repays,
+    /// It cancels them: part of its amount.
+    Forgives,
 }
 
 impl EntryKind {
-    /// Whether an entry of this kind owes the debt that it names, or repays it.
-    pub fn makes_debt(self) -> bool {
+    /// What an entry of this kind does to the debts that it names.
+    pub fn debt_move(self) -> DebtMove {
         match self {
-            Self::Repaid => false,
+            Self::Repaid => DebtMove::Repays,
+            Self::Reversed => DebtMove::Forgives,
             Self::Granted
             | Self::Activated
             | Self::Expired
             | Self::Spent
             | Self::Voided
-            | Self::ExpiryReversed => true,
+            | Self::ExpiryReversed => DebtMove::Makes,
         }
     }
 }
@@ -56,7 +70,7 @@ pub struct Entry {
     pub sequence: Sequence,
     /// What it did.
     pub kind: EntryKind,
-    /// How much it moved: the sum of its allocations and the debt that it made (invariant 3).
+    /// How much it moved: the sum of its allocations and the debt that it made or forgave (invariant 3).
     pub amount: Amount,
     /// The balance before it (invariant 2).
     pub balance_before: SignedAmount,
@@ -66,10 +80,12 @@ pub struct Entry {
     pub effective_at: Timestamp,
     /// The instant at which it was written.
     pub recorded_at: Timestamp,
-    /// How much of which grant, in drawdown order.
+    /// How much of which grant, in drawdown order; of a reversal, in the opposite order.
     pub allocations: Vec<Allocation>,
-    /// The debt that it made or, if it repays, that its allocations went to, one for one.
+    /// The debt that it made or forgave or, if it repays, that its allocations went to, one for one.
     pub debts: Vec<DebtPart>,
+    /// The entry that this one undoes.
+    pub about: Option<Sequence>,
 }
 
 /// The command of a transaction.
@@ -87,6 +103,8 @@ pub enum TransactionKind {
     VoidGrant,
     /// A grant was expired early.
     ExpireGrant,
+    /// A spend was reversed, whole or in part.
+    ReverseSpend,
 }
 
 /// What one accepted command did.

@@ -34,7 +34,7 @@ pub struct GrantParts {
     pub available: Amount,
     /// Set aside by open holds.
     pub held: Amount,
-    /// Taken by spends.
+    /// Taken by spends and debts, and not given back.
     pub consumed: Amount,
     /// Left when the grant expired.
     pub expired: Amount,
@@ -95,6 +95,8 @@ pub struct Grant {
     pub activated: bool,
     /// When what was left expired, once that is booked: `expires_at`, or earlier by an early expiry.
     pub expired_at: Option<Timestamp>,
+    /// When credits last came back to it: they were not there before.
+    pub restored_at: Option<Timestamp>,
     /// Where the amount is.
     pub parts: GrantParts,
 }
@@ -104,12 +106,31 @@ impl Grant {
     pub fn made(number: GrantNumber, terms: GrantTerms, granted_at: Timestamp) -> Self {
         let activated = terms.window.has_begun(granted_at);
         let parts = GrantParts::of(terms.amount.get());
-        Self { number, terms: Arc::new(terms), granted_at, activated, expired_at: None, parts }
+        Self {
+            number,
+            terms: Arc::new(terms),
+            granted_at,
+            activated,
+            expired_at: None,
+            restored_at: None,
+            parts,
+        }
     }
 
     /// Whether the grant can still change by a spend or by time.
     pub fn is_open(&self) -> bool {
         !self.parts.available.is_zero() || !self.parts.held.is_zero()
+    }
+
+    /// When its time is over: at the end of its window, or earlier by an early expiry. A void ends nothing
+    /// but what was left then.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.expired_at.or(self.terms.window.expires_at())
+    }
+
+    /// Whether its time is over, so that what comes back cannot stay.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.ends_at().is_some_and(|ends_at| ends_at <= now)
     }
 
     /// Whether an operation may draw the grant.
@@ -157,7 +178,9 @@ impl Grant {
             EntryKind::Expired => {
                 parts.available = parts.available - amount;
                 parts.expired = parts.expired + amount;
-                self.expired_at = Some(effective_at);
+                // Its end stays where it was, however late something comes back and expires again.
+                let end = self.ends_at().map_or(effective_at, |ends_at| ends_at.min(effective_at));
+                self.expired_at = Some(end);
             }
             EntryKind::Spent | EntryKind::Repaid => {
                 parts.available = parts.available - amount;
@@ -170,6 +193,11 @@ impl Grant {
             EntryKind::ExpiryReversed => {
                 parts.expired = parts.expired - amount;
                 parts.available = parts.available + amount;
+            }
+            EntryKind::Reversed => {
+                parts.consumed = parts.consumed - amount;
+                parts.available = parts.available + amount;
+                self.restored_at = Some(effective_at);
             }
         }
     }

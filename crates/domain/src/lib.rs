@@ -8,7 +8,7 @@
 //! In reading order:
 //!
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
-//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`entry`], [`wallet`];
+//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`entry`], [`reversal`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it.
 
@@ -24,6 +24,7 @@ pub mod ids;
 pub mod names;
 pub mod order;
 pub mod rejection;
+pub mod reversal;
 pub mod settle;
 pub mod text;
 pub mod timestamp;
@@ -31,16 +32,19 @@ pub mod wallet;
 pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
-pub use command::{Command, CreateWallet, GrantTerms, NewGrant, Request, Spend, UpdateWallet};
+pub use command::{
+    Command, CreateWallet, GrantTerms, NewGrant, Request, ReverseSpend, Spend, UpdateWallet,
+};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
-pub use entry::{Allocation, Entry, EntryKind, Transaction, TransactionKind};
+pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use fingerprint::Fingerprint;
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
 pub use ids::{AccountId, GrantNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
 pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
 pub use rejection::Rejection;
+pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, slices};
 pub use settle::balances_at;
 pub use text::{
     AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,

@@ -87,13 +87,15 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
     grants.extend(changed);
     let mut debts = state.debts.clone();
     debts.extend(changed_debts);
-    debts.retain(|_, debt| !debt.left.is_zero());
-    Ok(WalletState {
+    let mut settled = WalletState {
         settings: Arc::clone(&state.settings),
         head,
         grants,
         coverage: state.coverage,
         debts,
         has_all_debts: state.has_all_debts,
-    })
+        spends: state.spends.clone(),
+    };
+    settled.drop_closed_debts();
+    Ok(settled)
 }

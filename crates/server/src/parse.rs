@@ -4,9 +4,11 @@
 //! All violations of a request are answered at once, each with its field's name.
 
 mod grant;
+mod reversal;
 mod wallet;
 
 pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
+pub use reversal::reverse_spend;
 pub use wallet::{
     create_wallet, get_balance, get_wallet, list_entries, list_wallets, spend, update_wallet,
 };

@@ -1,9 +1,9 @@
 //! Domain to proto: answers.
 
 use purse_domain::{
-    Allocation, Balances, DebtPart, DrawdownPolicy, Entry, EntryKind, Grant, GrantNumber,
-    GrantParts, GrantStatus, GrantTerms, Timestamp, Transaction, TransactionKind, WalletName,
-    WalletSettings,
+    Allocation, Balances, DebtPart, DrawdownPolicy, Entry, EntryKind, ExpiredPolicy, Grant,
+    GrantNumber, GrantParts, GrantStatus, GrantTerms, Sequence, Slice, SliceOutcome, Timestamp,
+    Transaction, TransactionKind, WalletName, WalletSettings, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord};
@@ -122,6 +122,7 @@ fn entry(entry: &Entry) -> v1::Entry {
         recorded_at,
         allocations,
         debts,
+        about,
     } = entry;
     v1::Entry {
         sequence: sequence.0,
@@ -151,7 +152,32 @@ fn entry(entry: &Entry) -> v1::Entry {
                 amount: amount.to_string(),
             })
             .collect(),
+        about_sequence: about.map_or(0, |Sequence(undone)| undone),
         ..v1::Entry::default()
+    }
+}
+
+/// What a reversal did, slice by slice.
+pub fn reversed_slices(answer: &Answer, policy: ExpiredPolicy) -> Vec<v1::ReversedSlice> {
+    let slices = slices(policy, &answer.transaction.entries).into_iter();
+    slices.map(reversed_slice).collect()
+}
+
+fn reversed_slice(slice: Slice) -> v1::ReversedSlice {
+    let Slice { grant, amount, outcome } = slice;
+    let (outcome, new_grant) = match outcome {
+        SliceOutcome::Restored => (v1::ReversedSliceOutcome::Restored, None),
+        SliceOutcome::RestoredAndExpired => (v1::ReversedSliceOutcome::RestoredAndExpired, None),
+        SliceOutcome::Reissued(grant) => (v1::ReversedSliceOutcome::Reissued, Some(grant)),
+        SliceOutcome::Graced(grant) => (v1::ReversedSliceOutcome::Graced, Some(grant)),
+        SliceOutcome::DebtForgiven => (v1::ReversedSliceOutcome::DebtForgiven, None),
+    };
+    let number = |grant: Option<GrantNumber>| grant.map_or(0, |GrantNumber(number)| number);
+    v1::ReversedSlice {
+        grant_number: number(grant),
+        amount: amount.to_string(),
+        outcome: outcome.into(),
+        new_grant_number: number(new_grant),
     }
 }
 
@@ -176,8 +202,15 @@ pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
 pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
     let GrantRecord { grant, transaction_id, actor, reason, metadata } = record;
     let status = grant_status(grant.status());
-    let Grant { number: GrantNumber(number), terms, granted_at, activated: _, expired_at, parts } =
-        grant;
+    let Grant {
+        number: GrantNumber(number),
+        terms,
+        granted_at,
+        activated: _,
+        expired_at,
+        restored_at: _,
+        parts,
+    } = grant;
     let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = &**terms;
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
     v1::Grant {
@@ -223,6 +256,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::Spend => v1::TransactionKind::Spend,
         TransactionKind::VoidGrant => v1::TransactionKind::VoidGrant,
         TransactionKind::ExpireGrant => v1::TransactionKind::ExpireGrant,
+        TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
     }
 }
 
@@ -235,6 +269,7 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::Voided => v1::EntryKind::Voided,
         EntryKind::ExpiryReversed => v1::EntryKind::ExpiryReversed,
         EntryKind::Repaid => v1::EntryKind::Repaid,
+        EntryKind::Reversed => v1::EntryKind::Reversed,
     }
 }
 

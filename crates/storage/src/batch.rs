@@ -370,7 +370,8 @@ fn transaction(
             | TransactionKind::Grant
             | TransactionKind::Spend
             | TransactionKind::VoidGrant
-            | TransactionKind::ExpireGrant => request.metadata.clone(),
+            | TransactionKind::ExpireGrant
+            | TransactionKind::ReverseSpend => request.metadata.clone(),
         },
         drawdown_policy: settings
             .map(|settings| settings.drawdown_policy)
@@ -381,6 +382,14 @@ fn transaction(
         entries: decision.own_entries().to_vec(),
         balances: decision.head.balances,
         settings: decision.settings.clone(),
-        grant: decision.made_grant().cloned(),
+        grant: match request.command {
+            Command::Grant(_) => decision.made_grants().next().cloned(),
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_)
+            | Command::ReverseSpend(_) => None,
+        },
     }
 }

@@ -27,10 +27,11 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
+    migration!(4, "reversals", "0004_reversals"),
 ];
 
 /// The version that this build works on.

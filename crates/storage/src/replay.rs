@@ -146,7 +146,8 @@ macro_rules! entry_columns {
          e.grant_numbers,
          e.grant_amounts,
          e.debt_entries,
-         e.debt_amounts"
+         e.debt_amounts,
+         e.about"
     };
 }
 pub(crate) use entry_columns;
@@ -170,6 +171,7 @@ pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
         recorded_at: columns.instant()?,
         allocations: allocations(columns)?,
         debts: debts(columns)?,
+        about: columns.take::<Option<i64>>()?.map(Sequence),
     })
 }
 

@@ -75,6 +75,11 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// Whether the next column, which stays the next, is NULL: the row of an outer join that is not there.
+    pub(crate) fn is_null<T: FromSql<'a>>(&self) -> Result<bool, StorageError> {
+        Ok(Self::starting_at(self.row, self.next).take::<Option<T>>()?.is_none())
+    }
+
     pub(crate) fn instant(&mut self) -> Result<Timestamp, StorageError> {
         self.take::<Instant>().map(|Instant(at)| at)
     }
@@ -126,6 +131,7 @@ pub(crate) fn entry_kind_code(kind: EntryKind) -> i16 {
         EntryKind::Voided => 5,
         EntryKind::ExpiryReversed => 6,
         EntryKind::Repaid => 7,
+        EntryKind::Reversed => 8,
     }
 }
 
@@ -138,6 +144,7 @@ pub(crate) fn entry_kind(code: i16) -> Result<EntryKind, StorageError> {
         5 => Ok(EntryKind::Voided),
         6 => Ok(EntryKind::ExpiryReversed),
         7 => Ok(EntryKind::Repaid),
+        8 => Ok(EntryKind::Reversed),
         other => Err(StorageError::Corrupt(format!("entry kind {other}"))),
     }
 }
@@ -151,6 +158,7 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::Spend => 4,
         TransactionKind::VoidGrant => 5,
         TransactionKind::ExpireGrant => 6,
+        TransactionKind::ReverseSpend => 7,
     }
 }
 
@@ -162,6 +170,7 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         4 => Ok(TransactionKind::Spend),
         5 => Ok(TransactionKind::VoidGrant),
         6 => Ok(TransactionKind::ExpireGrant),
+        7 => Ok(TransactionKind::ReverseSpend),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
 }
@@ -276,6 +285,7 @@ macro_rules! grant_columns {
          g.applies_to,
          g.activated,
          g.expired_at,
+         g.restored_at,
          g.available,
          g.held,
          g.consumed,
@@ -306,6 +316,7 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
         granted_at,
         activated: columns.take()?,
         expired_at: columns.instant_or_never()?,
+        restored_at: columns.instant_or_never()?,
         parts: GrantParts {
             available: columns.amount()?,
             held: columns.amount()?,

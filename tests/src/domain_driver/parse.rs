@@ -2,10 +2,11 @@
 
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, CreateWallet,
-    DrawdownPolicy, Fingerprint, GrantNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant,
-    OperationName, PositiveAmount, Priority, Reason, Request, Scale, Spend, UpdateWallet,
-    WalletName,
+    DrawdownPolicy, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber, IdempotencyKey, Metadata,
+    NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason, Request, ReverseSpend,
+    Scale, Spend, TransactionId, UpdateWallet, WalletName,
 };
+use uuid::Uuid;
 
 use crate::{
     answer::Refusal,
@@ -30,7 +31,9 @@ pub(super) fn request(
 ) -> Result<Request, Refusal> {
     let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
-    if scale.is_none() && matches!(command, Command::Grant(_) | Command::Spend(_)) {
+    let has_amount =
+        matches!(command, Command::Grant(_) | Command::Spend(_) | Command::ReverseSpend(_));
+    if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
     }
     let (actor, reason) = (Actor::from_stored(String::new()), Reason::from_stored(String::new()));
@@ -109,6 +112,32 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         })),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+        Change::Reverse { transaction, amount: text, expired_policy, grace_micros } => {
+            let transaction =
+                Uuid::parse_str(transaction).map_err(|_| Refusal::field("transaction_id"))?;
+            Ok(Command::ReverseSpend(ReverseSpend {
+                transaction: TransactionId::from_uuid(transaction),
+                amount: match text.as_str() {
+                    "" => None,
+                    text => Some(amount(text)?),
+                },
+                expired_policy: self::expired_policy(expired_policy, *grace_micros)?,
+            }))
+        }
+    }
+}
+
+fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy, Refusal> {
+    match (name, grace_micros) {
+        ("" | "RESTORE_THEN_EXPIRE", None) => Ok(ExpiredPolicy::RestoreThenExpire),
+        ("REISSUE", None) => Ok(ExpiredPolicy::Reissue),
+        ("GRACE", Some(micros)) => GracePeriod::from_micros(micros)
+            .map(ExpiredPolicy::Grace)
+            .map_err(|_| Refusal::field("grace_period")),
+        ("" | "RESTORE_THEN_EXPIRE" | "REISSUE" | "GRACE", _) => {
+            Err(Refusal::field("grace_period"))
+        }
+        _ => Err(Refusal::field("expired_policy")),
     }
 }
 

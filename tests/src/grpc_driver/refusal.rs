@@ -43,14 +43,18 @@ fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::Unspecified => Code::Unknown,
         ErrorReason::InvalidField | ErrorReason::MalformedRequest => Code::InvalidArgument,
         ErrorReason::MessageTooLarge => Code::OutOfRange,
-        ErrorReason::AssetNotFound | ErrorReason::WalletNotFound | ErrorReason::GrantNotFound => {
-            Code::NotFound
-        }
+        ErrorReason::AssetNotFound
+        | ErrorReason::WalletNotFound
+        | ErrorReason::GrantNotFound
+        | ErrorReason::TransactionNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded
         | ErrorReason::GrantNotEffective
         | ErrorReason::BalanceLimitExceeded
-        | ErrorReason::AssetScaleMismatch => Code::FailedPrecondition,
+        | ErrorReason::AssetScaleMismatch
+        | ErrorReason::TransactionNotReversible
+        | ErrorReason::NothingLeftToReverse
+        | ErrorReason::ReversalExceedsSpend => Code::FailedPrecondition,
         ErrorReason::IdempotencyKeyReused => Code::AlreadyExists,
         ErrorReason::StaleEtag => Code::Aborted,
         ErrorReason::CredentialsMissing | ErrorReason::CredentialsInvalid => Code::Unauthenticated,

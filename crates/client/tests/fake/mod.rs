@@ -10,8 +10,8 @@ use std::{
 use purse_client::v1::{
     CreateWalletRequest, CreateWalletResponse, GetBalanceRequest, GetBalanceResponse,
     GetWalletRequest, GetWalletResponse, ListEntriesRequest, ListEntriesResponse,
-    ListWalletsRequest, ListWalletsResponse, SpendRequest, SpendResponse, UpdateWalletRequest,
-    UpdateWalletResponse,
+    ListWalletsRequest, ListWalletsResponse, ReverseSpendRequest, ReverseSpendResponse,
+    SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
     wallet_service_server::{WalletService, WalletServiceServer},
 };
 use tokio::{
@@ -176,6 +176,13 @@ impl WalletService for Service {
         &self,
         _: Request<GetBalanceRequest>,
     ) -> Result<Response<GetBalanceResponse>, Status> {
+        Err(Status::unimplemented("not part of any script"))
+    }
+
+    async fn reverse_spend(
+        &self,
+        _: Request<ReverseSpendRequest>,
+    ) -> Result<Response<ReverseSpendResponse>, Status> {
         Err(Status::unimplemented("not part of any script"))
     }
 

@@ -59,12 +59,14 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
     }
 
     let Drawing { taken, left: debt } = drawing;
+    // What came back to a grant was not there before, so a spend of it does not count before.
+    let restored = taken.iter().filter_map(|(key, _)| draft.held(key)?.restored_at);
+    let counts_from = restored.fold(late.unwrap_or(now), Timestamp::max);
     for (key, allocation) in &taken[live..] {
-        let lost_at = draft.grant(allocation.grant).and_then(|(_, grant)| grant.expired_at);
+        let lost_at = draft.held(key).and_then(|grant| grant.expired_at).unwrap_or(now);
         let part = [(*key, *allocation)];
-        draft.book(EntryKind::ExpiryReversed, lost_at.unwrap_or(now), &part);
+        draft.book(EntryKind::ExpiryReversed, lost_at.max(counts_from), &part);
     }
-    let counts_from = late.unwrap_or(now);
     draft.book_on_credit(EntryKind::Spent, counts_from, &taken, debt, operation.as_ref());
     Ok(())
 }

@@ -47,7 +47,8 @@ pub(super) fn create(
         grants: BTreeMap::new(),
         debts: BTreeMap::new(),
         settings: Some(settings),
-        new_grant: None,
+        new_grants: Vec::new(),
+        reversed: None,
         writes: state.is_none(),
     })
 }

@@ -3,27 +3,28 @@
 use std::collections::BTreeSet;
 
 use purse_domain::{
-    Amount, Balances, Decision, Entry, Grant, SignedAmount, Timestamp, Verdict, WalletState,
-    decide,
+    Amount, Balances, Decision, Entry, Grant, SignedAmount, SpendRecord, Timestamp, Verdict,
+    WalletState, decide,
     draft::Draft,
     settle::{settle, settled},
 };
 
-use crate::program::{Action, START, request, settings};
+use crate::program::{Action, START, request, settings, transaction};
 
-/// A wallet whose state holds all of its grants, open and ended, and its whole ledger.
+/// A wallet whose state holds all of its grants, open and ended, all its transactions, and its whole ledger.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     /// The wallet as the next command finds it.
     pub state: WalletState,
     /// All entries.
     pub entries: Vec<Entry>,
+    writes: u32,
 }
 
 impl Ledger {
     /// A wallet that was just opened.
     pub fn opened() -> Self {
-        Self { state: WalletState::opened(settings()), entries: Vec::new() }
+        Self { state: WalletState::opened(settings()), entries: Vec::new(), writes: 0 }
     }
 
     /// Decides an action and, if it is accepted, writes it.
@@ -38,6 +39,9 @@ impl Ledger {
     fn write(&mut self, decision: &Decision) {
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
+        self.writes += 1;
+        let spend = SpendRecord::of(decision.own_entries());
+        self.state.spends.insert(transaction(self.writes), spend);
     }
 
     /// Does what a sweeper does: books what is due by `at`.

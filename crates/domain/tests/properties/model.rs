@@ -5,7 +5,10 @@
 
 use std::cmp::Ordering;
 
-use purse_domain::{Command, DrawdownPolicy, NewGrant, OperationName, Request, Spend, Timestamp};
+use purse_domain::{
+    Command, DrawdownPolicy, ExpiredPolicy, NewGrant, OperationName, Request, ReverseSpend, Spend,
+    Timestamp,
+};
 
 use crate::program::{HOUR, START};
 
@@ -19,7 +22,18 @@ pub struct Model {
     overdraft_limit: i64,
     grants: Vec<ModelGrant>,
     debts: Vec<ModelDebt>,
+    /// The accepted writes; of a spend, its place among the debts and what it drew.
+    writes: Vec<Option<ModelSpend>>,
     last_at: Timestamp,
+}
+
+/// A spend that may be reversed.
+#[derive(Debug, Clone)]
+struct ModelSpend {
+    at: Timestamp,
+    /// The grants by number, in the order in which they were drawn; what was reversed is not here any more.
+    drawn: Vec<(i32, i64)>,
+    debt: Option<usize>,
 }
 
 /// What a spend left uncovered.
@@ -28,14 +42,17 @@ struct ModelDebt {
     at: Timestamp,
     operation: Option<OperationName>,
     amount: i64,
-    repaid: Vec<Taken>,
+    /// Repaid or forgiven.
+    settled: Vec<Taken>,
+    /// The grants by number that have repaid it, and have not been given it back.
+    repaid: Vec<(i32, i64)>,
 }
 
 impl ModelDebt {
     fn left_at(&self, at: Timestamp) -> i64 {
-        let repaid: i64 =
-            self.repaid.iter().filter(|taken| taken.at <= at).map(|taken| taken.amount).sum();
-        if self.at <= at { self.amount - repaid } else { -repaid }
+        let settled: i64 =
+            self.settled.iter().filter(|taken| taken.at <= at).map(|taken| taken.amount).sum();
+        if self.at <= at { self.amount - settled } else { -settled }
     }
 
     fn left(&self) -> i64 {
@@ -57,12 +74,13 @@ struct ModelGrant {
     priority: i32,
     is_paid: bool,
     applies_to: Vec<OperationName>,
-    voided: Option<Taken>,
     draws: Vec<Taken>,
     has_repaid: bool,
+    /// When credits last came back.
+    restored_at: Option<Timestamp>,
 }
 
-/// An amount that was taken, and the instant at which that counts.
+/// An amount that was taken, or given back if negative, and the instant at which that counts.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     at: Timestamp,
@@ -94,6 +112,18 @@ impl ModelGrant {
             || operation.is_some_and(|operation| self.applies_to.contains(operation))
     }
 
+    /// Repays what it can, oldest first.
+    fn repay(&mut self, debts: &mut [ModelDebt], at: Timestamp) {
+        for debt in debts {
+            let amount = self.left().min(debt.left());
+            if amount > 0 && self.serves(debt.operation.as_ref()) {
+                self.draws.push(Taken { at, amount });
+                debt.settled.push(Taken { at, amount });
+                debt.repaid.push((self.number, amount));
+            }
+        }
+    }
+
     /// What nothing has taken yet.
     fn left(&self) -> i64 {
         self.left_at(Timestamp::from_micros(i64::MAX))
@@ -101,13 +131,8 @@ impl ModelGrant {
 
     /// What nothing that counts by `at` has taken.
     fn left_at(&self, at: Timestamp) -> i64 {
-        let taken: i64 = self
-            .draws
-            .iter()
-            .chain(&self.voided)
-            .filter(|taken| taken.at <= at)
-            .map(|taken| taken.amount)
-            .sum();
+        let taken: i64 =
+            self.draws.iter().filter(|taken| taken.at <= at).map(|taken| taken.amount).sum();
         self.amount - taken
     }
 }
@@ -120,6 +145,7 @@ impl Model {
             overdraft_limit: 0,
             grants: Vec::new(),
             debts: Vec::new(),
+            writes: Vec::new(),
             last_at: START,
         }
     }
@@ -147,13 +173,7 @@ impl Model {
             grant.has_repaid = true;
             // One that was effective when it was granted repays then.
             let at = grant.effective_at.max(grant.granted_at);
-            for debt in &mut self.debts {
-                let amount = grant.left().min(debt.left());
-                if amount > 0 && grant.serves(debt.operation.as_ref()) {
-                    grant.draws.push(Taken { at, amount });
-                    debt.repaid.push(Taken { at, amount });
-                }
-            }
+            grant.repay(&mut self.debts, at);
         }
     }
 
@@ -178,8 +198,12 @@ impl Model {
             Command::Spend(spend) => self.spend(spend, now),
             Command::VoidGrant(number) => self.void(number.0, now),
             Command::ExpireGrant(number) => self.expire(number.0, now),
+            Command::ReverseSpend(reverse) => self.reverse(reverse, now),
         };
         if matches!(outcome, Outcome::Done(_)) {
+            if !matches!(request.command, Command::Spend(_)) {
+                self.writes.push(None);
+            }
             self.repay_until(now);
             self.last_at = now;
         } else {
@@ -206,9 +230,9 @@ impl Model {
             priority: new.priority.get(),
             is_paid: !new.cost_basis.is_zero(),
             applies_to: new.applies_to.iter().cloned().collect(),
-            voided: None,
             draws: Vec::new(),
             has_repaid: false,
+            restored_at: None,
         });
         Outcome::Done(Vec::new())
     }
@@ -242,24 +266,144 @@ impl Model {
         }
         let mut missing = required;
         let mut drawn = Vec::new();
-        for grant in valid {
+        let mut counts_from = at;
+        for grant in &valid {
             let amount = missing.min(grant.left());
             if amount > 0 {
-                grant.draws.push(Taken { at, amount });
                 drawn.push((grant.number, amount));
                 missing -= amount;
+                counts_from = counts_from.max(grant.restored_at.unwrap_or(at));
             }
         }
-        if missing > 0 {
-            let operation = spend.operation.clone();
-            self.debts.push(ModelDebt { at, operation, amount: missing, repaid: Vec::new() });
+        let at = counts_from;
+        for (grant, (_, amount)) in valid.into_iter().zip(&drawn) {
+            grant.draws.push(Taken { at, amount: *amount });
         }
+        let debt = (missing > 0).then_some(self.debts.len());
+        if debt.is_some() {
+            self.debts.push(ModelDebt {
+                at,
+                operation: spend.operation.clone(),
+                amount: missing,
+                settled: Vec::new(),
+                repaid: Vec::new(),
+            });
+        }
+        self.writes.push(Some(ModelSpend { at, drawn: drawn.clone(), debt }));
         Outcome::Done(drawn)
+    }
+
+    fn reverse(&mut self, reverse: &ReverseSpend, now: Timestamp) -> Outcome {
+        let write = usize::try_from(reverse.transaction.uuid().as_u128()).expect("few writes");
+        let mut spend = match self.writes.get(write - 1) {
+            None => return Outcome::Refused("there is no such write"),
+            Some(None) => return Outcome::Refused("the write is no spend"),
+            Some(Some(spend)) => spend.clone(),
+        };
+        let mut no_debt = ModelDebt {
+            at: now,
+            operation: None,
+            amount: 0,
+            settled: Vec::new(),
+            repaid: Vec::new(),
+        };
+        let debt = match spend.debt {
+            Some(debt) => &mut self.debts[debt],
+            None => &mut no_debt,
+        };
+        let parts = debt.repaid.iter().chain(&spend.drawn);
+        let left = debt.left() + parts.map(|(_, amount)| amount).sum::<i64>();
+        let required = reverse.amount.map_or(left, |amount| hundredths(amount.get()));
+        if left == 0 {
+            return Outcome::Refused("nothing is left to reverse");
+        }
+        if required > left {
+            return Outcome::Refused("less is left to reverse");
+        }
+
+        let forgiven = required.min(debt.left());
+        debt.settled.push(Taken { at: now, amount: forgiven });
+        let mut missing = required - forgiven;
+        let mut given_back = Vec::new();
+        for parts in [&mut debt.repaid, &mut spend.drawn] {
+            while missing > 0
+                && let Some((number, amount)) = parts.pop()
+            {
+                let back = missing.min(amount);
+                missing -= back;
+                given_back.push((number, back));
+                if back < amount {
+                    parts.push((number, amount - back));
+                }
+            }
+        }
+        let spent_at = spend.at;
+        self.writes[write - 1] = Some(spend);
+        let mut has_more = Vec::new();
+        for (number, amount) in &given_back {
+            has_more.extend(self.give_back(
+                *number,
+                *amount,
+                spent_at,
+                reverse.expired_policy,
+                now,
+            ));
+        }
+        // Whatever came back repays what else is owed.
+        for index in has_more {
+            self.grants[index].has_repaid = true;
+            self.grants[index].repay(&mut self.debts, now);
+        }
+        Outcome::Done(given_back)
+    }
+
+    /// Gives back to a grant, and says which one has it then: that one, a new one, or none.
+    fn give_back(
+        &mut self,
+        number: i32,
+        amount: i64,
+        spent_at: Timestamp,
+        policy: ExpiredPolicy,
+        now: Timestamp,
+    ) -> Option<usize> {
+        let index = usize::try_from(number - 1).expect("a number");
+        let grant = &mut self.grants[index];
+        grant.draws.push(Taken { at: now, amount: -amount });
+        grant.restored_at = Some(now);
+        if !grant.has_ended(now) {
+            return Some(index);
+        }
+        let end = grant.ends_at.expect("it has ended");
+        let life = match policy {
+            ExpiredPolicy::RestoreThenExpire => 0,
+            ExpiredPolicy::Grace(period) => period.micros(),
+            ExpiredPolicy::Reissue => end.micros() - spent_at.max(grant.effective_at).micros(),
+        };
+        if life <= 0 {
+            return None;
+        }
+        grant.draws.push(Taken { at: now, amount });
+        let ends_at = Some(now.plus_micros(life));
+        let old = grant.clone();
+        let anew = ModelGrant {
+            number: i32::try_from(self.grants.len() + 1).expect("few grants"),
+            amount,
+            granted_at: now,
+            effective_at: now,
+            ends_at,
+            expires_at: ends_at,
+            draws: Vec::new(),
+            has_repaid: false,
+            restored_at: None,
+            ..old
+        };
+        self.grants.push(anew);
+        Some(self.grants.len() - 1)
     }
 
     fn void(&mut self, number: i32, now: Timestamp) -> Outcome {
         self.end(number, now, |grant| {
-            grant.voided = Some(Taken { at: now, amount: grant.left() });
+            grant.draws.push(Taken { at: now, amount: grant.left() });
             Outcome::Done(Vec::new())
         })
     }

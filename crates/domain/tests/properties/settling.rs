@@ -102,7 +102,11 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         EntryKind::Granted | EntryKind::Spent | EntryKind::ExpiryReversed => {
             entry.effective_at < entry.recorded_at
         }
-        EntryKind::Activated | EntryKind::Expired | EntryKind::Voided | EntryKind::Repaid => false,
+        EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Voided
+        | EntryKind::Repaid
+        | EntryKind::Reversed => false,
     }
 }
 

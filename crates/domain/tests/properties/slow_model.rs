@@ -64,7 +64,7 @@ fn outcome(verdict: &Verdict) -> Outcome {
             decision
                 .own_entries()
                 .iter()
-                .filter(|entry| entry.kind == EntryKind::Spent)
+                .filter(|entry| matches!(entry.kind, EntryKind::Spent | EntryKind::Reversed))
                 .flat_map(|entry| &entry.allocations)
                 .map(|allocation| (allocation.grant.0, hundredths(allocation.amount)))
                 .collect(),
@@ -86,6 +86,10 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::GrantNotFound { .. } => "there is no such grant",
         Rejection::GrantEnded { .. } => "the grant has ended",
         Rejection::GrantNotEffective { .. } => "the grant is not effective",
+        Rejection::TransactionNotFound { .. } => "there is no such write",
+        Rejection::TransactionNotReversible { .. } => "the write is no spend",
+        Rejection::NothingLeftToReverse { .. } => "nothing is left to reverse",
+        Rejection::ReversalExceedsSpend { .. } => "less is left to reverse",
         Rejection::WalletNotFound
         | Rejection::BalanceLimitExceeded
         | Rejection::AssetScaleMismatch { .. }

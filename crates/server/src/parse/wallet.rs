@@ -258,6 +258,7 @@ fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
         Ok(v1::EntryKind::Voided) => Some(EntryKind::Voided),
         Ok(v1::EntryKind::ExpiryReversed) => Some(EntryKind::ExpiryReversed),
         Ok(v1::EntryKind::Repaid) => Some(EntryKind::Repaid),
+        Ok(v1::EntryKind::Reversed) => Some(EntryKind::Reversed),
         Ok(v1::EntryKind::Unspecified) | Err(_) => {
             fields.note("kinds", "is no known value");
             None

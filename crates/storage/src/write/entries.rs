@@ -29,6 +29,7 @@ pub(super) struct EntryRow {
     grant_amounts: Vec<Decimal>,
     debt_entries: Option<Vec<i64>>,
     debt_amounts: Option<Vec<Decimal>>,
+    about: Option<i64>,
 }
 
 impl Row for EntryRow {
@@ -36,7 +37,7 @@ impl Row for EntryRow {
         INSERT INTO entries (account_id, wallet_id, sequence, effective_at, recorded_at,
             transaction_id, kind, amount, balance_before, available_after, held_after,
             debt_after, scheduled_after, grant_numbers, grant_amounts, debt_entries,
-            debt_amounts)
+            debt_amounts, about)
         SELECT r.* FROM unnest($1::entry_row[]) AS r";
 }
 
@@ -53,6 +54,7 @@ impl EntryRow {
             recorded_at,
             allocations,
             debts,
+            about,
         } = entry;
         let some = !debts.is_empty();
         Self {
@@ -73,6 +75,7 @@ impl EntryRow {
             grant_amounts: allocations.iter().map(|part| part.amount.decimal()).collect(),
             debt_entries: some.then(|| debts.iter().map(|part| part.entry.0).collect()),
             debt_amounts: some.then(|| debts.iter().map(|part| part.amount.decimal()).collect()),
+            about: about.map(|undone| undone.0),
         }
     }
 }

@@ -41,9 +41,17 @@ impl Grants {
         for grant in decision.grants.values() {
             self.changed.insert(id(grant), grant.clone());
         }
-        if let Some(grant) = decision.made_grant() {
+        for grant in decision.made_grants() {
             let place = DrawdownKey::of(after.settings.drawdown_policy, grant);
             self.new.insert(id(grant), New { transaction, place });
+        }
+        // A grant that has ended keeps the place that it had then, and the policy may have changed since.
+        let is_restored =
+            |grant: &Grant| grant.is_open() && grant.restored_at == Some(decision.now);
+        for (place, grant) in decision.grants.iter().filter(|(_, grant)| is_restored(grant)) {
+            if !self.new.contains_key(&id(grant)) {
+                self.moved.insert(id(grant), *place);
+            }
         }
         if decision.settings.is_some() {
             // The policy may have changed; then all open grants are held, at their new places.
@@ -89,6 +97,7 @@ pub(super) struct GrantChange {
     transferred_out: Decimal,
     open: bool,
     due_at: Option<Instant>,
+    restored_at: Option<Instant>,
 }
 
 impl Row for GrantChange {
@@ -104,7 +113,8 @@ impl Row for GrantChange {
             revoked = r.revoked,
             transferred_out = r.transferred_out,
             open = r.open,
-            due_at = r.due_at
+            due_at = r.due_at,
+            restored_at = r.restored_at
         FROM unnest($1::grant_change[]) AS r
         WHERE g.account_id = r.account_id AND g.wallet_id = r.wallet_id
             AND g.grant_number = r.grant_number";
@@ -129,6 +139,7 @@ impl GrantChange {
             transferred_out: transferred_out.decimal(),
             open: grant.is_open(),
             due_at: grant.due_at().map(Instant),
+            restored_at: grant.restored_at.map(Instant),
         }
     }
 }
@@ -161,6 +172,7 @@ pub(super) struct GrantRow {
     open: bool,
     due_at: Option<Instant>,
     drawdown_key: Vec<u8>,
+    restored_at: Option<Instant>,
 }
 
 impl Row for GrantRow {
@@ -168,7 +180,7 @@ impl Row for GrantRow {
         INSERT INTO grants (account_id, wallet_id, grant_number, transaction_id, granted_at,
             amount, effective_at, expires_at, priority, category, cost_basis, applies_to,
             activated, expired_at, available, held, consumed, expired, voided, revoked,
-            transferred_out, open, due_at, drawdown_key)
+            transferred_out, open, due_at, drawdown_key, restored_at)
         SELECT r.* FROM unnest($1::grant_row[]) AS r";
 }
 
@@ -203,6 +215,7 @@ impl GrantRow {
             open: grant.is_open(),
             due_at: grant.due_at().map(Instant),
             drawdown_key: new.place.as_bytes().to_vec(),
+            restored_at: grant.restored_at.map(Instant),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     migrate::MigrateArgs,
     output::Format,
     replay::ReplayArgs,
+    reverse::ReverseArgs,
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
@@ -86,6 +87,8 @@ pub enum Operation {
     Extend(ExtendArgs),
     /// List a wallet's holds
     Holds(HoldsArgs),
+    /// Give back what a spend took, all or a part of it
+    Reverse(ReverseArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

@@ -27,7 +27,10 @@ macro_rules! answers {
 
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, GetTimelineResponse,
+    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse,
+    VoidGrantResponse, ExpireGrantResponse, ReverseSpendResponse, CreateHoldResponse,
+    CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse,
+    GetTimelineResponse,
 }
 
 /// The message as JSON, indented.

@@ -8,9 +8,9 @@ use purse_proto::v1::{
     GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest,
     ListEntriesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
     ListHoldsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
-    ReleaseHoldResponse, SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
-    VoidGrantRequest, VoidGrantResponse, grant_service_client::GrantServiceClient,
-    wallet_service_client::WalletServiceClient,
+    ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse, SpendRequest, SpendResponse,
+    UpdateWalletRequest, UpdateWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -61,6 +61,8 @@ calls! { WalletServiceClient:
     get_hold(GetHoldRequest) -> GetHoldResponse;
     /// Answers a page of a wallet's holds, as they are now.
     list_holds(ListHoldsRequest) -> ListHoldsResponse;
+    /// Gives back what a spend took, all or a part of it.
+    reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
 }

@@ -27,11 +27,12 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
     migration!(4, "holds", "0004_holds"),
+    migration!(5, "reversals", "0005_reversals"),
 ];
 
 /// The version that this build works on.

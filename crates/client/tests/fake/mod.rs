@@ -156,6 +156,7 @@ scripted! {
     extend_hold(ExtendHoldRequest) -> ExtendHoldResponse,
     get_hold(GetHoldRequest) -> GetHoldResponse,
     list_holds(ListHoldsRequest) -> ListHoldsResponse,
+    reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse,
     list_entries(ListEntriesRequest) -> ListEntriesResponse,
 }
 

@@ -110,6 +110,38 @@ async fn roles_allow_what_they_say() {
 }
 
 #[tokio::test]
+async fn who_may_spend_may_reverse_but_makes_no_grants_by_it() {
+    let server = server().await;
+    server.wallets().create_wallet(with_token(open(), "acme-admin")).await.unwrap();
+    server.grants().grant(with_token(grant(ACCOUNT, "10"), "acme-admin")).await.unwrap();
+    let pay = with_token(spend(ACCOUNT, "5", "k"), "acme-spender");
+    let spent = server.wallets().spend(pay).await.unwrap().into_inner().transaction.unwrap();
+    let reverse = |token: &'static str, policy: v1::ExpiredPolicy| {
+        let request = v1::ReverseSpendRequest {
+            account: ACCOUNT.to_owned(),
+            asset: ASSET.to_owned(),
+            transaction_id: spent.transaction_id.clone(),
+            amount: "1".to_owned(),
+            expired_policy: policy.into(),
+            idempotency_key: format!("{token} {policy:?}"),
+            ..Default::default()
+        };
+        let mut wallets = server.wallets();
+        async move {
+            let answer = wallets.reverse_spend(with_token(request, token)).await;
+            answer.err().map(|status| refusal(&status).1)
+        }
+    };
+    let (usual, anew) = (v1::ExpiredPolicy::Unspecified, v1::ExpiredPolicy::Reissue);
+    let missing = Some("ROLE_MISSING".to_owned());
+    assert_eq!(reverse("acme-reader", usual).await, missing);
+    assert_eq!(reverse("acme-spender", usual).await, None);
+    assert_eq!(reverse("acme-spender", anew).await, missing);
+    assert_eq!(reverse("acme-granter", anew).await, None);
+    assert_eq!(reverse("acme-granter", usual).await, missing);
+}
+
+#[tokio::test]
 async fn a_spend_is_recorded_under_the_name_of_its_credentials() {
     let server = server().await;
     server.wallets().create_wallet(with_token(open(), "acme-admin")).await.unwrap();

@@ -191,6 +191,19 @@ async fn every_write_answers_a_replay_as_it_answered_first() {
         ..Default::default()
     };
     let voided = server.grants().void_grant(void.clone()).await.unwrap().into_inner();
+    server.fund(ACCOUNT, "9").await;
+    let spent = server.spend(spend(ACCOUNT, "5", "spend")).await.unwrap();
+    let reverse = v1::ReverseSpendRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        transaction_id: spent.transaction.unwrap().transaction_id,
+        amount: "3".to_owned(),
+        idempotency_key: "reverse".to_owned(),
+        ..Default::default()
+    };
+    let reversed = server.wallets().reverse_spend(reverse.clone()).await.unwrap().into_inner();
+    assert_eq!(reversed.slices.len(), 1);
+    server.spend(spend(ACCOUNT, "4", "spend again")).await.unwrap();
 
     // Everything has changed since, and the answers are still the first ones.
     let answer = server.wallets().create_wallet(open).await.unwrap().into_inner();
@@ -203,6 +216,8 @@ async fn every_write_answers_a_replay_as_it_answered_first() {
     assert_eq!(answer, v1::ExpireGrantResponse { replayed: true, ..expired });
     let answer = server.grants().void_grant(void).await.unwrap().into_inner();
     assert_eq!(answer, v1::VoidGrantResponse { replayed: true, ..voided });
+    let answer = server.wallets().reverse_spend(reverse).await.unwrap().into_inner();
+    assert_eq!(answer, v1::ReverseSpendResponse { replayed: true, ..reversed });
 }
 
 fn grant_as(key: &str) -> v1::GrantRequest {

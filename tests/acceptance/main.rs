@@ -19,6 +19,7 @@ mod lists;
 mod many_callers;
 mod migrations;
 mod random_wallet;
+mod reversals;
 mod scenarios;
 mod serving;
 mod timelines;

@@ -40,6 +40,8 @@ pub struct EntryView {
     pub allocations: Vec<(i32, String)>,
     /// How much of which entry's debt.
     pub debts: Vec<(i64, String)>,
+    /// The entry that it undoes; 0: none.
+    pub about: i64,
 }
 
 /// A grant.
@@ -93,6 +95,21 @@ pub struct Written {
     pub hold: Option<HoldView>,
     /// The wallet that it opened or changed.
     pub wallet: Option<WalletView>,
+    /// What it reversed.
+    pub slices: Vec<SliceView>,
+}
+
+/// A slice of a reversed spend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SliceView {
+    /// The grant that it came from; 0: it was owed.
+    pub grant: i32,
+    /// How much.
+    pub amount: String,
+    /// What became of it, such as `RESTORED`.
+    pub outcome: String,
+    /// The grant that it is in now, if that is a new one; else 0.
+    pub new_grant: i32,
 }
 
 /// A wallet's settings.

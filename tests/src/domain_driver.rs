@@ -10,9 +10,9 @@ use std::{
 
 use purse_domain::{
     AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, FoldError,
-    NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale, Sequence, Timestamp,
-    TransactionId, Verdict, WalletId, WalletName, WalletState, balances_at, decide,
-    settle::settled, verify,
+    NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale, Sequence, SpendRecord,
+    Timestamp, TransactionId, Verdict, WalletId, WalletName, WalletState, balances_at, decide,
+    settle::settled, slices, verify,
 };
 use uuid::Uuid;
 
@@ -130,13 +130,13 @@ impl DomainDriver {
             if written.wallet.is_none() {
                 written.transaction_id = Some(id.to_string());
             }
-            self.append(&request, &decision);
+            self.append(&request, &decision, id);
             self.used_keys.insert(key, (request.fingerprint, id, written.clone()));
         }
         Ok(written)
     }
 
-    fn append(&mut self, request: &Request, decision: &Decision) {
+    fn append(&mut self, request: &Request, decision: &Decision, transaction: TransactionId) {
         let id = request.wallet.wallet_id;
         if let (Command::CreateWallet(_), Some(settings)) = (&request.command, &decision.settings) {
             self.assets.insert(settings.name.asset.clone(), settings.scale);
@@ -151,6 +151,8 @@ impl DomainDriver {
             for entry in decision.own_entries() {
                 ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
             }
+            let spend = SpendRecord::of(request.command.kind(), decision.own_entries());
+            ledger.state.spends.insert(transaction, spend);
         }
     }
 
@@ -247,7 +249,8 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::CreateHold(_)
         | Command::CaptureHold(_)
         | Command::ReleaseHold(_)
-        | Command::ExtendHold(..) => request,
+        | Command::ExtendHold(..)
+        | Command::ReverseSpend(_) => request,
     }
 }
 
@@ -265,9 +268,37 @@ fn written(request: &Request, decision: &Decision) -> Written {
         transaction_id: None,
         entries: decision.own_entries().iter().map(view::entry).collect(),
         balances: wallet.is_none().then(|| view::holdings(&decision.head.balances)),
-        grant: decision.made_grant().map(view::grant),
+        grant: match request.command {
+            Command::Grant(_) => decision.made_grants().next().map(view::grant),
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_)
+            | Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..)
+            | Command::ReverseSpend(_) => None,
+        },
         hold: decision.hold().map(view::hold),
         wallet,
+        slices: match &request.command {
+            Command::ReverseSpend(reverse) => {
+                let slices = slices(reverse.expired_policy, decision.own_entries());
+                slices.iter().map(view::slice).collect()
+            }
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Grant(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_)
+            | Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..) => Vec::new(),
+        },
     }
 }
 
@@ -324,6 +355,22 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
                 ("held", held.to_string()),
                 ("required", required.to_string()),
             ],
+        ),
+        Rejection::TransactionNotFound { transaction } => {
+            Refusal::new("TRANSACTION_NOT_FOUND", &[("transaction_id", transaction.to_string())])
+        }
+        Rejection::TransactionNotReversible { transaction } => Refusal::new(
+            "TRANSACTION_NOT_REVERSIBLE",
+            &[("transaction_id", transaction.to_string())],
+        ),
+        Rejection::NothingLeftToReverse { required } => {
+            let required = required.map(|required| ("required", required.to_string()));
+            let figures: Vec<_> = [("left", "0".to_owned())].into_iter().chain(required).collect();
+            Refusal::new("NOTHING_LEFT_TO_REVERSE", &figures)
+        }
+        Rejection::ReversalExceedsSpend { left, required } => Refusal::new(
+            "REVERSAL_EXCEEDS_SPEND",
+            &[("left", left.to_string()), ("required", required.to_string())],
         ),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::StaleVersion { version } => {

@@ -119,6 +119,17 @@ pub enum Change {
         /// The new deadline.
         expires_at: Timestamp,
     },
+    /// Reverse a spend.
+    Reverse {
+        /// Its transaction.
+        transaction: String,
+        /// How much; empty: all that is left.
+        amount: String,
+        /// What becomes of credits whose grant has ended, such as `REISSUE`.
+        expired_policy: String,
+        /// The life of new grants, in microseconds.
+        grace_micros: Option<i64>,
+    },
 }
 
 /// Which balance is asked for.

@@ -9,8 +9,8 @@ use purse_proto::{
     v1::{
         CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
         ExtendHoldRequest, GetBalanceRequest, GrantRequest, ListEntriesRequest, ListGrantsRequest,
-        ListHoldsRequest, ReleaseHoldRequest, SpendRequest, UpdateWalletRequest,
-        VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
+        ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest, SpendRequest,
+        UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
         grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
     },
 };
@@ -218,6 +218,21 @@ impl GrpcDriver {
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { hold, ..written })
     }
+
+    async fn reverse(
+        &mut self,
+        write: &Write,
+        message: ReverseSpendRequest,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let message =
+            ReverseSpendRequest { account, asset, idempotency_key, validate_only, ..message };
+        let request = self.request(message);
+        let answer = self.wallets.reverse_spend(request).await.map_err(refusal::of)?.into_inner();
+        let slices = answer.slices.into_iter().map(view::slice).collect();
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { slices, ..written })
+    }
 }
 
 /// The fields that every write has.
@@ -309,6 +324,16 @@ impl Driver for GrpcDriver {
             }
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
+            Change::Reverse { transaction, amount, expired_policy, grace_micros } => {
+                let message = ReverseSpendRequest {
+                    transaction_id: transaction,
+                    amount,
+                    expired_policy: view::expired_policy_number(&expired_policy),
+                    grace_period: grace_micros.map(view::duration),
+                    ..Default::default()
+                };
+                self.reverse(write, message).await
+            }
         }
     }
 

@@ -1,22 +1,33 @@
 //! Entries and grants as lines of text: what scenario files expect and failures show.
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView},
+    answer::{EntryView, GrantView, HoldView, SliceView},
     instant::render,
 };
 
 /// An entry: when it counts, what it did, how much, the balance before and after, of which grants, and of
-/// which entry's debt.
+/// which entry's debt; what undoes another entry says which.
 ///
-/// `2026-01-02 EXPIRED 100: 150 -> 50 (1: 100)`, `2026-01-02 SPENT 25: 10 -> -15 (1: 10, debt of 2: 15)`
+/// `2026-01-02 EXPIRED 100: 150 -> 50 (1: 100)`, `2026-01-02 SPENT 25: 10 -> -15 (1: 10, debt of 2: 15)`,
+/// `2026-01-03 REVERSED of 2 15: -15 -> 0 (debt of 2: 15)`
 pub fn entry(entry: &EntryView) -> String {
-    let EntryView { kind, amount, balance_before, after, effective_at, allocations, debts, .. } =
-        entry;
+    let EntryView {
+        kind,
+        amount,
+        balance_before,
+        after,
+        effective_at,
+        allocations,
+        debts,
+        about,
+        ..
+    } = entry;
     let at = render(*effective_at);
     let debts = debts.iter().map(|(entry, amount)| format!("debt of {entry}: {amount}"));
     let from = self::allocations(allocations).into_iter().chain(debts).collect::<Vec<_>>();
     let from = from.join(", ");
-    format!("{at} {kind} {amount}: {balance_before} -> {} ({from})", after.balance)
+    let of = if *about == 0 { String::new() } else { format!(" of {about}") };
+    format!("{at} {kind}{of} {amount}: {balance_before} -> {} ({from})", after.balance)
 }
 
 /// A grant: its number, its status, its amount and where that is.
@@ -39,6 +50,14 @@ pub fn hold(hold: &HoldView) -> String {
 fn parts(parts: &[(&'static str, String)]) -> String {
     let parts = parts.iter().filter(|(_, amount)| amount != "0");
     parts.map(|(name, amount)| format!("{name} {amount}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A slice of a reversed spend: `1: 100 RESTORED`, `1: 60 REISSUED as 2`, `debt: 15 DEBT_FORGIVEN`.
+pub fn slice(slice: &SliceView) -> String {
+    let SliceView { grant, amount, outcome, new_grant } = slice;
+    let grant = if *grant == 0 { "debt".to_owned() } else { grant.to_string() };
+    let anew = if *new_grant == 0 { String::new() } else { format!(" as {new_grant}") };
+    format!("{grant}: {amount} {outcome}{anew}")
 }
 
 /// How much of which grant: `1: 100`.

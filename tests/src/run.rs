@@ -19,7 +19,7 @@ use crate::{
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, ReleaseAction, Step, WriteStep,
+        HoldsStep, ReleaseAction, ReverseAction, Step, WriteStep,
     },
 };
 
@@ -221,8 +221,28 @@ impl<'a, D: Driver> Run<'a, D> {
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
             }
+            Action::Reverse(ReverseAction {
+                reverse,
+                amount,
+                expired_policy,
+                grace,
+                slices: _,
+            }) => Change::Reverse {
+                transaction: self.transaction(&wallet, reverse)?,
+                amount: amount.clone(),
+                expired_policy: expired_policy.clone(),
+                grace_micros: grace.as_ref().map(|grace| grace.micros),
+            },
         };
         Ok(Write { wallet, key, validate_only: common.validate_only, change })
+    }
+
+    /// The transaction of a key that this file used, or what is meant to be one.
+    fn transaction(&self, wallet: &WalletRef, key: &str) -> Result<String, String> {
+        match self.first_answers.get(&(wallet.account.clone(), key.to_owned())) {
+            None => Ok(key.to_owned()),
+            Some(first) => first.transaction_id.clone().ok_or_else(|| format!("{key} has none")),
+        }
     }
 
     /// The file's own wallet, or the one that a step names.
@@ -374,7 +394,13 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
             let hold = written.hold.as_ref().ok_or("answers no hold")?;
             same("the hold's number", &hold.number, of)
         }
-        Action::Spend(_) | Action::Void(_) | Action::Expire(_) => Ok(()),
+        Action::Reverse(ReverseAction { slices: Some(slices), .. }) => {
+            lines(slices, &written.slices.iter().map(line::slice).collect::<Vec<_>>())
+        }
+        Action::Reverse(ReverseAction { slices: None, .. })
+        | Action::Spend(_)
+        | Action::Void(_)
+        | Action::Expire(_) => Ok(()),
     }
 }
 

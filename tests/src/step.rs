@@ -77,6 +77,8 @@ pub enum Action {
     Release(ReleaseAction),
     /// Move a hold's deadline.
     Extend(ExtendAction),
+    /// Reverse a spend.
+    Reverse(ReverseAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -276,6 +278,24 @@ pub struct HoldsStep {
     pub holds: Vec<String>,
 }
 
+/// `{ reverse = "spend", amount = "30", slices = ["1: 30 RESTORED"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReverseAction {
+    /// The key of the spend, or a transaction.
+    pub reverse: String,
+    /// How much; absent: all that is left.
+    #[serde(default)]
+    pub amount: String,
+    /// What becomes of credits whose grant has ended.
+    #[serde(default)]
+    pub expired_policy: String,
+    /// The life of new grants.
+    pub grace: Option<Span>,
+    /// What was reversed, and what became of it.
+    pub slices: Option<Vec<String>>,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -328,9 +348,9 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 15] = [
+const ACTIONS: [&str; 16] = [
     "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
-    "release", "extend", "entries", "grants", "holds",
+    "release", "extend", "reverse", "entries", "grants", "holds",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -350,7 +370,7 @@ impl Step {
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" => action,
+            | "release" | "extend" | "reverse" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -366,6 +386,7 @@ impl Step {
             "capture" => Action::Capture(into(table)?),
             "release" => Action::Release(into(table)?),
             "extend" => Action::Extend(into(table)?),
+            "reverse" => Action::Reverse(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

@@ -15,6 +15,7 @@ use crate::{
     migrate::MigrateArgs,
     output::Format,
     replay::ReplayArgs,
+    reverse::ReverseArgs,
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
@@ -89,6 +90,8 @@ pub enum Operation {
     Holds(HoldsArgs),
     /// Recompute wallets from their entries and say whether all is as it should be
     Verify(VerifyArgs),
+    /// Give back what a spend took, all or a part of it
+    Reverse(ReverseArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

@@ -1,8 +1,8 @@
 //! The API's enums and lists as words for people.
 
 use purse_client::v1::{
-    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, Grant, Hold,
-    TransactionKind, Wallet,
+    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy, Grant,
+    Hold, ReversedSlice, TransactionKind, Wallet,
 };
 
 /// How this program was called, for commands that a person copies.
@@ -33,6 +33,11 @@ pub fn drawdown_policy(wallet: &Wallet) -> String {
 /// What a transaction did, such as `spend`.
 pub fn transaction_kind(kind: TransactionKind) -> String {
     word(kind.as_str_name(), "TRANSACTION_KIND_")
+}
+
+/// What became of a slice of a reversed spend, such as `restored`.
+pub fn slice_outcome(slice: &ReversedSlice) -> String {
+    word(slice.outcome().as_str_name(), "REVERSED_SLICE_OUTCOME_")
 }
 
 /// Allocations by grant number, such as `#1 10, #3 2.5`.
@@ -84,6 +89,13 @@ pub fn parse_excess(text: &str) -> Result<ExcessPolicy, String> {
         .ok_or_else(|| "expected reject, cap or extend".to_owned())
 }
 
+/// Reads what becomes of credits whose grant has ended.
+pub fn parse_expired_policy(text: &str) -> Result<ExpiredPolicy, String> {
+    ExpiredPolicy::from_str_name(&format!("EXPIRED_POLICY_{}", screaming(text)))
+        .filter(|policy| *policy != ExpiredPolicy::Unspecified)
+        .ok_or_else(|| "expected restore-then-expire, reissue or grace".to_owned())
+}
+
 fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', "-")
 }
@@ -103,6 +115,7 @@ mod tests {
         assert_eq!(entry_kind(&entry), "expiry-reversed");
         assert_eq!(parse_entry_kind("expiry-reversed"), Ok(kind));
         assert_eq!(parse_drawdown_policy("oldest-first"), Ok(DrawdownPolicy::OldestFirst));
+        assert_eq!(parse_expired_policy("reissue"), Ok(ExpiredPolicy::Reissue));
         assert!(parse_entry_kind("unspecified").is_err());
         assert!(parse_drawdown_policy("newest-first").is_err());
     }

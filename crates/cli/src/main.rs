@@ -24,6 +24,7 @@ mod output;
 mod pages;
 mod plot;
 mod replay;
+mod reverse;
 mod serve;
 mod spend;
 mod table;
@@ -88,6 +89,7 @@ async fn operate(
         Operation::Extend(args) => hold::extend(args, &client, output).await,
         Operation::Holds(args) => hold::list(args, &client, output).await,
         Operation::Verify(args) => verify::run(args, &client, output).await,
+        Operation::Reverse(args) => reverse::run(args, &client, output).await,
     }
 }
 

@@ -8,9 +8,10 @@ use purse_proto::v1::{
     GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest,
     ListEntriesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
     ListHoldsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
-    ReleaseHoldResponse, SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
-    VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
-    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse, SpendRequest, SpendResponse,
+    UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest, VerifyWalletResponse,
+    VoidGrantRequest, VoidGrantResponse, grant_service_client::GrantServiceClient,
+    wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -63,6 +64,8 @@ calls! { WalletServiceClient:
     list_holds(ListHoldsRequest) -> ListHoldsResponse;
     /// Recomputes a wallet from its entries and says whether all is as it should be.
     verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse;
+    /// Gives back what a spend took, all or a part of it.
+    reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
 }

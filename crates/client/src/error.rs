@@ -118,6 +118,12 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::HoldExpired => Some("Hold again, or spend; nothing was written."),
         ErrorReason::HoldClosed => Some("There is nothing left to do for this hold."),
         ErrorReason::ExceedsHold => Some("Ask for less, or let the capture cap or extend."),
+        ErrorReason::TransactionNotFound => {
+            Some("Check the wallet, or list its entries for their transactions.")
+        }
+        ErrorReason::TransactionNotReversible => Some("Only spends can be reversed."),
+        ErrorReason::NothingLeftToReverse => Some("There is nothing left to do for this spend."),
+        ErrorReason::ReversalExceedsSpend => Some("Reverse less; nothing was written."),
         ErrorReason::InsufficientCredits => {
             Some("Grant credits or spend less; nothing was written and the key is still free.")
         }

@@ -62,6 +62,7 @@ impl EntryHash {
             allocations,
             debts,
             hold,
+            about,
         } = entry;
         let mut canonical = Canonical::new();
         canonical.text(1, &self.0);
@@ -88,6 +89,9 @@ impl EntryHash {
         }
         if let Some(hold) = hold {
             canonical.text(14, &hold.0.to_be_bytes());
+        }
+        if let Some(about) = about {
+            canonical.text(17, &about.0.to_be_bytes());
         }
         if let Some(Owner { key, fingerprint }) = owner {
             canonical.text(15, key.as_str().as_bytes());

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CostBasis, DrawdownPolicy, Fingerprint, GrantNumber, HoldNumber,
-    IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority, Reason, Scale, Timestamp,
-    TransactionKind, WalletName, Window,
+    Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, GrantNumber,
+    HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority, Reason, Scale,
+    Timestamp, TransactionId, TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -126,6 +126,17 @@ pub struct ReleaseHold {
     pub amount: Option<PositiveAmount>,
 }
 
+/// Give back what a spend took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReverseSpend {
+    /// The spend.
+    pub transaction: TransactionId,
+    /// How much of it; `None`: all that is left to reverse.
+    pub amount: Option<PositiveAmount>,
+    /// What becomes of credits whose grant has ended meanwhile.
+    pub expired_policy: ExpiredPolicy,
+}
+
 /// One write as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -149,6 +160,8 @@ pub enum Command {
     ReleaseHold(ReleaseHold),
     /// Move a hold's deadline.
     ExtendHold(HoldNumber, Timestamp),
+    /// Give back what a spend took.
+    ReverseSpend(ReverseSpend),
 }
 
 impl Command {
@@ -165,6 +178,7 @@ impl Command {
             Self::CaptureHold(_) => TransactionKind::CaptureHold,
             Self::ReleaseHold(_) => TransactionKind::ReleaseHold,
             Self::ExtendHold(..) => TransactionKind::ExtendHold,
+            Self::ReverseSpend(_) => TransactionKind::ReverseSpend,
         }
     }
 
@@ -180,7 +194,8 @@ impl Command {
             | Self::ExpireGrant(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
-            | Self::ExtendHold(..) => None,
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_) => None,
         }
     }
 
@@ -195,7 +210,8 @@ impl Command {
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ReleaseHold(_)
-            | Self::ExtendHold(..) => false,
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_) => false,
         }
     }
 
@@ -211,7 +227,8 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
-            | Self::CreateHold(_) => None,
+            | Self::CreateHold(_)
+            | Self::ReverseSpend(_) => None,
         }
     }
 
@@ -223,6 +240,24 @@ impl Command {
             | Self::UpdateWallet(_)
             | Self::Grant(_)
             | Self::Spend(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_) => None,
+        }
+    }
+
+    /// The transaction that it reverses.
+    pub fn reverses(&self) -> Option<TransactionId> {
+        match self {
+            Self::ReverseSpend(reverse) => Some(reverse.transaction),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
@@ -242,7 +277,8 @@ impl Command {
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
-            | Self::ExtendHold(..) => None,
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_) => None,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Debt: the part of a spend that no grant covered, and how later grants repay it.
 //!
 //! Each debt belongs to the entry that made it. A grant that becomes effective repays the debts that it is
-//! eligible for, oldest first (design, section 3, "Settle"). What has been repaid stays repaid: when the
-//! grant expires, only what it has left does, and no debt comes back.
+//! eligible for, oldest first (design, section 3, "Settle"), and so does one that gets credits back. What
+//! has been repaid stays repaid: when the grant expires, only what it has left does, and no debt comes back.
 
 use crate::{
-    Allocation, Amount, DrawdownKey, EntryKind, Missing, OperationName, Sequence, Timestamp,
+    Allocation, Amount, DebtMove, DrawdownKey, EntryKind, Missing, OperationName, Sequence,
+    Timestamp,
     draft::{Booking, Draft},
 };
 
@@ -18,11 +19,11 @@ pub struct Debt {
     pub operation: Option<OperationName>,
     /// What is still owed.
     pub left: Amount,
-    /// Which grants have repaid how much, in this order.
+    /// Which grants have repaid how much, in this order, and not been given it back.
     pub repaid: Vec<Allocation>,
 }
 
-/// How much of which debt an entry made or settled.
+/// How much of which debt an entry made, repaid or forgave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DebtPart {
     /// The entry that made the debt.
@@ -39,16 +40,43 @@ impl Debt {
 
     /// Moves an entry's share of it; `repaying` is the share of a grant that it came from, if any.
     pub fn book(&mut self, kind: EntryKind, amount: Amount, repaying: Option<Allocation>) {
-        if kind.makes_debt() {
-            self.left = self.left + amount;
-        } else {
-            self.left = self.left - amount;
-            self.repaid.extend(repaying);
+        match kind.debt_move() {
+            DebtMove::Makes => self.left = self.left + amount,
+            DebtMove::Repays => {
+                self.left = self.left - amount;
+                self.repaid.extend(repaying);
+            }
+            DebtMove::Forgives => self.left = self.left - amount,
         }
+    }
+
+    /// Takes back what an entry that undoes the one that made it gives back: what was repaid comes first. Says
+    /// whether that was anything.
+    pub fn undo(&mut self, kind: EntryKind, allocations: &[Allocation]) -> bool {
+        kind.debt_move() == DebtMove::Forgives
+            && !self.give_back(allocations.iter().map(|part| part.amount).sum()).is_empty()
+    }
+
+    /// Takes back up to so much of what was repaid, the last first, and says whose that was.
+    pub fn give_back(&mut self, most: Amount) -> Vec<Allocation> {
+        let mut left = most;
+        let mut given = Vec::new();
+        while !left.is_zero()
+            && let Some(last) = self.repaid.last_mut()
+        {
+            let amount = last.amount.min(left);
+            left = left - amount;
+            last.amount = last.amount - amount;
+            given.push(Allocation { grant: last.grant, amount });
+            if last.amount.is_zero() {
+                self.repaid.pop();
+            }
+        }
+        given
     }
 }
 
-/// Lets a grant that is effective from `at` on repay what it can.
+/// Lets a grant that is effective, or got credits back, at `at` repay what it can.
 pub(crate) fn repay(
     draft: &mut Draft<'_>,
     key: &DrawdownKey,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 mod end_grant;
 mod grant;
 mod hold;
+mod reverse;
 mod spend;
 mod wallet;
 
@@ -15,8 +16,8 @@ pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
     Command, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, Head, Hold, HoldNumber,
-    Missing, OperationName, Owner, Rejection, Request, Sequence, Timestamp, WalletSettings,
-    WalletState, draft::Draft, settle::settle,
+    Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord, Timestamp,
+    TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -40,10 +41,12 @@ pub struct Decision {
     pub holds: BTreeMap<HoldNumber, Hold>,
     /// The wallet's settings after it, if the command was about them.
     pub settings: Option<WalletSettings>,
-    /// The number of the grant that it made.
-    pub new_grant: Option<GrantNumber>,
     /// The number of the hold that it made or was about.
     pub hold: Option<HoldNumber>,
+    /// The numbers of the grants that it made.
+    pub new_grants: Vec<GrantNumber>,
+    /// The spend that it reversed, as it is after it.
+    pub reversed: Option<(TransactionId, SpendRecord)>,
     /// Whether there is anything to write: opening a wallet that is there already writes nothing.
     pub writes: bool,
 }
@@ -54,10 +57,9 @@ impl Decision {
         &self.entries[self.settled..]
     }
 
-    /// The grant that it made.
-    pub fn made_grant(&self) -> Option<&Grant> {
-        let number = self.new_grant?;
-        self.grants.values().find(|grant| grant.number == number)
+    /// The grants that it made.
+    pub fn made_grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.values().filter(|grant| self.new_grants.contains(&grant.number))
     }
 
     /// What it is for: what its command says, or what the hold that it is about is for.
@@ -126,13 +128,13 @@ fn attempt(
     settle(&mut draft)?;
     let settled = draft.entries.len();
     let mut settings = None;
-    let mut new_grant = None;
+    let mut reversed = None;
     let mut hold = request.command.hold_number();
     match &request.command {
         // Answered above: there is no wallet to settle yet.
         Command::CreateWallet(_) => {}
         Command::UpdateWallet(update) => settings = Some(wallet::update(&mut draft, update)?),
-        Command::Grant(grant) => new_grant = Some(grant::grant(&mut draft, grant)?),
+        Command::Grant(grant) => grant::grant(&mut draft, grant)?,
         Command::Spend(spend) => spend::spend(&mut draft, spend)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
@@ -142,8 +144,10 @@ fn attempt(
         Command::ExtendHold(number, expires_at) => {
             hold::set_deadline(&mut draft, *number, *expires_at)?;
         }
+        Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
     }
-    let Draft { now, mut head, entries, changed, changed_debts, changed_holds, .. } = draft;
+    let Draft { now, mut head, entries, changed, changed_debts, changed_holds, new_grants, .. } =
+        draft;
     let hashes = chained(&mut head, request, &entries, settled, &changed);
     Ok(Decision {
         now,
@@ -155,8 +159,9 @@ fn attempt(
         debts: changed_debts,
         holds: changed_holds,
         settings,
-        new_grant,
         hold,
+        new_grants,
+        reversed,
         writes: true,
     })
 }

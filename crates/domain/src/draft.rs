@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Allocation, Amount, Coverage, Debt, DebtPart, DrawdownKey, Entry, EntryKind, Grant,
-    GrantNumber, Head, Hold, HoldNumber, OperationName, Sequence, Timestamp, WalletState,
+    Allocation, Amount, Coverage, Debt, DebtMove, DebtPart, DrawdownKey, Entry, EntryKind, Grant,
+    GrantNumber, GrantTerms, Head, Hold, HoldNumber, OperationName, Sequence, Timestamp,
+    WalletState,
 };
 
 /// A state and what a command has changed of it so far.
@@ -26,6 +27,8 @@ pub struct Draft<'a> {
     pub changed_debts: BTreeMap<Sequence, Debt>,
     /// The holds that are new or changed, as they are now.
     pub changed_holds: BTreeMap<HoldNumber, Hold>,
+    /// The grants that they made.
+    pub new_grants: Vec<GrantNumber>,
 }
 
 /// An entry to append. Each allocation names a grant by its place; grants and debts must be there.
@@ -41,6 +44,8 @@ pub struct Booking<'a> {
     pub debts: Vec<DebtPart>,
     /// The hold that it is about.
     pub hold: Option<HoldNumber>,
+    /// The entry that it undoes, or whose credits it ends because they came back too late.
+    pub about: Option<Sequence>,
 }
 
 impl<'a> Booking<'a> {
@@ -50,7 +55,7 @@ impl<'a> Booking<'a> {
         effective_at: Timestamp,
         allocations: &'a [(DrawdownKey, Allocation)],
     ) -> Self {
-        Self { kind, effective_at, allocations, debts: Vec::new(), hold: None }
+        Self { kind, effective_at, allocations, debts: Vec::new(), hold: None, about: None }
     }
 }
 
@@ -67,6 +72,7 @@ impl<'a> Draft<'a> {
             changed: BTreeMap::new(),
             changed_debts: BTreeMap::new(),
             changed_holds: BTreeMap::new(),
+            new_grants: Vec::new(),
         }
     }
 
@@ -136,6 +142,11 @@ impl<'a> Draft<'a> {
         Some(debts.into_values().collect())
     }
 
+    /// The debt of an entry, if it is held.
+    pub fn debt(&self, entry: Sequence) -> Option<&Debt> {
+        self.changed_debts.get(&entry).or_else(|| self.state.debts.get(&entry))
+    }
+
     /// What may still be spent without a grant.
     pub fn overdraft_left(&self) -> Amount {
         let (limit, debt) = (self.state.settings.overdraft_limit, self.head.balances.debt);
@@ -144,10 +155,12 @@ impl<'a> Draft<'a> {
 
     /// Adds a new grant and books it. It counts from `effective_at` if that is past: late usage of that time
     /// may draw it, and a spend must not count before the grant that it draws.
-    pub fn add_grant(&mut self, grant: Grant) -> DrawdownKey {
+    pub fn add_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
+        let grant = Grant::made(self.head.last_grant_number.next(), terms, self.now);
         let key = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
         let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
         self.head.last_grant_number = grant.number;
+        self.new_grants.push(grant.number);
         self.head.next_due_at = earliest(self.head.next_due_at, grant.due_at());
         let counts_from = grant.terms.window.effective_at().min(self.now);
         self.changed.insert(key, grant);
@@ -185,7 +198,7 @@ impl<'a> Draft<'a> {
 
     /// Appends an entry.
     pub fn append(&mut self, booking: Booking<'_>) {
-        let Booking { kind, effective_at, allocations, debts, hold } = booking;
+        let Booking { kind, effective_at, allocations, debts, hold, about } = booking;
         let balance_before = self.head.balances.balance();
         for (key, allocation) in allocations {
             let Some(mut grant) =
@@ -194,7 +207,7 @@ impl<'a> Draft<'a> {
                 debug_assert!(false, "grant {} is not held", allocation.grant);
                 continue;
             };
-            let when = (effective_at, hold.is_some());
+            let when = (effective_at, hold.is_some() || about.is_some());
             kind.book(allocation.amount, when, &mut grant, &mut self.head.balances);
             debug_assert!(!grant.parts.is_overdrawn(), "{kind:?} of {allocation:?}: {grant:?}");
             self.changed.insert(*key, grant);
@@ -214,6 +227,12 @@ impl<'a> Draft<'a> {
         }
         let allocated: Vec<Allocation> =
             allocations.iter().map(|(_, allocation)| *allocation).collect();
+        if let Some(undone) = about
+            && let Some(mut debt) = self.debt(undone).cloned()
+            && debt.undo(kind, &allocated)
+        {
+            self.changed_debts.insert(undone, debt);
+        }
         if let Some(number) = hold
             && let Some(mut held) = self.held_hold(number).cloned()
         {
@@ -222,11 +241,12 @@ impl<'a> Draft<'a> {
         }
         self.head.last_sequence = self.head.last_sequence.next();
         let moved = allocated.iter().map(|allocation| allocation.amount);
-        let on_credit = debts.iter().filter(|_| kind.makes_debt()).map(|part| part.amount);
+        let counts = kind.debt_move() != DebtMove::Repays;
+        let owed = debts.iter().filter(|_| counts).map(|part| part.amount);
         self.entries.push(Entry {
             sequence: self.head.last_sequence,
             kind,
-            amount: moved.chain(on_credit).sum(),
+            amount: moved.chain(owed).sum(),
             balance_before,
             after: self.head.balances,
             effective_at,
@@ -234,6 +254,7 @@ impl<'a> Draft<'a> {
             allocations: allocated,
             debts,
             hold,
+            about,
         });
     }
 }

@@ -21,7 +21,7 @@ pub enum EntryKind {
     Voided,
     /// Late usage took back what a grant had lost to expiry.
     ExpiryReversed,
-    /// A grant that became effective repaid debt.
+    /// A grant that became effective, or got credits back, repaid debt.
     Repaid,
     /// Credits were set aside.
     Held,
@@ -31,6 +31,19 @@ pub enum EntryKind {
     Released,
     /// What was set aside was given back at the deadline.
     HoldExpired,
+    /// A reversal gave back what a spend had taken, and forgave what it still owed.
+    Reversed,
+}
+
+/// What an entry does to the debts that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DebtMove {
+    /// It owes them: part of its amount.
+    Makes,
+    /// Its allocations go to them, one for one.
+    Repays,
+    /// It cancels them: part of its amount.
+    Forgives,
 }
 
 impl EntryKind {
@@ -48,13 +61,15 @@ impl EntryKind {
             Self::Captured => "CAPTURED",
             Self::Released => "RELEASED",
             Self::HoldExpired => "HOLD_EXPIRED",
+            Self::Reversed => "REVERSED",
         }
     }
 
-    /// Whether an entry of this kind owes the debt that it names, or repays it.
-    pub fn makes_debt(self) -> bool {
+    /// What an entry of this kind does to the debts that it names.
+    pub fn debt_move(self) -> DebtMove {
         match self {
-            Self::Repaid => false,
+            Self::Repaid => DebtMove::Repays,
+            Self::Reversed => DebtMove::Forgives,
             Self::Granted
             | Self::Activated
             | Self::Expired
@@ -64,7 +79,7 @@ impl EntryKind {
             | Self::Held
             | Self::Captured
             | Self::Released
-            | Self::HoldExpired => true,
+            | Self::HoldExpired => DebtMove::Makes,
         }
     }
 }
@@ -118,7 +133,7 @@ pub struct Entry {
     pub sequence: Sequence,
     /// What it did.
     pub kind: EntryKind,
-    /// How much it moved: the sum of its allocations and the debt that it made (invariant 3).
+    /// How much it moved: the sum of its allocations and the debt that it made or forgave (invariant 3).
     pub amount: Amount,
     /// The balance before it (invariant 2).
     pub balance_before: SignedAmount,
@@ -128,24 +143,25 @@ pub struct Entry {
     pub effective_at: Timestamp,
     /// The instant at which it was written.
     pub recorded_at: Timestamp,
-    /// How much of which grant, in drawdown order.
+    /// How much of which grant, in drawdown order; of a reversal, in the opposite order.
     pub allocations: Vec<Allocation>,
-    /// The debt that it made or, if it repays, that its allocations went to, one for one.
+    /// The debt that it made or forgave or, if it repays, that its allocations went to, one for one.
     pub debts: Vec<DebtPart>,
     /// The hold that it is about: of an expiry, the one that its credits came back from.
     pub hold: Option<HoldNumber>,
+    /// The entry that this one undoes; of an expiry or a void, the one whose credits had come back.
+    pub about: Option<Sequence>,
 }
 
 impl Entry {
-    /// Whether its allocations and the debt that it makes sum to its amount, or what repays debt to that debt
+    /// Whether its allocations and the debt that it moves sum to its amount, or what repays debt to that debt
     /// (invariant 3).
     pub fn sums_up(&self) -> bool {
         let allocated: Amount = self.allocations.iter().map(|part| part.amount).sum();
         let in_debt: Amount = self.debts.iter().map(|part| part.amount).sum();
-        if self.kind.makes_debt() {
-            allocated + in_debt == self.amount
-        } else {
-            allocated == self.amount && in_debt == self.amount
+        match self.kind.debt_move() {
+            DebtMove::Makes | DebtMove::Forgives => allocated + in_debt == self.amount,
+            DebtMove::Repays => allocated == self.amount && in_debt == self.amount,
         }
     }
 }
@@ -173,6 +189,8 @@ pub enum TransactionKind {
     ReleaseHold,
     /// A hold's deadline was moved.
     ExtendHold,
+    /// A spend was reversed, whole or in part.
+    ReverseSpend,
 }
 
 /// What one accepted command did.

@@ -5,9 +5,9 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess, Metadata,
-    NewGrant, OperationName, Reason, ReleaseHold, Spend, UpdateWallet, WalletName,
-    canonical::Canonical,
+    Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy,
+    Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend, Spend, UpdateWallet,
+    WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -128,6 +128,25 @@ impl Canonical {
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..) => self.hold_command(command),
+            Command::ReverseSpend(reverse) => self.reversal(reverse),
+        }
+    }
+
+    fn reversal(&mut self, reverse: &ReverseSpend) {
+        let ReverseSpend { transaction, amount, expired_policy } = reverse;
+        self.text(b'C', b"reverse_spend");
+        self.text(1, transaction.uuid().as_bytes());
+        if let Some(amount) = amount {
+            self.text(2, amount.get().to_string().as_bytes());
+        }
+        match expired_policy {
+            // The default, so as good as not set.
+            ExpiredPolicy::RestoreThenExpire => {}
+            ExpiredPolicy::Reissue => self.text(3, b"reissue"),
+            ExpiredPolicy::Grace(period) => {
+                self.text(3, b"grace");
+                self.text(4, &period.micros().to_be_bytes());
+            }
         }
     }
 
@@ -168,7 +187,8 @@ impl Canonical {
             | Command::Grant(_)
             | Command::Spend(_)
             | Command::VoidGrant(_)
-            | Command::ExpireGrant(_) => {}
+            | Command::ExpireGrant(_)
+            | Command::ReverseSpend(_) => {}
         }
     }
 
@@ -184,21 +204,32 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use crate::{
-        AccountName, Actor, AssetCode, Command, Fingerprint, Metadata, NamespaceId, NamespaceName,
-        PositiveAmount, Reason, Scale, Spend, WalletName,
+        AccountName, Actor, AssetCode, Command, ExpiredPolicy, Fingerprint, GracePeriod, Metadata,
+        NamespaceId, NamespaceName, PositiveAmount, Reason, ReverseSpend, Scale, Spend,
+        TransactionId, WalletName,
     };
+    use uuid::Uuid;
 
     fn spend(amount: &str) -> Fingerprint {
+        let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
+        of(&Command::Spend(Spend { amount, operation: None, occurred_at: None }))
+    }
+
+    fn reversal(amount: Option<&str>, expired_policy: ExpiredPolicy) -> Fingerprint {
+        let amount = amount.map(|amount| PositiveAmount::parse(amount, Scale::MAX).unwrap());
+        let transaction = TransactionId::from_uuid(Uuid::from_u128(7));
+        of(&Command::ReverseSpend(ReverseSpend { transaction, amount, expired_policy }))
+    }
+
+    fn of(command: &Command) -> Fingerprint {
         let namespace = NamespaceId::of(&NamespaceName::parse("default").unwrap());
         let wallet = WalletName::new(
             namespace,
             AccountName::parse("org:42").unwrap(),
             AssetCode::parse("credits").unwrap(),
         );
-        let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-        let command = Command::Spend(Spend { amount, operation: None, occurred_at: None });
         let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
-        Fingerprint::of(&wallet, &command, &actor, &reason, &Metadata::default())
+        Fingerprint::of(&wallet, command, &actor, &reason, &Metadata::default())
     }
 
     #[test]
@@ -207,9 +238,26 @@ mod tests {
         assert_ne!(spend("10"), spend("11"));
     }
 
+    #[test]
+    fn each_field_of_a_reversal_counts() {
+        let grace = |micros| ExpiredPolicy::Grace(GracePeriod::from_micros(micros).unwrap());
+        let all = [
+            reversal(None, ExpiredPolicy::RestoreThenExpire),
+            reversal(Some("10"), ExpiredPolicy::RestoreThenExpire),
+            reversal(None, ExpiredPolicy::Reissue),
+            reversal(None, grace(1)),
+            reversal(None, grace(2)),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            assert!(all[index + 1..].iter().all(|other| other != one), "{index}");
+        }
+    }
+
     /// Keys are kept for years: a fingerprint that changes turns a retry into a conflict.
     #[test]
     fn a_fingerprint_never_changes() {
         assert_eq!(spend("12.5").as_bytes()[..8], [61, 58, 192, 133, 123, 91, 155, 150]);
+        let reversal = reversal(Some("12.5"), ExpiredPolicy::Reissue);
+        assert_eq!(reversal.as_bytes()[..8], [118, 86, 85, 214, 179, 15, 221, 88]);
     }
 }

@@ -142,7 +142,7 @@ impl Fold {
                 head.last_grant_number = head.last_grant_number.max(*number);
             }
             if let Some(grant) = grants.get_mut(number) {
-                let when = (entry.effective_at, entry.hold.is_some());
+                let when = (entry.effective_at, entry.hold.is_some() || entry.about.is_some());
                 entry.kind.book(*amount, when, grant, &mut head.balances);
                 if grant.parts.is_overdrawn() {
                     return Err(FoldError::TakesTooMuch { sequence, grant: *number });
@@ -183,6 +183,7 @@ impl Fold {
         for hold in holds.values_mut().filter(|hold| hold.is_open()) {
             hold.expires_at = deadline(hold.number);
         }
+        // With them goes what they were repaid, and reversals gave back: that is of settled debts only.
         debts.retain(|_, debt| !debt.left.is_zero());
         let open = holds.values().filter(|hold| hold.is_open());
         let deadlines = open.map(|hold| hold.expires_at);
@@ -195,6 +196,7 @@ impl Fold {
             coverage: Coverage::Complete,
             debts,
             has_all_debts: true,
+            spends: BTreeMap::new(),
             settings,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     Amount, EntryKind, GrantNumber, GrantTerms, OperationName, Timestamp, amount::CostBasis,
+    draft::earliest,
 };
 
 /// Lower numbers are drawn first.
@@ -34,7 +35,7 @@ pub struct GrantParts {
     pub available: Amount,
     /// Set aside by open holds.
     pub held: Amount,
-    /// Taken by spends.
+    /// Taken by spends and debts, and not given back.
     pub consumed: Amount,
     /// Left when the grant expired.
     pub expired: Amount,
@@ -106,7 +107,7 @@ pub struct Grant {
     /// Where the amount is.
     pub parts: GrantParts,
     /// The part of what expired that could be spent until then. Late usage may take it back, and not what came
-    /// back from a hold when the grant had ended already.
+    /// back from a hold or by a reversal when the grant had ended already.
     pub lost: Amount,
 }
 
@@ -150,10 +151,15 @@ impl Grant {
         }
     }
 
-    /// Whether the grant had ended by an instant, by its window or early.
+    /// When its time is over: at the end of its window, or earlier by an early expiry. A void ends nothing
+    /// but what was left then.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        earliest(self.expired_at, self.terms.window.expires_at())
+    }
+
+    /// Whether the grant had ended by an instant, so that what comes back cannot stay.
     pub fn has_ended(&self, at: Timestamp) -> bool {
-        self.terms.window.expires_at().is_some_and(|expires_at| expires_at <= at)
-            || self.expired_at.is_some_and(|expired_at| expired_at <= at)
+        self.ends_at().is_some_and(|ends_at| ends_at <= at)
     }
 
     /// What the grant is now that all that is due by `now` is booked.
@@ -179,7 +185,8 @@ impl Grant {
             EntryKind::Expired => {
                 parts.available = parts.available - amount;
                 parts.expired = parts.expired + amount;
-                self.expired_at.get_or_insert(effective_at);
+                // Its end stays where it was, however late something comes back and expires again.
+                self.expired_at = earliest(self.ends_at(), Some(effective_at));
             }
             EntryKind::Spent | EntryKind::Repaid => {
                 parts.available = parts.available - amount;
@@ -203,6 +210,10 @@ impl Grant {
             }
             EntryKind::ExpiryReversed => {
                 parts.expired = parts.expired - amount;
+                parts.available = parts.available + amount;
+            }
+            EntryKind::Reversed => {
+                parts.consumed = parts.consumed - amount;
                 parts.available = parts.available + amount;
             }
         }

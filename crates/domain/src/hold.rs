@@ -7,6 +7,7 @@
 use crate::{
     Allocation, Amount, DrawdownKey, EntryKind, HoldNumber, OperationName, Timestamp,
     draft::{Booking, Draft},
+    give_back::give_back,
 };
 
 /// What became of a hold.
@@ -122,7 +123,8 @@ impl Hold {
             | EntryKind::Spent
             | EntryKind::Voided
             | EntryKind::ExpiryReversed
-            | EntryKind::Repaid => return,
+            | EntryKind::Repaid
+            | EntryKind::Reversed => return,
         };
         *sum = *sum + amount;
         for part in allocations {
@@ -152,20 +154,10 @@ pub(crate) fn move_out(
         .iter()
         .filter_map(|part| draft.grant(part.grant).map(|(key, _)| (key, *part)))
         .collect();
-    draft.append(Booking { hold: Some(number), ..Booking::of(kind, at, &places) });
+    let booking = Booking { hold: Some(number), ..Booking::of(kind, at, &places) };
     if kind == EntryKind::Captured {
-        return;
-    }
-    for (key, part) in &places {
-        let Some(grant) = draft.held(key) else { continue };
-        if grant.has_ended(at) {
-            let returned = [(*key, *part)];
-            draft.append(Booking {
-                hold: Some(number),
-                ..Booking::of(EntryKind::Expired, at, &returned)
-            });
-        } else {
-            draft.becomes_due(grant.due_at());
-        }
+        draft.append(booking);
+    } else {
+        give_back(draft, booking, |_| None);
     }
 }

@@ -8,7 +8,8 @@
 //! In reading order:
 //!
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
-//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`wallet`];
+//! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
+//!   [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
@@ -23,12 +24,14 @@ pub mod draft;
 pub mod entry;
 pub mod fingerprint;
 pub mod fold;
+mod give_back;
 pub mod grant;
 pub mod hold;
 pub mod ids;
 pub mod names;
 pub mod order;
 pub mod rejection;
+pub mod reversal;
 pub mod settle;
 pub mod text;
 pub mod timeline;
@@ -41,11 +44,11 @@ pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAm
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
-    Request, Spend, UpdateWallet,
+    Request, ReverseSpend, Spend, UpdateWallet,
 };
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
-pub use entry::{Allocation, Entry, EntryKind, Transaction, TransactionKind};
+pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
@@ -54,6 +57,7 @@ pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, Transac
 pub use names::WalletName;
 pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
 pub use rejection::Rejection;
+pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
     AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,

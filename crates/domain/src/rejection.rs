@@ -99,6 +99,32 @@ pub enum Rejection {
         /// The asset's scale.
         scale: Scale,
     },
+    /// The wallet has no such transaction.
+    #[error("the wallet has no transaction {transaction}")]
+    TransactionNotFound {
+        /// The transaction that was named.
+        transaction: TransactionId,
+    },
+    /// Only spends can be reversed.
+    #[error("transaction {transaction} is no spend")]
+    TransactionNotReversible {
+        /// The transaction that was named.
+        transaction: TransactionId,
+    },
+    /// The spend has been reversed already.
+    #[error("nothing is left to reverse of the spend")]
+    NothingLeftToReverse {
+        /// What was asked for; `None`: all that is left.
+        required: Option<Amount>,
+    },
+    /// Less is left to reverse.
+    #[error("{left} left to reverse of the spend, {required} required")]
+    ReversalExceedsSpend {
+        /// What has not been reversed yet.
+        left: Amount,
+        /// What was asked for.
+        required: Amount,
+    },
     /// The settings have changed.
     #[error("the wallet's settings have changed; its version is {version}")]
     StaleVersion {

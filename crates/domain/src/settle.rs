@@ -113,8 +113,7 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
     holds.extend(changed_holds);
     let mut debts = state.debts.clone();
     debts.extend(changed_debts);
-    debts.retain(|_, debt| !debt.left.is_zero());
-    Ok(WalletState {
+    let mut settled = WalletState {
         settings: Arc::clone(&state.settings),
         head,
         grants,
@@ -122,5 +121,8 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
         coverage: state.coverage,
         debts,
         has_all_debts: state.has_all_debts,
-    })
+        spends: state.spends.clone(),
+    };
+    settled.drop_closed_debts();
+    Ok(settled)
 }

@@ -98,7 +98,10 @@ pub fn verify(fold: Fold, last_hash: EntryHash, kept: &WalletState) -> Result<()
     if let Some(hold) = differs(&holds(kept), &holds(&said), |hold| hold.number) {
         return Err(Discrepancy::Hold(hold));
     }
-    let debts = |state: &WalletState| -> Vec<Debt> { state.debts.values().cloned().collect() };
+    // Those that are settled may be kept for a reversal; the fold drops them.
+    let debts = |state: &WalletState| -> Vec<Debt> {
+        state.debts.values().filter(|debt| !debt.left.is_zero()).cloned().collect()
+    };
     if let Some(entry) = differs(&debts(kept), &debts(&said), |debt| debt.entry) {
         return Err(Discrepancy::Debt(entry));
     }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use rust_decimal::Decimal;
 
 use crate::{
-    Amount, Debt, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind, Grant, GrantNumber,
-    Hold, HoldNumber, Metadata, Scale, Sequence, SignedAmount, Timestamp, WalletName,
-    draft::earliest,
+    Amount, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind, Grant,
+    GrantNumber, Hold, HoldNumber, Metadata, Scale, Sequence, SignedAmount, SpendRecord, Timestamp,
+    TransactionId, WalletName, draft::earliest,
 };
 
 /// A wallet's settings.
@@ -53,9 +53,9 @@ impl Balances {
         scheduled: Amount::ZERO,
     };
 
-    /// From sums over the ledger up to a past instant. Late usage may draw what was set aside when it happened
-    /// and has come back since, so that by then more was used than was free: that part is shown as debt, and
-    /// the balance is right. `None` for sums that no ledger has.
+    /// From sums over the ledger up to a past instant. Late usage may draw what was set aside or spent when it
+    /// happened and has come back since, so that by then more was used than was there: that part is shown as
+    /// debt, and the balance is right. `None` for sums that no ledger has.
     pub fn of_sums(
         available: Decimal,
         held: Decimal,
@@ -86,7 +86,9 @@ impl Balances {
     pub fn book(&mut self, kind: EntryKind, amount: Amount, activated: bool) {
         let part = if activated { &mut self.available } else { &mut self.scheduled };
         match kind {
-            EntryKind::Granted | EntryKind::ExpiryReversed => *part = *part + amount,
+            EntryKind::Granted | EntryKind::ExpiryReversed | EntryKind::Reversed => {
+                *part = *part + amount;
+            }
             EntryKind::Expired | EntryKind::Spent | EntryKind::Voided | EntryKind::Repaid => {
                 *part = *part - amount;
             }
@@ -108,7 +110,10 @@ impl Balances {
 
     /// Moves an entry's share of a debt.
     pub fn book_debt(&mut self, kind: EntryKind, amount: Amount) {
-        self.debt = if kind.makes_debt() { self.debt + amount } else { self.debt - amount };
+        self.debt = match kind.debt_move() {
+            DebtMove::Makes => self.debt + amount,
+            DebtMove::Repays | DebtMove::Forgives => self.debt - amount,
+        };
     }
 }
 
@@ -184,10 +189,12 @@ pub struct WalletState {
     pub holds: BTreeMap<HoldNumber, Hold>,
     /// Which open grants and holds are here.
     pub coverage: Coverage,
-    /// The open debts that are held.
+    /// The open debts that are held, and those of the spends that are.
     pub debts: BTreeMap<Sequence, Debt>,
-    /// Whether those are all.
+    /// Whether those are all open ones.
     pub has_all_debts: bool,
+    /// The transactions that are to be reversed, as far as the wallet has them; `None`: it is no spend.
+    pub spends: BTreeMap<TransactionId, Option<SpendRecord>>,
 }
 
 impl WalletState {
@@ -211,6 +218,7 @@ impl WalletState {
             coverage: Coverage::Complete,
             debts: BTreeMap::new(),
             has_all_debts: true,
+            spends: BTreeMap::new(),
         }
     }
 
@@ -228,8 +236,11 @@ impl WalletState {
             self.grants.insert(*key, grant.clone());
         }
         self.holds.extend(decision.holds.clone());
+        if let Some((id, spend)) = &decision.reversed {
+            self.spends.insert(*id, Some(spend.clone()));
+        }
         self.debts.extend(decision.debts.clone());
-        self.debts.retain(|_, debt| !debt.left.is_zero());
+        self.drop_closed_debts();
         if let Some(settings) = &decision.settings {
             if settings.drawdown_policy != self.settings.drawdown_policy {
                 self.reorder(settings.drawdown_policy);
@@ -238,9 +249,18 @@ impl WalletState {
         }
     }
 
-    /// Lets go of what the next command hardly needs: ended grants, open ones after the first `most`, and the
+    /// Lets go of the debts that are settled. A reversal needs them still: it gives back what was repaid.
+    pub(crate) fn drop_closed_debts(&mut self) {
+        let spends = &self.spends;
+        let is_held = |entry| spends.values().flatten().any(|spend| spend.entry == entry);
+        self.debts.retain(|entry, debt| !debt.left.is_zero() || is_held(*entry));
+    }
+
+    /// Lets go of what the next command hardly needs: spends, ended grants, open ones after the first `most`, and the
     /// debts if there are more than that.
     pub fn trim(&mut self, most: usize) {
+        self.spends.clear();
+        self.drop_closed_debts();
         if self.debts.len() > most {
             self.debts.clear();
             self.has_all_debts = false;

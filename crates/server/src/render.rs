@@ -1,9 +1,10 @@
 //! Domain to proto: answers.
 
 use purse_domain::{
-    Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind, Grant,
-    GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Step, Timestamp,
-    Transaction, TransactionId, TransactionKind, WalletName, WalletSettings,
+    Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind, ExpiredPolicy,
+    Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Sequence, Slice,
+    SliceOutcome, Step, Timestamp, Transaction, TransactionId, TransactionKind, WalletName,
+    WalletSettings, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
@@ -151,6 +152,7 @@ fn entry(entry: &Entry) -> v1::Entry {
         allocations,
         debts,
         hold,
+        about,
     } = entry;
     v1::Entry {
         sequence: sequence.0,
@@ -175,6 +177,7 @@ fn entry(entry: &Entry) -> v1::Entry {
             })
             .collect(),
         hold_number: hold.map_or(0, |number| number.0),
+        about_sequence: about.map_or(0, |Sequence(undone)| undone),
         ..v1::Entry::default()
     }
 }
@@ -250,6 +253,30 @@ pub fn verification(found: &Verification) -> v1::VerifyWalletResponse {
         grants: grants.0,
         holds: holds.0,
         recorded_at: Some(instant(*recorded_at)),
+    }
+}
+
+/// What a reversal did, slice by slice.
+pub fn reversed_slices(answer: &Answer, policy: ExpiredPolicy) -> Vec<v1::ReversedSlice> {
+    let slices = slices(policy, &answer.transaction.entries).into_iter();
+    slices.map(reversed_slice).collect()
+}
+
+fn reversed_slice(slice: Slice) -> v1::ReversedSlice {
+    let Slice { grant, amount, outcome } = slice;
+    let (outcome, new_grant) = match outcome {
+        SliceOutcome::Restored => (v1::ReversedSliceOutcome::Restored, None),
+        SliceOutcome::RestoredAndExpired => (v1::ReversedSliceOutcome::RestoredAndExpired, None),
+        SliceOutcome::Reissued(grant) => (v1::ReversedSliceOutcome::Reissued, Some(grant)),
+        SliceOutcome::Graced(grant) => (v1::ReversedSliceOutcome::Graced, Some(grant)),
+        SliceOutcome::DebtForgiven => (v1::ReversedSliceOutcome::DebtForgiven, None),
+    };
+    let number = |grant: Option<GrantNumber>| grant.map_or(0, |GrantNumber(number)| number);
+    v1::ReversedSlice {
+        grant_number: number(grant),
+        amount: amount.to_string(),
+        outcome: outcome.into(),
+        new_grant_number: number(new_grant),
     }
 }
 
@@ -332,6 +359,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::CaptureHold => v1::TransactionKind::CaptureHold,
         TransactionKind::ReleaseHold => v1::TransactionKind::ReleaseHold,
         TransactionKind::ExtendHold => v1::TransactionKind::ExtendHold,
+        TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
     }
 }
 
@@ -348,6 +376,7 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::Captured => v1::EntryKind::Captured,
         EntryKind::Released => v1::EntryKind::Released,
         EntryKind::HoldExpired => v1::EntryKind::HoldExpired,
+        EntryKind::Reversed => v1::EntryKind::Reversed,
     }
 }
 

@@ -171,6 +171,26 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             "overdraft_limit",
             format!("has more than {} decimal places", scale.places()),
         ),
+        Rejection::TransactionNotFound { transaction } => status(
+            Code::NotFound,
+            message,
+            ErrorReason::TransactionNotFound,
+            &[("transaction_id", transaction.to_string())],
+        ),
+        Rejection::TransactionNotReversible { transaction } => precondition(
+            ErrorReason::TransactionNotReversible,
+            &[("transaction_id", transaction.to_string())],
+        ),
+        Rejection::NothingLeftToReverse { required } => {
+            let left = ("left", "0".to_owned());
+            let required = required.map(|required| ("required", required.to_string()));
+            let metadata: Vec<_> = [left].into_iter().chain(required).collect();
+            precondition(ErrorReason::NothingLeftToReverse, &metadata)
+        }
+        Rejection::ReversalExceedsSpend { left, required } => precondition(
+            ErrorReason::ReversalExceedsSpend,
+            &[("left", left.to_string()), ("required", required.to_string())],
+        ),
         Rejection::StaleVersion { version } => status(
             Code::Aborted,
             "the wallet has changed; read it again",

@@ -374,7 +374,8 @@ fn transaction(
             | TransactionKind::CreateHold
             | TransactionKind::CaptureHold
             | TransactionKind::ReleaseHold
-            | TransactionKind::ExtendHold => request.metadata.clone(),
+            | TransactionKind::ExtendHold
+            | TransactionKind::ReverseSpend => request.metadata.clone(),
         },
         drawdown_policy: settings
             .map(|settings| settings.drawdown_policy)
@@ -386,7 +387,19 @@ fn transaction(
         balances: decision.head.balances,
         after_sequence: decision.head.last_sequence,
         settings: decision.settings.clone(),
-        grant: decision.made_grant().cloned(),
+        grant: match request.command {
+            Command::Grant(_) => decision.made_grants().next().cloned(),
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_)
+            | Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..)
+            | Command::ReverseSpend(_) => None,
+        },
         hold: decision.hold().cloned(),
     }
 }

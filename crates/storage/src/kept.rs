@@ -86,6 +86,7 @@ fn needs_only_its_wallet(request: &Request) -> bool {
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::VoidGrant(_)
-            | Command::ExpireGrant(_) => false,
+            | Command::ExpireGrant(_)
+            | Command::ReverseSpend(_) => false,
         }
 }

@@ -4,6 +4,8 @@
 //! All statements are sent at once. The lock comes first and each statement has its own snapshot (READ
 //! COMMITTED), so the others see everything that was committed before the lock was had.
 
+mod spends;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -12,7 +14,7 @@ use std::{
 use deadpool_postgres::Client;
 use purse_domain::{
     AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, HoldNumber, Missing,
-    NamespaceId, Request, Scale, Timestamp, WalletId, WalletName, WalletState,
+    NamespaceId, Request, Scale, Timestamp, TransactionId, WalletId, WalletName, WalletState,
 };
 use tokio_postgres::{Row, Statement, types::ToSql};
 use uuid::Uuid;
@@ -166,6 +168,7 @@ struct Need<'a> {
     spends: i64,
     named: HashSet<GrantNumber>,
     holds: HashSet<HoldNumber>,
+    reversed: HashSet<TransactionId>,
     late_since: Option<Timestamp>,
 }
 
@@ -187,11 +190,13 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
             spends: 0,
             named: HashSet::new(),
             holds: HashSet::new(),
+            reversed: HashSet::new(),
             late_since: None,
         });
         need.spends += i64::from(request.command.draws());
         need.named.extend(request.command.grant_number());
         need.holds.extend(request.command.hold_number());
+        need.reversed.extend(request.command.reverses());
         need.late_since = need.late_since.into_iter().chain(request.command.occurred_at()).min();
     }
 
@@ -230,6 +235,7 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
         loaded.keys.insert((used.account_id, used.key.clone()), used);
     }
 
+    spends::load(client, &mut loaded.wallets, &mut needs).await?;
     load_named(client, &mut loaded.wallets, &needs).await?;
     load_lost(client, &mut loaded.wallets, &needs).await?;
     load_holds(client, &mut loaded.wallets, &needs).await?;
@@ -260,6 +266,7 @@ pub(crate) fn state(
         coverage: Coverage::Partial { drawn_to: None, next_due_at: head.next_due_at },
         debts: BTreeMap::new(),
         has_all_debts: head.balances.debt.is_zero(),
+        spends: BTreeMap::new(),
     })
 }
 

@@ -164,7 +164,8 @@ macro_rules! entry_columns {
          e.grant_amounts,
          e.debt_entries,
          e.debt_amounts,
-         e.hold_number"
+         e.hold_number,
+         e.about"
     };
 }
 pub(crate) use entry_columns;
@@ -204,6 +205,7 @@ pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
         allocations: allocations(columns)?,
         debts: debts(columns)?,
         hold: columns.take::<Option<i32>>()?.map(HoldNumber),
+        about: columns.take::<Option<i64>>()?.map(Sequence),
     })
 }
 

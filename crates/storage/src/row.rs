@@ -76,6 +76,11 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// Whether the next column, which stays the next, is NULL: the row of an outer join that is not there.
+    pub(crate) fn is_null<T: FromSql<'a>>(&self) -> Result<bool, StorageError> {
+        Ok(Self::starting_at(self.row, self.next).take::<Option<T>>()?.is_none())
+    }
+
     pub(crate) fn instant(&mut self) -> Result<Timestamp, StorageError> {
         self.take::<Instant>().map(|Instant(at)| at)
     }
@@ -131,6 +136,7 @@ pub(crate) fn entry_kind_code(kind: EntryKind) -> i16 {
         EntryKind::Captured => 12,
         EntryKind::Released => 13,
         EntryKind::HoldExpired => 14,
+        EntryKind::Reversed => 8,
     }
 }
 
@@ -147,6 +153,7 @@ pub(crate) fn entry_kind(code: i16) -> Result<EntryKind, StorageError> {
         12 => Ok(EntryKind::Captured),
         13 => Ok(EntryKind::Released),
         14 => Ok(EntryKind::HoldExpired),
+        8 => Ok(EntryKind::Reversed),
         other => Err(StorageError::Corrupt(format!("entry kind {other}"))),
     }
 }
@@ -164,6 +171,7 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::CaptureHold => 10,
         TransactionKind::ReleaseHold => 11,
         TransactionKind::ExtendHold => 12,
+        TransactionKind::ReverseSpend => 7,
     }
 }
 
@@ -179,6 +187,7 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         10 => Ok(TransactionKind::CaptureHold),
         11 => Ok(TransactionKind::ReleaseHold),
         12 => Ok(TransactionKind::ExtendHold),
+        7 => Ok(TransactionKind::ReverseSpend),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
 }

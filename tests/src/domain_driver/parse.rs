@@ -2,10 +2,12 @@
 
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey,
-    Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold,
-    Request, Scale, Spend, UpdateWallet, WalletName,
+    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber,
+    HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount,
+    Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, TransactionId,
+    UpdateWallet, WalletName,
 };
+use uuid::Uuid;
 
 use crate::{
     answer::Refusal,
@@ -30,7 +32,9 @@ pub(super) fn request(
 ) -> Result<Request, Refusal> {
     let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
-    if scale.is_none() && matches!(command, Command::Grant(_) | Command::Spend(_)) {
+    let has_amount =
+        matches!(command, Command::Grant(_) | Command::Spend(_) | Command::ReverseSpend(_));
+    if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
     }
     let (actor, reason) = (Actor::from_stored(String::new()), Reason::from_stored(String::new()));
@@ -110,6 +114,28 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+        Change::Reverse { transaction, amount: text, expired_policy, grace_micros } => {
+            let id = Uuid::parse_str(transaction).map_err(|_| Refusal::field("transaction_id"))?;
+            Ok(Command::ReverseSpend(ReverseSpend {
+                transaction: TransactionId::from_uuid(id),
+                amount: if text.is_empty() { None } else { Some(amount(text)?) },
+                expired_policy: self::expired_policy(expired_policy, *grace_micros)?,
+            }))
+        }
+    }
+}
+
+fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy, Refusal> {
+    match (name, grace_micros) {
+        ("" | "RESTORE_THEN_EXPIRE", None) => Ok(ExpiredPolicy::RestoreThenExpire),
+        ("REISSUE", None) => Ok(ExpiredPolicy::Reissue),
+        ("GRACE", Some(micros)) => GracePeriod::from_micros(micros)
+            .map(ExpiredPolicy::Grace)
+            .map_err(|_| Refusal::field("grace_period")),
+        ("" | "RESTORE_THEN_EXPIRE" | "REISSUE" | "GRACE", _) => {
+            Err(Refusal::field("grace_period"))
+        }
+        _ => Err(Refusal::field("expired_policy")),
     }
 }
 
@@ -156,7 +182,8 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Grant { .. }
         | Change::Spend { .. }
         | Change::Void { .. }
-        | Change::Expire { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::Expire { .. }
+        | Change::Reverse { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use purse_domain::{
     Amount, Balances, DrawdownPolicy, Entry, EntryKind, Grant, GrantParts, GrantStatus, Hold,
-    HoldStatus, Timestamp,
+    HoldStatus, Slice, SliceOutcome, Timestamp,
 };
 
-use crate::answer::{EntryView, GrantView, HoldView, Holdings};
+use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView};
 
 /// Balances as texts.
 pub(super) fn holdings(balances: &Balances) -> Holdings {
@@ -58,6 +58,24 @@ pub(super) fn entry(entry: &Entry) -> EntryView {
             .map(|allocation| (allocation.grant.0, allocation.amount.to_string()))
             .collect(),
         debts: entry.debts.iter().map(|part| (part.entry.0, part.amount.to_string())).collect(),
+        about: entry.about.map_or(0, |undone| undone.0),
+    }
+}
+
+/// A slice of a reversed spend.
+pub(super) fn slice(slice: &Slice) -> SliceView {
+    let (outcome, new_grant) = match slice.outcome {
+        SliceOutcome::Restored => ("RESTORED", None),
+        SliceOutcome::RestoredAndExpired => ("RESTORED_AND_EXPIRED", None),
+        SliceOutcome::Reissued(grant) => ("REISSUED", Some(grant)),
+        SliceOutcome::Graced(grant) => ("GRACED", Some(grant)),
+        SliceOutcome::DebtForgiven => ("DEBT_FORGIVEN", None),
+    };
+    SliceView {
+        grant: slice.grant.map_or(0, |grant| grant.0),
+        amount: slice.amount.to_string(),
+        outcome: outcome.to_owned(),
+        new_grant: new_grant.map_or(0, |grant| grant.0),
     }
 }
 
@@ -133,6 +151,7 @@ fn entry_kind(kind: EntryKind) -> &'static str {
         EntryKind::Captured => "CAPTURED",
         EntryKind::Released => "RELEASED",
         EntryKind::HoldExpired => "HOLD_EXPIRED",
+        EntryKind::Reversed => "REVERSED",
     }
 }
 

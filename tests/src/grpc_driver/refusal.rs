@@ -46,12 +46,16 @@ fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::AssetNotFound
         | ErrorReason::WalletNotFound
         | ErrorReason::GrantNotFound
+        | ErrorReason::TransactionNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded
         | ErrorReason::GrantNotEffective
         | ErrorReason::BalanceLimitExceeded
         | ErrorReason::AssetScaleMismatch
+        | ErrorReason::TransactionNotReversible
+        | ErrorReason::NothingLeftToReverse
+        | ErrorReason::ReversalExceedsSpend
         | ErrorReason::HoldExpired
         | ErrorReason::HoldClosed
         | ErrorReason::ExceedsHold => Code::FailedPrecondition,

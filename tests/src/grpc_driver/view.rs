@@ -3,12 +3,13 @@
 use purse_domain::Timestamp;
 use purse_proto::v1::{
     Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, ExcessPolicy,
-    Grant, GrantStatus, Hold, Transaction, Wallet,
+    ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice, ReversedSliceOutcome, Transaction,
+    Wallet,
 };
 
-use crate::answer::{EntryView, GrantView, HoldView, Holdings, WalletView, Written};
+use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView, WalletView, Written};
 
-/// An order that there is not, for names that are none.
+/// A policy that there is not, for names that are none.
 const NO_POLICY: i32 = 99;
 
 /// The number of a policy's name.
@@ -20,10 +21,25 @@ pub(super) fn policy_number(name: &str) -> i32 {
     policy.map_or(NO_POLICY, i32::from)
 }
 
+/// The number of an expired policy's name.
+pub(super) fn expired_policy_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return ExpiredPolicy::Unspecified.into();
+    }
+    let policy = ExpiredPolicy::from_str_name(&format!("EXPIRED_POLICY_{name}"));
+    policy.map_or(NO_POLICY, i32::from)
+}
+
 /// An instant for the wire.
 pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     let (seconds, nanos) = at.parts();
     prost_types::Timestamp { seconds, nanos }
+}
+
+/// A duration for the wire.
+pub(super) fn duration(micros: i64) -> prost_types::Duration {
+    let (seconds, nanos) = Timestamp::from_micros(micros).parts();
+    prost_types::Duration { seconds, nanos }
 }
 
 /// An instant from the wire; what is none reads as the first one there is, which no file expects.
@@ -53,6 +69,7 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             created,
             etag: wallet.etag.clone(),
         }),
+        slices: Vec::new(),
     }
 }
 
@@ -71,6 +88,7 @@ pub(super) fn of_transaction(
         grant: None,
         hold: None,
         wallet: None,
+        slices: Vec::new(),
     }
 }
 
@@ -104,6 +122,7 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .into_iter()
             .map(|DebtPart { entry_sequence, amount }| (entry_sequence, amount))
             .collect(),
+        about: entry.about_sequence,
     }
 }
 
@@ -133,6 +152,15 @@ pub(super) fn excess_number(name: &str) -> i32 {
     }
     let excess = ExcessPolicy::from_str_name(&format!("EXCESS_POLICY_{name}"));
     excess.map_or(NO_POLICY, i32::from)
+}
+
+/// A slice of a reversed spend.
+pub(super) fn slice(slice: ReversedSlice) -> SliceView {
+    let name = slice.outcome().as_str_name();
+    let outcome = name.trim_start_matches("REVERSED_SLICE_OUTCOME_").to_owned();
+    debug_assert_ne!(slice.outcome(), ReversedSliceOutcome::Unspecified);
+    let ReversedSlice { grant_number, amount, outcome: _, new_grant_number } = slice;
+    SliceView { grant: grant_number, amount, outcome, new_grant: new_grant_number }
 }
 
 /// A grant.

@@ -6,7 +6,7 @@ use std::{
     fmt,
 };
 
-use purse_client::v1::{Allocation, Balance, Entry, EntryKind, Grant};
+use purse_client::v1::{Allocation, Balance, DebtPart, Entry, EntryKind, Grant};
 use rust_decimal::Decimal;
 
 use super::spending::Spent;
@@ -108,9 +108,18 @@ impl<'a> Check<'a> {
         for Allocation { grant_number, amount } in &entry.allocations {
             let slice = decimal(amount)?;
             allocated += slice;
-            if entry.kind() == EntryKind::Spent {
-                *self.spent_by_grant.entry(*grant_number).or_default() += slice;
+            let consumed = consumes(entry.kind(), slice);
+            if !consumed.is_zero() {
+                *self.spent_by_grant.entry(*grant_number).or_default() += consumed;
             }
+        }
+        let mut in_debt = Decimal::ZERO;
+        for DebtPart { amount, .. } in &entry.debts {
+            in_debt += decimal(amount)?;
+        }
+        // What repays is allocated, and goes to the debts.
+        if entry.kind() != EntryKind::Repaid {
+            allocated += in_debt;
         }
         if allocated != amount {
             return Err(format!("moves {amount}, and its allocations sum to {allocated}"));
@@ -206,12 +215,30 @@ fn changes(kind: EntryKind, amount: Decimal) -> Vec<Decimal> {
         EntryKind::Activated
         | EntryKind::ExpiryReversed
         | EntryKind::Released
-        | EntryKind::HoldExpired => vec![amount],
+        | EntryKind::HoldExpired
+        | EntryKind::Reversed => vec![amount],
         EntryKind::Expired | EntryKind::Spent | EntryKind::Held => vec![-amount],
         EntryKind::Voided => vec![-amount, Decimal::ZERO],
         // Available and debt fall alike.
         EntryKind::Repaid | EntryKind::Captured => vec![Decimal::ZERO],
         EntryKind::Unspecified => Vec::new(),
+    }
+}
+
+/// What an entry of a kind adds to what a grant has consumed.
+fn consumes(kind: EntryKind, slice: Decimal) -> Decimal {
+    match kind {
+        EntryKind::Spent | EntryKind::Captured | EntryKind::Repaid => slice,
+        EntryKind::Reversed => -slice,
+        EntryKind::Granted
+        | EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Voided
+        | EntryKind::ExpiryReversed
+        | EntryKind::Held
+        | EntryKind::Released
+        | EntryKind::HoldExpired
+        | EntryKind::Unspecified => Decimal::ZERO,
     }
 }
 

@@ -47,6 +47,19 @@ async fn a_refusal_is_exit_code_1_with_its_reason_and_an_answer_is_json_on_deman
         assert_eq!(answer.get("replayed"), replayed, "{answer:#}");
     }
 
+    let spent: Value = serde_json::from_str(&call(server.endpoint(), &arguments).stdout).unwrap();
+    let transaction = spent["transaction"]["transactionId"].as_str().unwrap();
+    let half = ["reverse", ACCOUNT, ASSET, transaction, "--amount", "6.25", "--key", "back"];
+    let reversed = call(server.endpoint(), &half);
+    assert_eq!(reversed.code, Some(0), "{reversed:#?}");
+    for said in ["grant #1", "6.25", "restored", "93.75"] {
+        assert!(reversed.stdout.contains(said), "{said}: {reversed:#?}");
+    }
+    let grace = ["reverse", ACCOUNT, ASSET, transaction, "--grace", "1d"];
+    let refused = call(server.endpoint(), &grace);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("grace_period"), "{refused:#?}");
+
     let too_much = call(server.endpoint(), &["spend", ACCOUNT, ASSET, "1000"]);
     assert_eq!(too_much.code, Some(1), "{too_much:#?}");
     assert!(too_much.stderr.contains("INSUFFICIENT_CREDITS"), "{too_much:#?}");

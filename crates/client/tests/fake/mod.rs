@@ -157,6 +157,7 @@ scripted! {
     get_hold(GetHoldRequest) -> GetHoldResponse,
     list_holds(ListHoldsRequest) -> ListHoldsResponse,
     verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse,
+    reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse,
     list_entries(ListEntriesRequest) -> ListEntriesResponse,
 }
 

@@ -1,12 +1,10 @@
 //! Putting credits in a wallet. What it owes is repaid first.
 
 use super::Stop;
-use crate::{
-    Grant, GrantNumber, GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft,
-};
+use crate::{GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
-pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber, Stop> {
+pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
     let NewGrant { amount, effective_at, expires_at, priority, category, cost_basis, applies_to } =
         new;
     let now = draft.now;
@@ -19,7 +17,6 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber
     if (draft.head.balances.held_in_all() + amount.get()).is_over_cap() {
         return Err(Rejection::BalanceLimitExceeded.into());
     }
-    let number = draft.head.last_grant_number.next();
     let terms = GrantTerms {
         amount: *amount,
         window,
@@ -28,7 +25,7 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<GrantNumber
         cost_basis: *cost_basis,
         applies_to: applies_to.clone(),
     };
-    let key = draft.add_grant(Grant::made(number, terms, now));
+    let key = draft.add_grant(terms);
     repay(draft, &key, now)?;
-    Ok(number)
+    Ok(())
 }

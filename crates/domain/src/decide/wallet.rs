@@ -49,8 +49,9 @@ pub(super) fn create(
         debts: BTreeMap::new(),
         holds: BTreeMap::new(),
         settings: Some(settings),
-        new_grant: None,
         hold: None,
+        new_grants: Vec::new(),
+        reversed: None,
         writes: state.is_none(),
     })
 }

@@ -7,8 +7,8 @@ use std::{
 
 use proptest::prelude::*;
 use purse_domain::{
-    Amount, Balances, Coverage, Entry, Fold, FoldError, Grant, GrantNumber, Head, Hold, Sequence,
-    WalletState, balances_at,
+    Amount, Balances, Coverage, Debt, Entry, Fold, FoldError, Grant, GrantNumber, Head, Hold,
+    Sequence, WalletState, balances_at,
 };
 
 use crate::{
@@ -43,7 +43,14 @@ fn same_state(ledger: &Ledger) -> Result<(), TestCaseError> {
     let deadlines = |hold| state.holds.get(&hold).map_or(START, |hold| hold.expires_at);
     let folded = ledger.folded(&ledger.entries).into_state(deadlines);
     prop_assert_eq!(&folded.grants, &state.grants);
-    prop_assert_eq!(&folded.debts, &state.debts);
+    // The state has those of spends too, which a reversal may go back to.
+    let open: BTreeMap<Sequence, Debt> = state
+        .debts
+        .iter()
+        .filter(|(_, debt)| !debt.left.is_zero())
+        .map(|(entry, debt)| (*entry, debt.clone()))
+        .collect();
+    prop_assert_eq!(&folded.debts, &open);
     prop_assert_eq!(folded.coverage, Coverage::Complete);
     prop_assert_eq!(open_holds(&folded), open_holds(state));
     let Head {

@@ -1,9 +1,9 @@
-//! Invariants 1 to 3 of the design, and that a rejection leaves no trace.
+//! Invariants 1 to 4 of the design, and that a rejection leaves no trace.
 
 use proptest::prelude::*;
 use purse_domain::{
-    Amount, Entry, Hold, Sequence, SignedAmount, Timestamp, Verdict, WalletState, decide,
-    settle::settled,
+    Amount, Entry, EntryKind, Hold, Sequence, SignedAmount, Timestamp, Verdict, WalletState,
+    decide, settle::settled,
 };
 
 use crate::{
@@ -16,7 +16,7 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn invariants_1_to_3_hold_after_each_step(program in programs_with_a_bad_clock(30)) {
+    fn invariants_1_to_4_hold_after_each_step(program in programs_with_a_bad_clock(30)) {
         let mut ledger = Ledger::opened();
         let mut clock = START;
         for step in &program {
@@ -24,6 +24,7 @@ proptest! {
             ledger.run(&step.action, clock);
             check_grants(&ledger.state)?;
             check_entries(&ledger)?;
+            check_reversals(&ledger)?;
         }
         let later = ledger.state.head.recorded_at.plus_micros(24 * HOUR);
         check_grants(&settled(&ledger.state, later).expect("all grants are held"))?;
@@ -124,6 +125,35 @@ fn check_entries(ledger: &Ledger) -> Result<(), TestCaseError> {
     prop_assert_eq!(head.last_sequence, sequence);
     if let Some(last) = ledger.entries.last() {
         prop_assert_eq!(last.after, head.balances);
+    }
+    Ok(())
+}
+
+/// Invariant 4: what was reversed of each spend is what its record says, and no more than it took.
+fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
+    for spend in ledger.state.spends.values().flatten() {
+        let undo =
+            |entry: &&Entry| entry.kind == EntryKind::Reversed && entry.about == Some(spend.entry);
+        let reversals = ledger.entries.iter().filter(undo);
+        let reversed = reversals.map(|entry| entry.amount).sum::<Amount>();
+        prop_assert_eq!(reversed, spend.reversed);
+        prop_assert!(reversed <= spend.amount, "{reversed} reversed of {spend:?}");
+    }
+    for entry in &ledger.entries {
+        match entry.kind {
+            EntryKind::Reversed => prop_assert!(entry.about.is_some()),
+            // What came back to a grant that had ended.
+            EntryKind::Expired | EntryKind::Voided => {}
+            EntryKind::Granted
+            | EntryKind::Activated
+            | EntryKind::Spent
+            | EntryKind::ExpiryReversed
+            | EntryKind::Repaid
+            | EntryKind::Held
+            | EntryKind::Captured
+            | EntryKind::Released
+            | EntryKind::HoldExpired => prop_assert_eq!(entry.about, None),
+        }
     }
     Ok(())
 }

@@ -6,15 +6,16 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, HoldNumber,
-    OperationName, Sequence, SignedAmount, Timestamp, Verdict, WalletState, balances_at, decide,
+    Amount, Balances, Command, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, HoldNumber,
+    OperationName, Sequence, SignedAmount, SpendRecord, Timestamp, Verdict, WalletState,
+    balances_at, decide,
     draft::Draft,
     settle::{settle, settled},
 };
 
-use crate::program::{Action, START, request, settings};
+use crate::program::{Action, START, request, settings, transaction};
 
-/// A wallet whose state holds all of its grants, open and ended, and its whole ledger.
+/// A wallet whose state holds all of its grants, open and ended, all its transactions, and its whole ledger.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     /// The wallet as the next command finds it.
@@ -25,6 +26,7 @@ pub struct Ledger {
     operations: BTreeMap<Sequence, OperationName>,
     /// When which hold got which deadline.
     deadlines: Vec<(Timestamp, HoldNumber, Timestamp)>,
+    writes: u32,
 }
 
 impl Ledger {
@@ -35,6 +37,7 @@ impl Ledger {
             entries: Vec::new(),
             operations: BTreeMap::new(),
             deadlines: Vec::new(),
+            writes: 0,
         }
     }
 
@@ -43,12 +46,13 @@ impl Ledger {
         let request = request(action, clock);
         let verdict = decide(Some(&self.state), &request, clock);
         if let Verdict::Accepted(decision) = &verdict {
-            self.write(decision, decision.operation(&request.command));
+            self.write(decision, &request.command);
         }
         verdict
     }
 
-    fn write(&mut self, decision: &Decision, operation: Option<&OperationName>) {
+    fn write(&mut self, decision: &Decision, command: &Command) {
+        let operation = decision.operation(command);
         for entry in decision.own_entries() {
             self.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
         }
@@ -56,6 +60,9 @@ impl Ledger {
         self.deadlines.extend(holds.map(|hold| (decision.now, hold.number, hold.expires_at)));
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
+        self.writes += 1;
+        let spend = SpendRecord::of(command.kind(), decision.own_entries());
+        self.state.spends.insert(transaction(self.writes), spend);
     }
 
     /// Does what a sweeper does: books what is due by `at`.

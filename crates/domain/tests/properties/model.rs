@@ -6,8 +6,8 @@
 use std::cmp::Ordering;
 
 use purse_domain::{
-    CaptureHold, Command, CreateHold, DrawdownPolicy, Excess, NewGrant, OperationName, ReleaseHold,
-    Request, Spend, Timestamp,
+    CaptureHold, Command, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, NewGrant,
+    OperationName, ReleaseHold, Request, ReverseSpend, Spend, Timestamp,
 };
 
 use crate::program::{HOUR, START, amount};
@@ -23,7 +23,19 @@ pub struct Model {
     grants: Vec<ModelGrant>,
     debts: Vec<ModelDebt>,
     holds: Vec<ModelHold>,
+    /// The accepted writes; of a spend, what it took.
+    writes: Vec<Option<ModelSpend>>,
     last_at: Timestamp,
+}
+
+/// A spend that may be reversed.
+#[derive(Debug, Clone)]
+struct ModelSpend {
+    at: Timestamp,
+    /// The grants by number, in the order in which they were drawn; what was reversed is not here any more.
+    drawn: Vec<(i32, i64)>,
+    /// Its place among the debts.
+    debt: Option<usize>,
 }
 
 /// Credits set aside: pieces of grants, each for a time.
@@ -81,14 +93,17 @@ struct ModelDebt {
     at: Timestamp,
     operation: Option<OperationName>,
     amount: i64,
-    repaid: Vec<Taken>,
+    /// Repaid or forgiven.
+    settled: Vec<Taken>,
+    /// The grants by number that have repaid it, and have not been given it back.
+    repaid: Vec<(i32, i64)>,
 }
 
 impl ModelDebt {
     fn left_at(&self, at: Timestamp) -> i64 {
-        let repaid: i64 =
-            self.repaid.iter().filter(|taken| taken.at <= at).map(|taken| taken.amount).sum();
-        if self.at <= at { self.amount - repaid } else { -repaid }
+        let settled: i64 =
+            self.settled.iter().filter(|taken| taken.at <= at).map(|taken| taken.amount).sum();
+        if self.at <= at { self.amount - settled } else { -settled }
     }
 
     fn left(&self) -> i64 {
@@ -110,14 +125,13 @@ struct ModelGrant {
     priority: i32,
     is_paid: bool,
     applies_to: Vec<OperationName>,
-    voided: Option<Taken>,
     draws: Vec<Taken>,
     has_repaid: bool,
     /// What could be spent when it ended, less what late usage has taken of that since; `None`: it has not.
     lost: Option<i64>,
 }
 
-/// An amount that was taken, and the instant at which that counts.
+/// An amount that was taken, or given back if negative, and the instant at which that counts.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     at: Timestamp,
@@ -151,13 +165,8 @@ impl ModelGrant {
 
     /// What nothing that counts by `at` has taken; some of it may be held.
     fn left_at(&self, at: Timestamp) -> i64 {
-        let taken: i64 = self
-            .draws
-            .iter()
-            .chain(&self.voided)
-            .filter(|taken| taken.at <= at)
-            .map(|taken| taken.amount)
-            .sum();
+        let taken: i64 =
+            self.draws.iter().filter(|taken| taken.at <= at).map(|taken| taken.amount).sum();
         self.amount - taken
     }
 }
@@ -171,6 +180,7 @@ impl Model {
             grants: Vec::new(),
             debts: Vec::new(),
             holds: Vec::new(),
+            writes: Vec::new(),
             last_at: START,
         }
     }
@@ -220,22 +230,30 @@ impl Model {
 
     /// Lets each grant that has become effective by `now` repay, in that order, once.
     fn repay_until(&mut self, now: Timestamp) {
-        let mut due: Vec<&mut ModelGrant> = self
-            .grants
-            .iter_mut()
-            .filter(|grant| grant.has_begun(now) && !grant.has_repaid)
-            .collect();
-        due.sort_by_key(|grant| (grant.effective_at, grant.number));
-        for grant in due {
+        let is_due = |grant: &ModelGrant| grant.has_begun(now) && !grant.has_repaid;
+        let mut due: Vec<usize> =
+            (0..self.grants.len()).filter(|index| is_due(&self.grants[*index])).collect();
+        due.sort_by_key(|index| (self.grants[*index].effective_at, *index));
+        for index in due {
+            let grant = &mut self.grants[index];
             grant.has_repaid = true;
             // One that was effective when it was granted repays then.
             let at = grant.effective_at.max(grant.granted_at);
-            for debt in &mut self.debts {
-                let amount = grant.left_at(at).min(debt.left());
-                if amount > 0 && grant.serves(debt.operation.as_ref()) {
-                    grant.draws.push(Taken { at, amount });
-                    debt.repaid.push(Taken { at, amount });
-                }
+            self.repay(index, at);
+        }
+    }
+
+    /// Lets a grant repay what it can, oldest first.
+    fn repay(&mut self, index: usize, at: Timestamp) {
+        let mut free = self.free_at(&self.grants[index], at);
+        let grant = &mut self.grants[index];
+        for debt in &mut self.debts {
+            let amount = free.min(debt.left());
+            if amount > 0 && grant.serves(debt.operation.as_ref()) {
+                free -= amount;
+                grant.draws.push(Taken { at, amount });
+                debt.settled.push(Taken { at, amount });
+                debt.repaid.push((grant.number, amount));
             }
         }
     }
@@ -250,6 +268,7 @@ impl Model {
         let before = self.clone();
         self.repay_until(now);
         self.note_lost(now);
+        let mut reversible = None;
         let outcome = match &request.command {
             Command::CreateWallet(_) => Outcome::Refused("programs do not open wallets"),
             Command::UpdateWallet(update) => {
@@ -259,7 +278,11 @@ impl Model {
                 Outcome::Done(Vec::new())
             }
             Command::Grant(new) => self.grant(new, now),
-            Command::Spend(spend) => self.spend(spend, now),
+            Command::Spend(spend) => {
+                let outcome;
+                (outcome, reversible) = self.spend(spend, now);
+                outcome
+            }
             Command::VoidGrant(number) => self.void(number.0, now),
             Command::ExpireGrant(number) => self.expire(number.0, now),
             Command::CreateHold(hold) => self.hold(hold, now),
@@ -273,8 +296,10 @@ impl Model {
                     Outcome::Done(Vec::new())
                 }
             },
+            Command::ReverseSpend(reverse) => self.reverse(reverse, now),
         };
         if matches!(outcome, Outcome::Done(_)) {
+            self.writes.push(reversible);
             self.repay_until(now);
             self.last_at = now;
         } else {
@@ -301,7 +326,6 @@ impl Model {
             priority: new.priority.get(),
             is_paid: !new.cost_basis.is_zero(),
             applies_to: new.applies_to.iter().cloned().collect(),
-            voided: None,
             draws: Vec::new(),
             has_repaid: false,
             lost: None,
@@ -309,13 +333,13 @@ impl Model {
         Outcome::Done(Vec::new())
     }
 
-    fn spend(&mut self, spend: &Spend, now: Timestamp) -> Outcome {
+    fn spend(&mut self, spend: &Spend, now: Timestamp) -> (Outcome, Option<ModelSpend>) {
         let at = spend.occurred_at.unwrap_or(now);
         if at > now {
-            return Outcome::Refused("occurred_at is ahead");
+            return (Outcome::Refused("occurred_at is ahead"), None);
         }
         if at < now.plus_micros(-LATE_HOURS * HOUR) {
-            return Outcome::Refused("occurred_at is too old");
+            return (Outcome::Refused("occurred_at is too old"), None);
         }
         let valid = self.drawable(spend.operation.as_ref(), at, now);
         let required = hundredths(spend.amount.get());
@@ -323,7 +347,7 @@ impl Model {
         let owed: i64 = self.debts.iter().map(ModelDebt::left).sum();
         let overdraft_left = (self.overdraft_limit - owed).max(0);
         if available + overdraft_left < required {
-            return Outcome::Insufficient(available);
+            return (Outcome::Insufficient(available), None);
         }
         let mut missing = required;
         let mut drawn = Vec::new();
@@ -337,11 +361,124 @@ impl Model {
                 missing -= amount;
             }
         }
-        if missing > 0 {
-            let operation = spend.operation.clone();
-            self.debts.push(ModelDebt { at, operation, amount: missing, repaid: Vec::new() });
+        let debt = (missing > 0).then_some(self.debts.len());
+        if debt.is_some() {
+            self.debts.push(ModelDebt {
+                at,
+                operation: spend.operation.clone(),
+                amount: missing,
+                settled: Vec::new(),
+                repaid: Vec::new(),
+            });
         }
-        Outcome::Done(drawn)
+        (Outcome::Done(drawn.clone()), Some(ModelSpend { at, drawn, debt }))
+    }
+
+    fn reverse(&mut self, reverse: &ReverseSpend, now: Timestamp) -> Outcome {
+        let write = usize::try_from(reverse.transaction.uuid().as_u128()).expect("few writes");
+        let mut spend = match self.writes.get(write - 1) {
+            None => return Outcome::Refused("there is no such write"),
+            Some(None) => return Outcome::Refused("the write is no spend"),
+            Some(Some(spend)) => spend.clone(),
+        };
+        let mut no_debt = ModelDebt {
+            at: now,
+            operation: None,
+            amount: 0,
+            settled: Vec::new(),
+            repaid: Vec::new(),
+        };
+        let debt = match spend.debt {
+            Some(debt) => &mut self.debts[debt],
+            None => &mut no_debt,
+        };
+        let parts = debt.repaid.iter().chain(&spend.drawn);
+        let left = debt.left() + parts.map(|(_, amount)| amount).sum::<i64>();
+        let required = reverse.amount.map_or(left, |amount| hundredths(amount.get()));
+        if left == 0 {
+            return Outcome::Refused("nothing is left to reverse");
+        }
+        if required > left {
+            return Outcome::Refused("less is left to reverse");
+        }
+
+        let forgiven = required.min(debt.left());
+        debt.settled.push(Taken { at: now, amount: forgiven });
+        let mut missing = required - forgiven;
+        let mut given_back = Vec::new();
+        for parts in [&mut debt.repaid, &mut spend.drawn] {
+            while missing > 0
+                && let Some((number, amount)) = parts.pop()
+            {
+                let back = missing.min(amount);
+                missing -= back;
+                given_back.push((number, back));
+                if back < amount {
+                    parts.push((number, amount - back));
+                }
+            }
+        }
+        let spent_at = spend.at;
+        self.writes[write - 1] = Some(spend);
+        let mut has_more = Vec::new();
+        for (number, amount) in &given_back {
+            has_more.extend(self.give_back(
+                *number,
+                *amount,
+                spent_at,
+                reverse.expired_policy,
+                now,
+            ));
+        }
+        // Whatever came back repays what else is owed.
+        for index in has_more {
+            self.grants[index].has_repaid = true;
+            self.repay(index, now);
+        }
+        Outcome::Done(given_back)
+    }
+
+    /// Gives back to a grant, and says which one has it then: that one, a new one, or none.
+    fn give_back(
+        &mut self,
+        number: i32,
+        amount: i64,
+        spent_at: Timestamp,
+        policy: ExpiredPolicy,
+        now: Timestamp,
+    ) -> Option<usize> {
+        let index = usize::try_from(number - 1).expect("a number");
+        let grant = &mut self.grants[index];
+        grant.draws.push(Taken { at: now, amount: -amount });
+        if !grant.has_ended(now) {
+            return Some(index);
+        }
+        let end = grant.ends_at.expect("it has ended");
+        let life = match policy {
+            ExpiredPolicy::RestoreThenExpire => 0,
+            ExpiredPolicy::Grace(period) => period.micros(),
+            ExpiredPolicy::Reissue => end.micros() - spent_at.max(grant.effective_at).micros(),
+        };
+        if life <= 0 {
+            return None;
+        }
+        grant.draws.push(Taken { at: now, amount });
+        let ends_at = Some(now.plus_micros(life));
+        let old = grant.clone();
+        let anew = ModelGrant {
+            number: i32::try_from(self.grants.len() + 1).expect("few grants"),
+            amount,
+            granted_at: now,
+            effective_at: now,
+            ends_at,
+            expires_at: ends_at,
+            draws: Vec::new(),
+            has_repaid: false,
+            lost: None,
+            ..old
+        };
+        self.grants.push(anew);
+        Some(self.grants.len() - 1)
     }
 
     /// The grants that usage at `at` may draw now, in order, and how much of each.
@@ -409,7 +546,8 @@ impl Model {
         if required > held && capture.excess == Excess::Extend {
             let operation = self.holds[index].operation.clone();
             let amount = amount(u32::try_from(required - held).expect("a small amount"));
-            outcome = self.spend(&Spend { amount, operation, occurred_at: None }, now);
+            // What a capture spends beyond its hold cannot be reversed.
+            (outcome, _) = self.spend(&Spend { amount, operation, occurred_at: None }, now);
         }
         if capture.is_final {
             self.holds[index].end(i64::MAX, now);
@@ -445,9 +583,7 @@ impl Model {
 
     fn void(&mut self, number: i32, now: Timestamp) -> Outcome {
         self.end(number, now, |grant, free| {
-            // A hold may have given something back since it was voided before.
-            let before = grant.voided.replace(Taken { at: now, amount: free });
-            grant.draws.extend(before);
+            grant.draws.push(Taken { at: now, amount: free });
             Outcome::Done(Vec::new())
         })
     }

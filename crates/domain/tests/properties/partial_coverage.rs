@@ -75,6 +75,11 @@ proptest! {
             let store = Store { database: ledger.state.clone(), habits: habits.clone() };
             let mut state = store.load(&requests);
             for ((request, clock), step) in steps.iter().zip(batch) {
+                // Nobody knows the transactions of a batch before it is answered.
+                let reverses = request.command.reverses();
+                if reverses.is_some_and(|id| !store.database.spends.contains_key(&id)) {
+                    continue;
+                }
                 let partial = store.decide(&mut state, request, *clock)?;
                 if let Verdict::Accepted(decision) = &partial {
                     state.apply(decision);
@@ -98,9 +103,10 @@ proptest! {
             clock = clock.plus_micros(step.wait * HOUR);
             let request = request(&step.action, clock);
             let store = Store { database: ledger.state.clone(), habits: habits.clone() };
-            // What names a grant or looks back is not decided on a kept state.
+            // What names a grant or a spend or looks back is not decided on a kept state.
             let looks_up = request.command.grant_number().is_some()
-                || request.command.occurred_at().is_some();
+                || request.command.occurred_at().is_some()
+                || request.command.reverses().is_some();
             let mut verdict = decide(Some(&kept), &request, clock);
             if looks_up || matches!(verdict, Verdict::Lacking(_)) {
                 kept = store.load(std::slice::from_ref(&request));
@@ -158,11 +164,25 @@ struct Store {
 }
 
 impl Store {
-    /// The first grants in order, those that a request names, and those that late usage may draw.
+    /// The first grants in order, those that a request names, those that late usage may draw, and the spends
+    /// that are to be reversed, with their debts and with the grants that they go back to.
     fn load(&self, requests: &[Request]) -> WalletState {
         let first: Vec<(DrawdownKey, Grant)> = self.open().take(self.habits.first).collect();
         let named = requests.iter().filter_map(|request| request.command.grant_number());
-        let named: Vec<_> = named.collect();
+        let mut named: Vec<_> = named.collect();
+        let spends: BTreeMap<_, _> = requests
+            .iter()
+            .filter_map(|request| request.command.reverses())
+            .filter_map(|id| Some((id, self.database.spends.get(&id)?.clone())))
+            .collect();
+        let mut debts = BTreeMap::new();
+        for spend in spends.values().flatten() {
+            named.extend(spend.allocations.iter().map(|part| part.grant));
+            if let Some(debt) = self.database.debts.get(&spend.entry) {
+                named.extend(debt.repaid.iter().map(|part| part.grant));
+                debts.insert(spend.entry, debt.clone());
+            }
+        }
         let late_since = requests.iter().filter_map(|request| request.command.occurred_at()).min();
         let lost = |grant: &Grant| {
             late_since.is_some_and(|since| grant.expired_at.is_some_and(|lost_at| lost_at > since))
@@ -174,8 +194,9 @@ impl Store {
             grants: BTreeMap::new(),
             coverage: Coverage::Complete,
             holds: BTreeMap::new(),
-            debts: BTreeMap::new(),
+            debts,
             has_all_debts: self.database.head.balances.debt.is_zero(),
+            spends,
             ..self.database.clone()
         };
         let besides = self.database.grants.values();
@@ -229,7 +250,8 @@ impl Store {
 
     fn supply(&self, state: &mut WalletState, missing: Missing) {
         if missing == Missing::Debts {
-            for (entry, debt) in &self.database.debts {
+            let open = self.database.debts.iter().filter(|(_, debt)| !debt.left.is_zero());
+            for (entry, debt) in open {
                 state.debts.entry(*entry).or_insert_with(|| debt.clone());
             }
             state.has_all_debts = true;

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    DrawdownPolicy, Excess, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey, Metadata,
-    NamespaceId, NamespaceName, NewGrant, OperationName, PositiveAmount, Priority, Reason,
-    ReleaseHold, Request, Scale, Spend, Timestamp, UpdateWallet, WalletName, WalletSettings,
+    DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber, HoldNumber,
+    IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant, OperationName, PositiveAmount,
+    Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, Timestamp, TransactionId,
+    UpdateWallet, WalletName, WalletSettings,
 };
+use uuid::Uuid;
 
 /// An hour.
 pub const HOUR: i64 = 3_600_000_000;
@@ -83,6 +85,15 @@ pub enum Action {
     Extend(i32, i64),
     /// Choose an overdraft limit, in hundredths.
     Overdraft(u32),
+    /// Reverse a spend.
+    Reverse {
+        /// The how manieth accepted write it was.
+        write: u32,
+        /// Hundredths.
+        amount: Option<u32>,
+        /// What becomes of credits whose grant has ended.
+        expired_policy: ExpiredPolicy,
+    },
 }
 
 /// Programs in which time stands still or moves forward.
@@ -112,7 +123,28 @@ fn actions() -> impl Strategy<Value = Action> {
         3 => captures(),
         1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
         1 => (1..8, -1_i64..40).prop_map(|(hold, hours)| Action::Extend(hold, hours)),
+        5 => reversals(),
     ]
+}
+
+fn reversals() -> impl Strategy<Value = Action> {
+    let policies = prop_oneof![
+        Just(ExpiredPolicy::RestoreThenExpire),
+        Just(ExpiredPolicy::Reissue),
+        (1_i64..40).prop_map(|hours| {
+            let period = GracePeriod::from_micros(hours * HOUR).expect("some hours");
+            ExpiredPolicy::Grace(period)
+        }),
+    ];
+    // Beyond the last write now and then, and seldom more than a spend took.
+    (1_u32..16, option::of(1_u32..3_000), policies).prop_map(|(write, amount, expired_policy)| {
+        Action::Reverse { write, amount, expired_policy }
+    })
+}
+
+/// The transaction of the how manieth accepted write.
+pub fn transaction(write: u32) -> TransactionId {
+    TransactionId::from_uuid(Uuid::from_u128(write.into()))
 }
 
 /// Both policies.
@@ -235,6 +267,13 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             metadata: None,
             expected_version: None,
         }),
+        Action::Reverse { write, amount: hundredths, expired_policy } => {
+            Command::ReverseSpend(ReverseSpend {
+                transaction: transaction(*write),
+                amount: hundredths.map(amount),
+                expired_policy: *expired_policy,
+            })
+        }
     };
     let wallet = wallet_name();
     let (actor, reason, metadata) = (nobody(), no_reason(), Metadata::default());

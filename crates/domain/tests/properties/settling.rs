@@ -112,6 +112,7 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         | EntryKind::Expired
         | EntryKind::Voided
         | EntryKind::Repaid
+        | EntryKind::Reversed
         | EntryKind::Held
         | EntryKind::Captured
         | EntryKind::Released

@@ -119,6 +119,31 @@ impl WalletService for Wallets {
         }))
     }
 
+    async fn reverse_spend(
+        &self,
+        request: Request<v1::ReverseSpendRequest>,
+    ) -> Result<Response<v1::ReverseSpendResponse>, Status> {
+        let began = Instant::now();
+        // Who may only spend could else prolong every grant: spend it, let it expire, and reverse that.
+        let role = match request.get_ref().expired_policy() {
+            v1::ExpiredPolicy::Unspecified | v1::ExpiredPolicy::RestoreThenExpire => Role::Spender,
+            v1::ExpiredPolicy::Reissue | v1::ExpiredPolicy::Grace => Role::Granter,
+        };
+        let caller = caller(&request, role)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let (command, policy) = parse::reverse_spend(&caller, message, scale)?;
+        let (wallet, answer) = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&wallet, &answer);
+        Ok(Response::new(v1::ReverseSpendResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+            slices: render::reversed_slices(&answer, policy),
+        }))
+    }
+
     async fn list_entries(
         &self,
         request: Request<v1::ListEntriesRequest>,

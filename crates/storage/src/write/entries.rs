@@ -30,6 +30,7 @@ pub(super) struct EntryRow {
     debt_entries: Option<Vec<i64>>,
     debt_amounts: Option<Vec<Decimal>>,
     hold_number: Option<i32>,
+    about: Option<i64>,
     hash: Vec<u8>,
 }
 
@@ -38,7 +39,7 @@ impl Row for EntryRow {
         INSERT INTO entries (account_id, wallet_id, sequence, effective_at, recorded_at,
             transaction_id, kind, amount, balance_before, available_after, held_after,
             debt_after, scheduled_after, grant_numbers, grant_amounts, debt_entries,
-            debt_amounts, hold_number, hash)
+            debt_amounts, hold_number, about, hash)
         SELECT r.* FROM unnest($1::entry_row[]) AS r";
 }
 
@@ -61,6 +62,7 @@ impl EntryRow {
             allocations,
             debts,
             hold,
+            about,
         } = entry;
         let some = !debts.is_empty();
         Self {
@@ -82,6 +84,7 @@ impl EntryRow {
             debt_entries: some.then(|| debts.iter().map(|part| part.entry.0).collect()),
             debt_amounts: some.then(|| debts.iter().map(|part| part.amount.decimal()).collect()),
             hold_number: hold.map(|number| number.0),
+            about: about.map(|undone| undone.0),
             hash: hash.as_bytes().to_vec(),
         }
     }

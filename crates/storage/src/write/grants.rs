@@ -1,11 +1,11 @@
 //! Grants: new ones, the parts of those that changed, and places in the drawdown order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres_types::ToSql;
 use purse_domain::{
-    AccountId, Decision, DrawdownKey, Grant, GrantNumber, GrantParts, GrantTerms, TransactionId,
-    WalletId, WalletName, WalletState,
+    AccountId, Decision, DrawdownKey, EntryKind, Grant, GrantNumber, GrantParts, GrantTerms,
+    TransactionId, WalletId, WalletName, WalletState,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -41,9 +41,19 @@ impl Grants {
         for grant in decision.grants.values() {
             self.changed.insert(id(grant), grant.clone());
         }
-        if let Some(grant) = decision.made_grant() {
+        for grant in decision.made_grants() {
             let place = DrawdownKey::of(after.settings.drawdown_policy, grant);
             self.new.insert(id(grant), New { transaction, place });
+        }
+        // A grant that has ended keeps the place that it had then, and the policy may have changed since.
+        let reversals = decision.entries.iter().filter(|entry| entry.kind == EntryKind::Reversed);
+        let restored: BTreeSet<GrantNumber> =
+            reversals.flat_map(|entry| &entry.allocations).map(|part| part.grant).collect();
+        let is_restored = |grant: &Grant| grant.is_open() && restored.contains(&grant.number);
+        for (place, grant) in decision.grants.iter().filter(|(_, grant)| is_restored(grant)) {
+            if !self.new.contains_key(&id(grant)) {
+                self.moved.insert(id(grant), *place);
+            }
         }
         if decision.settings.is_some() {
             // The policy may have changed; then all open grants are held, at their new places.

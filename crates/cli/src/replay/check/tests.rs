@@ -90,6 +90,15 @@ fn a_sound_ledger_adds_up() {
     assert_eq!((spent("monthly"), spent("purchased")), ("10".to_owned(), "2".to_owned()));
 }
 
+#[test]
+fn what_a_reversal_gives_back_is_not_consumed() {
+    let mut entries = entries();
+    entries.push(entry(5, EntryKind::Reversed, "4", ("3", "7"), &[(2, "2"), (1, "2")]));
+    let grants = [grant(1, "monthly", "10", "8", "2"), grant(2, "purchased", "5", "0", "5")];
+    let totals = check(&entries, &grants, "7").unwrap();
+    assert_eq!(totals.spent_by_category["monthly"].to_string(), "8");
+}
+
 /// Something that is wrong with a ledger.
 type Defect = fn(&mut Vec<Entry>, &mut Vec<Grant>);
 

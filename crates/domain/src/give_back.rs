@@ -1,0 +1,39 @@
+//! Giving credits back to the grants that they were taken from: by a hold or by a reversal.
+
+use crate::{
+    Allocation, DrawdownKey, EntryKind, Grant, GrantTerms, PositiveAmount, Window,
+    draft::{Booking, Draft},
+};
+
+/// Appends an entry that gives credits back. What belongs to a grant that has ended expires at once, unless
+/// `anew` has a window for a new grant of it. Says where there is more to spend now.
+pub(crate) fn give_back(
+    draft: &mut Draft<'_>,
+    booking: Booking<'_>,
+    anew: impl Fn(&Grant) -> Option<Window>,
+) -> Vec<DrawdownKey> {
+    let Booking { effective_at, allocations, hold, about, .. } = booking;
+    draft.append(booking);
+    let mut has_more = Vec::new();
+    for part @ (key, allocation) in allocations {
+        let Some(grant) = draft.held(key) else { continue };
+        if !grant.has_ended(effective_at) {
+            let due_at = grant.due_at();
+            draft.becomes_due(due_at);
+            has_more.push(*key);
+            continue;
+        }
+        let terms = anew(grant).and_then(|window| terms_of(grant, *allocation, window));
+        // Voided if it lives on: it is no loss.
+        let kind = if terms.is_some() { EntryKind::Voided } else { EntryKind::Expired };
+        let ended = std::slice::from_ref(part);
+        draft.append(Booking { hold, about, ..Booking::of(kind, effective_at, ended) });
+        has_more.extend(terms.map(|terms| draft.add_grant(terms)));
+    }
+    has_more
+}
+
+fn terms_of(ended: &Grant, part: Allocation, window: Window) -> Option<GrantTerms> {
+    let amount = PositiveAmount::from_stored(part.amount)?;
+    Some(GrantTerms { amount, window, ..GrantTerms::clone(&ended.terms) })
+}

@@ -6,7 +6,7 @@ use purse_client::{
     Client,
     v1::{
         CreateWalletRequest, Entry, EntryKind, GetBalanceRequest, GrantRequest, ListEntriesRequest,
-        SpendRequest, SpendResponse,
+        SpendRequest, SpendResponse, VerifyWalletRequest,
     },
 };
 
@@ -94,6 +94,9 @@ async fn entries(client: &Client) -> Vec<Entry> {
 /// Each of the spends is in the ledger exactly once, nothing else was spent, the ledger has no gap
 /// (invariant 2), and the balance is what they leave of the grant.
 pub async fn assert_holds_exactly(client: &Client, granted: u64, spends: &[Spend]) {
+    let (account, asset) = (ACCOUNT.to_owned(), ASSET.to_owned());
+    let found = client.verify_wallet(VerifyWalletRequest { account, asset }).await.unwrap();
+    assert!(found.sound, "{found:?}");
     let ledger = entries(client).await;
     for (place, pair) in ledger.windows(2).enumerate() {
         assert_eq!(pair[1].sequence, pair[0].sequence + 1, "entry {place}");

@@ -21,3 +21,4 @@ mod server;
 mod settings;
 mod stopping;
 mod traces;
+mod verify;

@@ -79,7 +79,9 @@ impl EntryHash {
         for part in allocations {
             canonical.text(10, &part.grant.0.to_be_bytes());
             canonical.decimal(11, part.amount.decimal());
-            if let (EntryKind::Granted, Some(terms)) = (kind, terms(part.grant)) {
+            if *kind == EntryKind::Granted
+                && let Some(terms) = terms(part.grant)
+            {
                 hash_terms(&mut canonical, terms);
             }
         }

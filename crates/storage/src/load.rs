@@ -4,7 +4,10 @@
 //! All statements are sent at once. The lock comes first and each statement has its own snapshot (READ
 //! COMMITTED), so the others see everything that was committed before the lock was had.
 
+mod missing;
 mod spends;
+
+pub(crate) use missing::{HOLD, NUMBERED_GRANTS, load_missing, supplied};
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -13,8 +16,8 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, HoldNumber, Missing,
-    NamespaceId, Request, Scale, Timestamp, TransactionId, WalletId, WalletName, WalletState,
+    AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, HoldNumber, NamespaceId,
+    Request, Scale, Timestamp, TransactionId, WalletId, WalletName, WalletState,
 };
 use tokio_postgres::{Row, Statement, types::ToSql};
 use uuid::Uuid;
@@ -22,10 +25,7 @@ use uuid::Uuid;
 use crate::{
     StorageError,
     replay::UsedKey,
-    row::{
-        self, Columns, Instant, debt_columns, grant_columns, head_columns, hold_columns,
-        settings_columns,
-    },
+    row::{self, Columns, Instant, grant_columns, head_columns, hold_columns, settings_columns},
 };
 
 const LOCK_WALLETS: &str = concat!(
@@ -76,30 +76,6 @@ const ASSETS: &str = "
     FROM unnest($1::UUID[], $2::TEXT[]) AS k (namespace_id, asset)
     JOIN assets AS a ON a.namespace_id = k.namespace_id AND a.asset = k.asset";
 
-const MORE_GRANTS: &str = concat!(
-    "SELECT ",
-    grant_columns!(),
-    " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.drawdown_key > $3
-      ORDER BY g.drawdown_key
-      LIMIT $4"
-);
-
-const DUE_GRANTS: &str = concat!(
-    "SELECT ",
-    grant_columns!(),
-    " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at <= $3"
-);
-
-const NEXT_DUE: &str = "
-    SELECT LEAST(
-        (SELECT min(g.due_at) FROM grants AS g
-         WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at > $3),
-        (SELECT min(h.expires_at) FROM holds AS h
-         WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0 AND h.expires_at > $3)
-    ) AS due_at";
-
 const HOLDS: &str = concat!(
     "SELECT k.wallet_id,",
     hold_columns!(),
@@ -108,49 +84,11 @@ const HOLDS: &str = concat!(
       ON h.account_id = k.account_id AND h.wallet_id = k.wallet_id AND h.hold_number = k.hold_number"
 );
 
-const DUE_HOLDS: &str = concat!(
-    "SELECT ",
-    hold_columns!(),
-    " FROM holds AS h
-      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0 AND h.expires_at <= $3"
-);
-
-const OPEN_HOLDS: &str = concat!(
-    "SELECT ",
-    hold_columns!(),
-    " FROM holds AS h
-      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0"
-);
-
-const PINNED_GRANTS: &str = concat!(
-    "SELECT ",
-    grant_columns!(),
-    " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = ANY ($3)"
-);
-
-const OPEN_GRANTS: &str = concat!(
-    "SELECT ",
-    grant_columns!(),
-    " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open"
-);
-
-const OPEN_DEBTS: &str = concat!(
-    "SELECT ",
-    debt_columns!(),
-    " FROM debts AS d
-      WHERE d.account_id = $1 AND d.wallet_id = $2 AND d.owed > 0"
-);
-
 /// A spend seldom empties a grant, so the first one suffices nearly always; a spend that needs more asks for
 /// more.
 const GRANTS_PER_SPEND: i64 = 1;
 /// Of several spends on one wallet, few empty a grant.
 const SPENDS_PER_FURTHER_GRANT: i64 = 8;
-/// Each further step is this large: a wallet of ten thousand grants is walked in a few steps.
-const FURTHER_GRANTS: i64 = 256;
-
 /// What a batch works on.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
@@ -236,9 +174,9 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
     }
 
     spends::load(client, &mut loaded.wallets, &mut needs).await?;
+    load_holds(client, &mut loaded.wallets, &mut needs).await?;
     load_named(client, &mut loaded.wallets, &needs).await?;
     load_lost(client, &mut loaded.wallets, &needs).await?;
-    load_holds(client, &mut loaded.wallets, &needs).await?;
     load_assets(client, &mut loaded.assets, requests).await?;
     Ok(loaded)
 }
@@ -290,7 +228,7 @@ fn hold_first_grants(
         let Some(state) = wallets.get_mut(&need.name.wallet_id) else { continue };
         let (held, drawn_to) = last.remove(&need.name.wallet_id).unwrap_or_default();
         state.coverage = if need.first_grants() > held {
-            all_grants(state)
+            missing::all_grants(state)
         } else {
             Coverage::Partial { drawn_to, next_due_at: state.head.next_due_at }
         };
@@ -298,21 +236,11 @@ fn hold_first_grants(
     Ok(())
 }
 
-/// All open grants are held. Holds are not, unless there is none.
-fn all_grants(state: &WalletState) -> Coverage {
-    if state.head.balances.held.is_zero() {
-        return Coverage::Complete;
-    }
-    Coverage::all_grants(match state.coverage {
-        Coverage::Partial { next_due_at, .. } => next_due_at,
-        Coverage::Complete => state.head.next_due_at,
-    })
-}
-
+/// The holds that are named. The grants that they pin are named from here on.
 async fn load_holds(
     client: &Client,
     wallets: &mut HashMap<WalletId, WalletState>,
-    needs: &BTreeMap<(AccountId, WalletId), Need<'_>>,
+    needs: &mut BTreeMap<(AccountId, WalletId), Need<'_>>,
 ) -> Result<(), StorageError> {
     let named: Vec<(&WalletName, HoldNumber)> = needs
         .values()
@@ -321,50 +249,25 @@ async fn load_holds(
     if named.is_empty() {
         return Ok(());
     }
-    let accounts: Vec<Uuid> = named.iter().map(|(name, _)| name.account_id.uuid()).collect();
-    let ids: Vec<Uuid> = named.iter().map(|(name, _)| name.wallet_id.uuid()).collect();
+    let (accounts, ids) = ids_of(&named);
     let numbers: Vec<i32> = named.iter().map(|(_, number)| number.0).collect();
     let statement = client.prepare_cached(HOLDS).await?;
-    let mut pins = Vec::new();
     for row in client.query(&statement, &[&accounts, &ids, &numbers]).await? {
         let mut columns = Columns::of(&row);
         let id = WalletId::from_uuid(columns.take()?);
-        if let Some(state) = wallets.get_mut(&id) {
-            let hold = row::hold(&mut columns)?;
-            let name = &state.settings.name;
-            let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-            pins.extend(hold.slices.iter().map(|slice| (account, wallet, slice.grant.0)));
-            state.holds.entry(hold.number).or_insert(hold);
+        let Some(state) = wallets.get_mut(&id) else { continue };
+        let hold = row::hold(&mut columns)?;
+        if let Some(need) = needs.get_mut(&(state.settings.name.account_id, id)) {
+            need.named.extend(hold.slices.iter().map(|slice| slice.grant));
         }
-    }
-    let accounts: Vec<Uuid> = pins.iter().map(|(account, _, _)| *account).collect();
-    let ids: Vec<Uuid> = pins.iter().map(|(_, wallet, _)| *wallet).collect();
-    let numbers: Vec<i32> = pins.iter().map(|(_, _, number)| *number).collect();
-    let statement = client.prepare_cached(NAMED_GRANTS).await?;
-    hold_all(wallets, &client.query(&statement, &[&accounts, &ids, &numbers]).await?)
-}
-
-/// Adds holds of one wallet that were read, with the grants that they pin.
-async fn hold_with_pinned(
-    client: &tokio_postgres::Client,
-    state: &mut WalletState,
-    rows: &[Row],
-) -> Result<(), StorageError> {
-    let mut pinned: Vec<i32> = Vec::new();
-    for row in rows {
-        let hold = row::hold(&mut Columns::of(row))?;
-        pinned.extend(hold.slices.iter().map(|slice| slice.grant.0));
-        state.holds.entry(hold.number).or_insert(hold);
-    }
-    if pinned.is_empty() {
-        return Ok(());
-    }
-    let account = state.settings.name.account_id.uuid();
-    let wallet = state.settings.name.wallet_id.uuid();
-    for row in client.query(PINNED_GRANTS, &[&account, &wallet, &pinned]).await? {
-        state.hold_loaded(row::grant(&mut Columns::of(&row))?);
+        state.holds.insert(hold.number, hold);
     }
     Ok(())
+}
+
+/// The accounts and wallets of what is asked for, each as a column of keys.
+fn ids_of<T>(asked: &[(&WalletName, T)]) -> (Vec<Uuid>, Vec<Uuid>) {
+    asked.iter().map(|(name, _)| (name.account_id.uuid(), name.wallet_id.uuid())).unzip()
 }
 
 async fn load_named(
@@ -379,8 +282,7 @@ async fn load_named(
     if named.is_empty() {
         return Ok(());
     }
-    let accounts: Vec<Uuid> = named.iter().map(|(name, _)| name.account_id.uuid()).collect();
-    let ids: Vec<Uuid> = named.iter().map(|(name, _)| name.wallet_id.uuid()).collect();
+    let (accounts, ids) = ids_of(&named);
     let numbers: Vec<i32> = named.iter().map(|(_, number)| number.0).collect();
     let statement = client.prepare_cached(NAMED_GRANTS).await?;
     hold_all(wallets, &client.query(&statement, &[&accounts, &ids, &numbers]).await?)
@@ -396,8 +298,7 @@ async fn load_lost(
     if late.is_empty() {
         return Ok(());
     }
-    let accounts: Vec<Uuid> = late.iter().map(|(name, _)| name.account_id.uuid()).collect();
-    let ids: Vec<Uuid> = late.iter().map(|(name, _)| name.wallet_id.uuid()).collect();
+    let (accounts, ids) = ids_of(&late);
     let since: Vec<Instant> = late.iter().map(|(_, since)| Instant(*since)).collect();
     let statement = client.prepare_cached(LOST_GRANTS).await?;
     hold_all(wallets, &client.query(&statement, &[&accounts, &ids, &since]).await?)
@@ -438,77 +339,6 @@ async fn load_assets(
         let namespace = NamespaceId::from_uuid(columns.take()?);
         let asset = AssetCode::from_stored(columns.take()?);
         assets.insert((namespace, asset), row::scale(columns.take()?)?);
-    }
-    Ok(())
-}
-
-/// Loads what a decision lacked.
-pub(crate) async fn load_missing(
-    client: &tokio_postgres::Client,
-    state: &mut WalletState,
-    missing: Missing,
-) -> Result<(), StorageError> {
-    let account = state.settings.name.account_id.uuid();
-    let wallet = state.settings.name.wallet_id.uuid();
-    match missing {
-        Missing::AllOpen => {
-            for row in client.query(OPEN_GRANTS, &[&account, &wallet]).await? {
-                state.hold_loaded(row::grant(&mut Columns::of(&row))?);
-            }
-            let holds = client.query(OPEN_HOLDS, &[&account, &wallet]).await?;
-            hold_with_pinned(client, state, &holds).await?;
-            state.coverage = Coverage::Complete;
-        }
-        Missing::Hold(number) => {
-            const HOLD: &str = concat!(
-                "SELECT ",
-                hold_columns!(),
-                " FROM holds AS h
-                  WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.hold_number = $3"
-            );
-            let hold = client.query(HOLD, &[&account, &wallet, &number.0]).await?;
-            hold_with_pinned(client, state, &hold).await?;
-        }
-        Missing::MoreInOrder => {
-            let (drawn_to, next_due_at) = match state.coverage {
-                Coverage::Complete => return Ok(()),
-                Coverage::Partial { drawn_to, next_due_at } => (drawn_to, next_due_at),
-            };
-            let after = drawn_to.as_ref().map_or(&[][..], DrawdownKey::as_bytes);
-            let rows =
-                client.query(MORE_GRANTS, &[&account, &wallet, &after, &FURTHER_GRANTS]).await?;
-            let mut furthest = drawn_to;
-            for row in &rows {
-                furthest =
-                    furthest.max(Some(state.hold_loaded(row::grant(&mut Columns::of(row))?)));
-            }
-            let all = i64::try_from(rows.len()).is_ok_and(|count| count < FURTHER_GRANTS);
-            state.coverage = if all {
-                all_grants(state)
-            } else {
-                Coverage::Partial { drawn_to: furthest, next_due_at }
-            };
-        }
-        Missing::Debts => {
-            let rows = client.query(OPEN_DEBTS, &[&account, &wallet]).await?;
-            for row in &rows {
-                let debt = row::debt(&mut Columns::of(row))?;
-                // What this batch has changed already is not in the database yet.
-                state.debts.entry(debt.entry).or_insert(debt);
-            }
-            state.has_all_debts = true;
-        }
-        Missing::DueBy(at) => {
-            for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {
-                state.hold_loaded(row::grant(&mut Columns::of(&row))?);
-            }
-            let holds = client.query(DUE_HOLDS, &[&account, &wallet, &Instant(at)]).await?;
-            hold_with_pinned(client, state, &holds).await?;
-            let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(at)]).await?;
-            if let Coverage::Partial { next_due_at, .. } = &mut state.coverage {
-                *next_due_at = Columns::of(&next).instant_or_never()?;
-            }
-        }
     }
     Ok(())
 }

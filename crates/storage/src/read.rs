@@ -23,7 +23,7 @@ use purse_domain::{Timestamp, WalletName, WalletState, settle::settled};
 
 use crate::{
     Storage, StorageError,
-    load::{load_missing, state},
+    load::{state, supplied},
     row::{Columns, head_columns, settings_columns},
 };
 
@@ -71,12 +71,7 @@ impl Storage {
         mut state: WalletState,
     ) -> Result<WalletState, StorageError> {
         let now = self.clock().now();
-        loop {
-            match settled(&state, now) {
-                Ok(settled) => return Ok(settled),
-                Err(missing) => load_missing(client, &mut state, missing).await?,
-            }
-        }
+        supplied(client, &mut state, |state| settled(state, now)).await
     }
 
     /// A reader in a transaction with one snapshot, for reads of several statements. Dropping it puts the

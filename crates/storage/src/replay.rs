@@ -10,7 +10,8 @@ use tokio_postgres::{Client, Row};
 
 use crate::{
     StorageError,
-    row::{self, Columns, SettingsSnapshot, grant_columns, hold_columns},
+    load::HOLD,
+    row::{self, Columns, SettingsSnapshot, grant_columns},
 };
 
 /// The transactions that used any of the keys.
@@ -184,13 +185,6 @@ const ENTRIES_OF_HOLD: &str = concat!(
     " FROM entries AS e
       WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.hold_number = $3 AND e.sequence <= $4
       ORDER BY e.sequence"
-);
-
-const HOLD: &str = concat!(
-    "SELECT ",
-    hold_columns!(),
-    " FROM holds AS h
-      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.hold_number = $3"
 );
 
 pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {

@@ -10,7 +10,7 @@ use purse_domain::{
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::Need;
+use super::{Need, ids_of};
 use crate::{
     StorageError,
     replay::{entry, entry_columns},
@@ -61,8 +61,7 @@ pub(super) async fn load(
     if asked.is_empty() {
         return Ok(());
     }
-    let accounts: Vec<Uuid> = asked.iter().map(|(name, _)| name.account_id.uuid()).collect();
-    let ids: Vec<Uuid> = asked.iter().map(|(name, _)| name.wallet_id.uuid()).collect();
+    let (accounts, ids) = ids_of(&asked);
     let transactions: Vec<Uuid> = asked.iter().map(|(_, id)| id.uuid()).collect();
     let [taken, given_back] = [EntryKind::Spent, EntryKind::Reversed].map(row::entry_kind_code);
     let kind = row::transaction_kind_code(TransactionKind::Spend);
@@ -101,8 +100,7 @@ async fn load_debts(
         .filter(|(_, spend)| !spend.debt.is_zero())
         .map(|(name, spend)| (name, spend.entry))
         .collect();
-    let accounts: Vec<Uuid> = owing.iter().map(|(name, _)| name.account_id.uuid()).collect();
-    let ids: Vec<Uuid> = owing.iter().map(|(name, _)| name.wallet_id.uuid()).collect();
+    let (accounts, ids) = ids_of(&owing);
     let entries: Vec<i64> = owing.iter().map(|(_, entry)| entry.0).collect();
     let statement = client.prepare_cached(NAMED_DEBTS).await?;
     for row in client.query(&statement, &[&accounts, &ids, &entries]).await? {

@@ -6,7 +6,7 @@ use purse_domain::{Balances, Sequence, Timestamp, WalletName, WalletState, balan
 use super::Unanswerable;
 use crate::{
     Storage, StorageError,
-    load::load_missing,
+    load::supplied,
     row::{Columns, Instant},
 };
 
@@ -216,12 +216,7 @@ async fn settled_balances(
     state: &mut WalletState,
     at: Timestamp,
 ) -> Result<Balances, StorageError> {
-    loop {
-        match balances_at(state, at) {
-            Ok(balances) => return Ok(balances),
-            Err(missing) => load_missing(client, state, missing).await?,
-        }
-    }
+    supplied(client, state, |state| balances_at(state, at)).await
 }
 
 /// The balances at an instant before the last transaction, as the entries up to `last` tell it.

@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use crate::{
     StorageError,
+    load::NUMBERED_GRANTS,
     replay::{entry, entry_columns},
-    row::{self, Columns, grant_columns},
+    row::{self, Columns},
 };
 
 const ENTRIES: &str = concat!(
@@ -37,13 +38,6 @@ const ENTRIES: &str = concat!(
       WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence > $3 AND e.sequence <= $4
       ORDER BY e.sequence
       LIMIT $5"
-);
-
-const GRANTS: &str = concat!(
-    "SELECT ",
-    grant_columns!(),
-    " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = ANY ($3)"
 );
 
 const DEADLINES: &str = "
@@ -154,7 +148,7 @@ async fn add_terms(
         return Ok(());
     }
     let numbers: Vec<i32> = new.into_iter().map(|grant| grant.0).collect();
-    let statement = client.prepare_cached(GRANTS).await?;
+    let statement = client.prepare_cached(NUMBERED_GRANTS).await?;
     for row in client.query(&statement, &[&account, &wallet, &numbers]).await? {
         let Grant { number, terms: found, .. } = row::grant(&mut Columns::of(&row))?;
         terms.insert(number, found);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Storage, StorageError,
-    load::load_missing,
+    load::supplied,
     row::{Columns, Instant},
 };
 
@@ -174,12 +174,7 @@ async fn future(
     range: TimeRange,
     timeline: &mut Timeline,
 ) -> Result<(), StorageError> {
-    let steps = loop {
-        match forecast(state, range.last()) {
-            Ok(steps) => break steps,
-            Err(missing) => load_missing(client, state, missing).await?,
-        }
-    };
+    let steps = supplied(client, state, |state| forecast(state, range.last())).await?;
     steps.into_iter().filter(|step| step.at > range.start()).for_each(|step| timeline.push(step));
     Ok(())
 }

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    Coverage, Discrepancy, GrantNumber, HoldNumber, Sequence, Timestamp, WalletName, WalletState,
-    verify,
+    Coverage, Discrepancy, GrantNumber, HoldNumber, Missing, Sequence, Timestamp, WalletName,
+    WalletState, verify,
 };
 use tokio_postgres::types::ToSql;
 
 use super::fold::fold;
 use crate::{
     Storage, StorageError,
-    row::{self, Columns, debt_columns, grant_columns, hold_columns},
+    load::load_missing,
+    row::{self, Columns, grant_columns, hold_columns},
 };
 
 const GRANTS: &str = concat!(
@@ -27,13 +28,6 @@ const HOLDS: &str = concat!(
     hold_columns!(),
     " FROM holds AS h
       WHERE h.account_id = $1 AND h.wallet_id = $2"
-);
-
-const DEBTS: &str = concat!(
-    "SELECT ",
-    debt_columns!(),
-    " FROM debts AS d
-      WHERE d.account_id = $1 AND d.wallet_id = $2 AND d.owed > 0"
 );
 
 /// What a verification looked at, and what it found.
@@ -91,15 +85,8 @@ async fn load_all(client: &Client, kept: &mut WalletState) -> Result<(), Storage
         let hold = row::hold(&mut Columns::of(&row))?;
         holds.insert(hold.number, hold);
     }
-    let statement = client.prepare_cached(DEBTS).await?;
-    let mut debts = BTreeMap::new();
-    for row in client.query(&statement, &of_wallet).await? {
-        let debt = row::debt(&mut Columns::of(&row))?;
-        debts.insert(debt.entry, debt);
-    }
     kept.holds = holds;
-    kept.debts = debts;
-    kept.has_all_debts = true;
+    load_missing(client, kept, Missing::Debts).await?;
     kept.coverage = Coverage::Complete;
     Ok(())
 }

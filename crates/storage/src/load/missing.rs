@@ -1,0 +1,193 @@
+//! Loading what a decision lacked, of one wallet.
+
+use purse_domain::{Coverage, DrawdownKey, Missing, WalletState};
+use tokio_postgres::{Client, Row};
+
+use crate::{
+    StorageError,
+    row::{self, Columns, Instant, debt_columns, grant_columns, hold_columns},
+};
+
+const MORE_GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.drawdown_key > $3
+      ORDER BY g.drawdown_key
+      LIMIT $4"
+);
+
+const DUE_GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at <= $3"
+);
+
+const NEXT_DUE: &str = "
+    SELECT LEAST(
+        (SELECT min(g.due_at) FROM grants AS g
+         WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at > $3),
+        (SELECT min(h.expires_at) FROM holds AS h
+         WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0 AND h.expires_at > $3)
+    ) AS due_at";
+
+const DUE_HOLDS: &str = concat!(
+    "SELECT ",
+    hold_columns!(),
+    " FROM holds AS h
+      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0 AND h.expires_at <= $3"
+);
+
+const OPEN_HOLDS: &str = concat!(
+    "SELECT ",
+    hold_columns!(),
+    " FROM holds AS h
+      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0"
+);
+
+/// Grants of a wallet by number.
+pub(crate) const NUMBERED_GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = ANY ($3)"
+);
+
+const OPEN_GRANTS: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    " FROM grants AS g
+      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open"
+);
+
+const OPEN_DEBTS: &str = concat!(
+    "SELECT ",
+    debt_columns!(),
+    " FROM debts AS d
+      WHERE d.account_id = $1 AND d.wallet_id = $2 AND d.owed > 0"
+);
+
+/// A hold by its number.
+pub(crate) const HOLD: &str = concat!(
+    "SELECT ",
+    hold_columns!(),
+    " FROM holds AS h
+      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.hold_number = $3"
+);
+
+/// Each further step is this large: a wallet of ten thousand grants is walked in a few steps.
+const FURTHER_GRANTS: i64 = 256;
+
+/// Loads what a decision lacked.
+pub(crate) async fn load_missing(
+    client: &Client,
+    state: &mut WalletState,
+    missing: Missing,
+) -> Result<(), StorageError> {
+    let account = state.settings.name.account_id.uuid();
+    let wallet = state.settings.name.wallet_id.uuid();
+    match missing {
+        Missing::AllOpen => {
+            for row in client.query(OPEN_GRANTS, &[&account, &wallet]).await? {
+                state.hold_loaded(row::grant(&mut Columns::of(&row))?);
+            }
+            let holds = client.query(OPEN_HOLDS, &[&account, &wallet]).await?;
+            hold_with_pinned(client, state, &holds).await?;
+            state.coverage = Coverage::Complete;
+        }
+        Missing::Hold(number) => {
+            let hold = client.query(HOLD, &[&account, &wallet, &number.0]).await?;
+            hold_with_pinned(client, state, &hold).await?;
+        }
+        Missing::MoreInOrder => {
+            let (drawn_to, next_due_at) = match state.coverage {
+                Coverage::Complete => return Ok(()),
+                Coverage::Partial { drawn_to, next_due_at } => (drawn_to, next_due_at),
+            };
+            let after = drawn_to.as_ref().map_or(&[][..], DrawdownKey::as_bytes);
+            let rows =
+                client.query(MORE_GRANTS, &[&account, &wallet, &after, &FURTHER_GRANTS]).await?;
+            let mut furthest = drawn_to;
+            for row in &rows {
+                furthest =
+                    furthest.max(Some(state.hold_loaded(row::grant(&mut Columns::of(row))?)));
+            }
+            let all = i64::try_from(rows.len()).is_ok_and(|count| count < FURTHER_GRANTS);
+            state.coverage = if all {
+                all_grants(state)
+            } else {
+                Coverage::Partial { drawn_to: furthest, next_due_at }
+            };
+        }
+        Missing::Debts => {
+            let rows = client.query(OPEN_DEBTS, &[&account, &wallet]).await?;
+            for row in &rows {
+                let debt = row::debt(&mut Columns::of(row))?;
+                // What this batch has changed already is not in the database yet.
+                state.debts.entry(debt.entry).or_insert(debt);
+            }
+            state.has_all_debts = true;
+        }
+        Missing::DueBy(at) => {
+            for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {
+                state.hold_loaded(row::grant(&mut Columns::of(&row))?);
+            }
+            let holds = client.query(DUE_HOLDS, &[&account, &wallet, &Instant(at)]).await?;
+            hold_with_pinned(client, state, &holds).await?;
+            let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(at)]).await?;
+            if let Coverage::Partial { next_due_at, .. } = &mut state.coverage {
+                *next_due_at = Columns::of(&next).instant_or_never()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Asks a wallet's state something, and loads what is lacking until it can answer.
+pub(crate) async fn supplied<T>(
+    client: &Client,
+    state: &mut WalletState,
+    ask: impl Fn(&WalletState) -> Result<T, Missing>,
+) -> Result<T, StorageError> {
+    loop {
+        match ask(state) {
+            Ok(answer) => return Ok(answer),
+            Err(missing) => load_missing(client, state, missing).await?,
+        }
+    }
+}
+
+/// All open grants are held. Holds are not, unless there is none.
+pub(super) fn all_grants(state: &WalletState) -> Coverage {
+    if state.head.balances.held.is_zero() {
+        return Coverage::Complete;
+    }
+    Coverage::all_grants(match state.coverage {
+        Coverage::Partial { next_due_at, .. } => next_due_at,
+        Coverage::Complete => state.head.next_due_at,
+    })
+}
+
+/// Adds holds that were read, with the grants that they pin.
+async fn hold_with_pinned(
+    client: &Client,
+    state: &mut WalletState,
+    rows: &[Row],
+) -> Result<(), StorageError> {
+    let mut pinned: Vec<i32> = Vec::new();
+    for row in rows {
+        let hold = row::hold(&mut Columns::of(row))?;
+        pinned.extend(hold.slices.iter().map(|slice| slice.grant.0));
+        state.holds.entry(hold.number).or_insert(hold);
+    }
+    if pinned.is_empty() {
+        return Ok(());
+    }
+    let account = state.settings.name.account_id.uuid();
+    let wallet = state.settings.name.wallet_id.uuid();
+    for row in client.query(NUMBERED_GRANTS, &[&account, &wallet, &pinned]).await? {
+        state.hold_loaded(row::grant(&mut Columns::of(&row))?);
+    }
+    Ok(())
+}

@@ -7,11 +7,12 @@ use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
-        CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
-        ExtendHoldRequest, GetBalanceRequest, GrantRequest, ListEntriesRequest, ListGrantsRequest,
-        ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest, SpendRequest,
-        UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
-        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+        Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
+        ExtendHoldRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
+        ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest, SpendRequest,
+        Transaction, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
+        VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
+        wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -34,6 +35,16 @@ pub struct GrpcDriver {
     grants: GrantServiceClient<Channel>,
     clock: TestClockServiceClient<Channel>,
     authorization: Option<AsciiMetadataValue>,
+}
+
+/// Sends a write's message with what every write has, and gives the answer or the refusal.
+macro_rules! ask {
+    ($driver:ident.$service:ident.$method:ident($request:ident), $write:expr, $message:expr) => {{
+        let Asked { account, asset, idempotency_key, validate_only } = Asked::of($write);
+        let message = $request { account, asset, idempotency_key, validate_only, ..$message };
+        let request = $driver.request(message);
+        $driver.$service.$method(request).await.map_err(refusal::of)?.into_inner()
+    }};
 }
 
 impl GrpcDriver {
@@ -114,48 +125,26 @@ impl GrpcDriver {
     }
 
     async fn grant(&mut self, write: &Write, message: GrantRequest) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let message = GrantRequest { account, asset, idempotency_key, validate_only, ..message };
-        let request = self.request(message);
-        let answer = self.grants.grant(request).await.map_err(refusal::of)?.into_inner();
+        let answer = ask!(self.grants.grant(GrantRequest), write, message);
         let grant = answer.grant.as_ref().map(view::grant);
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { grant, ..written })
     }
 
     async fn spend(&mut self, write: &Write, message: SpendRequest) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let message = SpendRequest { account, asset, idempotency_key, validate_only, ..message };
-        let request = self.request(message);
-        let answer = self.wallets.spend(request).await.map_err(refusal::of)?.into_inner();
+        let answer = ask!(self.wallets.spend(SpendRequest), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn void(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let request = self.request(VoidGrantRequest {
-            account,
-            asset,
-            grant_number,
-            idempotency_key,
-            validate_only,
-            ..Default::default()
-        });
-        let answer = self.grants.void_grant(request).await.map_err(refusal::of)?.into_inner();
+        let message = VoidGrantRequest { grant_number, ..Default::default() };
+        let answer = ask!(self.grants.void_grant(VoidGrantRequest), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn expire(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let request = self.request(ExpireGrantRequest {
-            account,
-            asset,
-            grant_number,
-            idempotency_key,
-            validate_only,
-            ..Default::default()
-        });
-        let answer = self.grants.expire_grant(request).await.map_err(refusal::of)?.into_inner();
+        let message = ExpireGrantRequest { grant_number, ..Default::default() };
+        let answer = ask!(self.grants.expire_grant(ExpireGrantRequest), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -164,14 +153,8 @@ impl GrpcDriver {
         write: &Write,
         message: CreateHoldRequest,
     ) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let message =
-            CreateHoldRequest { account, asset, idempotency_key, validate_only, ..message };
-        let request = self.request(message);
-        let answer = self.wallets.create_hold(request).await.map_err(refusal::of)?.into_inner();
-        let hold = answer.hold.as_ref().map(view::hold);
-        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
-        Ok(Written { hold, ..written })
+        let answer = ask!(self.wallets.create_hold(CreateHoldRequest), write, message);
+        Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn capture_hold(
@@ -179,14 +162,8 @@ impl GrpcDriver {
         write: &Write,
         message: CaptureHoldRequest,
     ) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let message =
-            CaptureHoldRequest { account, asset, idempotency_key, validate_only, ..message };
-        let request = self.request(message);
-        let answer = self.wallets.capture_hold(request).await.map_err(refusal::of)?.into_inner();
-        let hold = answer.hold.as_ref().map(view::hold);
-        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
-        Ok(Written { hold, ..written })
+        let answer = ask!(self.wallets.capture_hold(CaptureHoldRequest), write, message);
+        Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn release_hold(
@@ -194,14 +171,8 @@ impl GrpcDriver {
         write: &Write,
         message: ReleaseHoldRequest,
     ) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let message =
-            ReleaseHoldRequest { account, asset, idempotency_key, validate_only, ..message };
-        let request = self.request(message);
-        let answer = self.wallets.release_hold(request).await.map_err(refusal::of)?.into_inner();
-        let hold = answer.hold.as_ref().map(view::hold);
-        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
-        Ok(Written { hold, ..written })
+        let answer = ask!(self.wallets.release_hold(ReleaseHoldRequest), write, message);
+        Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn extend_hold(
@@ -209,14 +180,8 @@ impl GrpcDriver {
         write: &Write,
         message: ExtendHoldRequest,
     ) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let message =
-            ExtendHoldRequest { account, asset, idempotency_key, validate_only, ..message };
-        let request = self.request(message);
-        let answer = self.wallets.extend_hold(request).await.map_err(refusal::of)?.into_inner();
-        let hold = answer.hold.as_ref().map(view::hold);
-        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
-        Ok(Written { hold, ..written })
+        let answer = ask!(self.wallets.extend_hold(ExtendHoldRequest), write, message);
+        Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn reverse(
@@ -224,15 +189,22 @@ impl GrpcDriver {
         write: &Write,
         message: ReverseSpendRequest,
     ) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
-        let message =
-            ReverseSpendRequest { account, asset, idempotency_key, validate_only, ..message };
-        let request = self.request(message);
-        let answer = self.wallets.reverse_spend(request).await.map_err(refusal::of)?.into_inner();
+        let answer = ask!(self.wallets.reverse_spend(ReverseSpendRequest), write, message);
         let slices = answer.slices.into_iter().map(view::slice).collect();
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { slices, ..written })
     }
+}
+
+/// What every write about a hold answers.
+fn of_hold(
+    hold: Option<&Hold>,
+    transaction: Option<Transaction>,
+    balance: Option<Balance>,
+    replayed: bool,
+) -> Written {
+    let hold = hold.map(view::hold);
+    Written { hold, ..view::of_transaction(transaction, balance, replayed) }
 }
 
 /// The fields that every write has.

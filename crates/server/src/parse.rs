@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
     AccountName, Actor, AssetCode, Command, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey,
-    Metadata, Reason, Request, Scale, Timestamp, WalletName,
+    Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp, WalletName,
 };
 use tonic::Status;
 
@@ -101,6 +101,27 @@ impl Fields {
         )
     }
 
+    /// An amount in an asset of that scale; `None`: there is no such asset, and any scale will do.
+    fn amount(&mut self, amount: &str, scale: Option<Scale>) -> Option<PositiveAmount> {
+        self.check("amount", PositiveAmount::parse(amount, scale.unwrap_or(Scale::MAX)))
+    }
+
+    /// An amount that may be absent.
+    #[expect(clippy::option_option, reason = "wrong, absent and present are three cases")]
+    fn optional_amount(
+        &mut self,
+        amount: &str,
+        scale: Option<Scale>,
+    ) -> Option<Option<PositiveAmount>> {
+        if amount.is_empty() { Some(None) } else { self.amount(amount, scale).map(Some) }
+    }
+
+    #[expect(clippy::option_option, reason = "wrong, absent and present are three cases")]
+    fn operation(&mut self, operation: &str) -> Option<Option<OperationName>> {
+        let operation = (!operation.is_empty()).then(|| OperationName::parse(operation));
+        self.check_optional("operation", operation)
+    }
+
     fn required_instant(
         &mut self,
         field: &'static str,
@@ -150,6 +171,23 @@ struct Write {
 }
 
 impl Write {
+    /// The request, if there is such an asset. That comes after all violations: a malformed request is
+    /// malformed whatever exists.
+    fn request_in(
+        self,
+        (asset, scale): (&str, Option<Scale>),
+        fields: Fields,
+        caller: &Caller,
+        wallet: Option<WalletName>,
+        command: Option<Command>,
+    ) -> Result<Request, Status> {
+        let request = self.request(fields, caller, wallet, command)?;
+        match scale {
+            Some(_) => Ok(request),
+            None => Err(status::asset_not_found(&asset.trim().to_lowercase())),
+        }
+    }
+
     /// The request, once its wallet and command are parsed too.
     fn request(
         self,
@@ -169,10 +207,4 @@ impl Write {
         let actor = if asked.as_str().is_empty() { caller.name.clone() } else { asked };
         Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
     }
-}
-
-/// The scale of an asset that must be there. Comes after all violations: a malformed request is malformed
-/// whatever exists.
-fn existing(scale: Option<Scale>, asset: &str) -> Result<(), Status> {
-    scale.map(|_| ()).ok_or_else(|| status::asset_not_found(&asset.trim().to_lowercase()))
 }

@@ -1,8 +1,8 @@
 //! From domain values to what a caller sees.
 
 use purse_domain::{
-    Amount, Balances, DrawdownPolicy, Entry, EntryKind, Grant, GrantParts, GrantStatus, Hold,
-    HoldStatus, Slice, SliceOutcome, Timestamp,
+    Amount, Balances, DrawdownPolicy, Entry, Grant, GrantParts, GrantStatus, Hold, HoldStatus,
+    Slice, SliceOutcome, Timestamp,
 };
 
 use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView};
@@ -46,7 +46,7 @@ pub(super) fn past_holdings(entries: &[Entry], at: Timestamp) -> Holdings {
 pub(super) fn entry(entry: &Entry) -> EntryView {
     EntryView {
         sequence: entry.sequence.0,
-        kind: entry_kind(entry.kind).to_owned(),
+        kind: entry.kind.name().to_owned(),
         amount: entry.amount.to_string(),
         balance_before: entry.balance_before.to_string(),
         after: holdings(&entry.after),
@@ -135,23 +135,6 @@ pub(super) fn policy(policy: DrawdownPolicy) -> &'static str {
     match policy {
         DrawdownPolicy::ExpiryFirst => "EXPIRY_FIRST",
         DrawdownPolicy::OldestFirst => "OLDEST_FIRST",
-    }
-}
-
-fn entry_kind(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Granted => "GRANTED",
-        EntryKind::Activated => "ACTIVATED",
-        EntryKind::Expired => "EXPIRED",
-        EntryKind::Spent => "SPENT",
-        EntryKind::Voided => "VOIDED",
-        EntryKind::ExpiryReversed => "EXPIRY_REVERSED",
-        EntryKind::Repaid => "REPAID",
-        EntryKind::Held => "HELD",
-        EntryKind::Captured => "CAPTURED",
-        EntryKind::Released => "RELEASED",
-        EntryKind::HoldExpired => "HOLD_EXPIRED",
-        EntryKind::Reversed => "REVERSED",
     }
 }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use purse_domain::{
-    Category, Command, CostBasis, GrantNumber, NewGrant, OperationName, PositiveAmount, Priority,
-    Request, Scale, WalletName, Window,
+    Category, Command, CostBasis, GrantNumber, NewGrant, OperationName, Priority, Request, Scale,
+    WalletName, Window,
 };
 use purse_proto::v1;
 use purse_storage::GrantQuery;
 use tonic::Status;
 
-use super::{Fields, Write, existing};
+use super::{Fields, Write};
 use crate::{auth::Caller, page};
 
 /// Most operations that a grant may be restricted to: its place in the drawdown order counts them.
@@ -40,8 +40,7 @@ pub fn grant(
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let amount =
-        fields.check("amount", PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
+    let amount = fields.amount(&amount, scale);
     let effective_at = fields.instant("effective_at", effective_at);
     let expires_at = fields.instant("expires_at", expires_at);
     if let (Some(Some(effective_at)), Some(expires_at)) = (effective_at, expires_at) {
@@ -74,10 +73,13 @@ pub fn grant(
             applies_to: applies_to?,
         }))
     })();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
-        .request(fields, caller, wallet, command)?;
-    existing(scale, &asset)?;
-    Ok(request)
+    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+        (&asset, scale),
+        fields,
+        caller,
+        wallet,
+        command,
+    )
 }
 
 /// A request to void a grant.

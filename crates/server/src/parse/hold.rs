@@ -1,14 +1,13 @@
 //! Requests about holds.
 
 use purse_domain::{
-    CaptureHold, Command, CreateHold, Excess, HoldNumber, OperationName, PositiveAmount,
-    ReleaseHold, Request, Scale, WalletName,
+    CaptureHold, Command, CreateHold, Excess, HoldNumber, ReleaseHold, Request, Scale, WalletName,
 };
 use purse_proto::v1;
 use purse_storage::HoldQuery;
 use tonic::Status;
 
-use super::{Fields, Write, existing};
+use super::{Fields, Write};
 use crate::{auth::Caller, page};
 
 /// A request to set credits aside. `scale` is the asset's; `None`: there is no such asset.
@@ -31,10 +30,8 @@ pub fn create_hold(
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let amount =
-        fields.check("amount", PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
-    let operation = (!operation.is_empty()).then(|| OperationName::parse(&operation));
-    let operation = fields.check_optional("operation", operation);
+    let amount = fields.amount(&amount, scale);
+    let operation = fields.operation(&operation);
     let expires_at = fields.required_instant("expires_at", expires_at);
     let command = (|| {
         Some(Command::CreateHold(CreateHold {
@@ -43,10 +40,13 @@ pub fn create_hold(
             expires_at: expires_at?,
         }))
     })();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
-        .request(fields, caller, wallet, command)?;
-    existing(scale, &asset)?;
-    Ok(request)
+    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+        (&asset, scale),
+        fields,
+        caller,
+        wallet,
+        command,
+    )
 }
 
 /// A request to capture.
@@ -71,8 +71,7 @@ pub fn capture_hold(
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let hold = fields.hold_number(hold_number);
-    let amount =
-        fields.check("amount", PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
+    let amount = fields.amount(&amount, scale);
     let excess = match v1::ExcessPolicy::try_from(excess) {
         Ok(v1::ExcessPolicy::Unspecified | v1::ExcessPolicy::Reject) => Some(Excess::Reject),
         Ok(v1::ExcessPolicy::Cap) => Some(Excess::Cap),
@@ -90,10 +89,13 @@ pub fn capture_hold(
             is_final,
         }))
     })();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
-        .request(fields, caller, wallet, command)?;
-    existing(scale, &asset)?;
-    Ok(request)
+    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+        (&asset, scale),
+        fields,
+        caller,
+        wallet,
+        command,
+    )
 }
 
 /// A request to release.
@@ -116,14 +118,15 @@ pub fn release_hold(
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let hold = fields.hold_number(hold_number);
-    let amount =
-        (!amount.is_empty()).then(|| PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
-    let amount = fields.check_optional("amount", amount);
+    let amount = fields.optional_amount(&amount, scale);
     let command = (|| Some(Command::ReleaseHold(ReleaseHold { hold: hold?, amount: amount? })))();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
-        .request(fields, caller, wallet, command)?;
-    existing(scale, &asset)?;
-    Ok(request)
+    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+        (&asset, scale),
+        fields,
+        caller,
+        wallet,
+        command,
+    )
 }
 
 /// A request to move a deadline.

@@ -1,14 +1,13 @@
 //! Requests to reverse.
 
 use purse_domain::{
-    Command, ExpiredPolicy, GracePeriod, PositiveAmount, Request, ReverseSpend, Scale,
-    TransactionId,
+    Command, ExpiredPolicy, GracePeriod, Request, ReverseSpend, Scale, TransactionId,
 };
 use purse_proto::v1;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{Fields, Write, existing};
+use super::{Fields, Write};
 use crate::auth::Caller;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -36,9 +35,7 @@ pub fn reverse_spend(
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let transaction = transaction(&mut fields, &transaction_id);
-    let amount =
-        (!amount.is_empty()).then(|| PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
-    let amount = fields.check_optional("amount", amount);
+    let amount = fields.optional_amount(&amount, scale);
     let expired_policy = self::expired_policy(&mut fields, expired_policy, grace_period);
     let command = (|| {
         Some(Command::ReverseSpend(ReverseSpend {
@@ -47,9 +44,13 @@ pub fn reverse_spend(
             expired_policy: expired_policy?,
         }))
     })();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
-        .request(fields, caller, wallet, command)?;
-    existing(scale, &asset)?;
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+        (&asset, scale),
+        fields,
+        caller,
+        wallet,
+        command,
+    )?;
     // Without a policy there was no command.
     Ok((request, expired_policy.unwrap_or_default()))
 }

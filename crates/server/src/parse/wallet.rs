@@ -2,14 +2,13 @@
 
 use purse_domain::{
     AccountName, Amount, AssetCode, Command, CreateWallet, DrawdownPolicy, EntryKind, Metadata,
-    OperationName, PositiveAmount, Request, Scale, Sequence, Spend, TimeRange, UpdateWallet,
-    WalletName,
+    Request, Scale, Sequence, Spend, TimeRange, UpdateWallet, WalletName,
 };
 use purse_proto::v1;
 use purse_storage::{BalanceQuery, EntryQuery, TimelineQuery, WalletQuery};
 use tonic::Status;
 
-use super::{Fields, Write, existing};
+use super::{Fields, Write};
 use crate::{auth::Caller, page};
 
 /// The points of a timeline if none are asked for: about as many as a screen has columns.
@@ -133,10 +132,8 @@ pub fn spend(
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let amount =
-        fields.check("amount", PositiveAmount::parse(&amount, scale.unwrap_or(Scale::MAX)));
-    let operation = (!operation.is_empty()).then(|| OperationName::parse(&operation));
-    let operation = fields.check_optional("operation", operation);
+    let amount = fields.amount(&amount, scale);
+    let operation = fields.operation(&operation);
     let occurred_at = fields.instant("occurred_at", occurred_at);
     let command = (|| {
         Some(Command::Spend(Spend {
@@ -145,10 +142,13 @@ pub fn spend(
             occurred_at: occurred_at?,
         }))
     })();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }
-        .request(fields, caller, wallet, command)?;
-    existing(scale, &asset)?;
-    Ok(request)
+    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+        (&asset, scale),
+        fields,
+        caller,
+        wallet,
+        command,
+    )
 }
 
 /// The wallet that a request names.

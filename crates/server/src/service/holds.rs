@@ -39,21 +39,24 @@ impl Shared {
         &self,
         request: tonic::Request<v1::CreateHoldRequest>,
     ) -> Result<Written, Status> {
-        self.write_hold(request, |message| message.asset.clone(), parse::create_hold).await
+        let asset = request.get_ref().asset.clone();
+        self.write_hold(request, Some(asset), parse::create_hold).await
     }
 
     pub(super) async fn capture_hold(
         &self,
         request: tonic::Request<v1::CaptureHoldRequest>,
     ) -> Result<Written, Status> {
-        self.write_hold(request, |message| message.asset.clone(), parse::capture_hold).await
+        let asset = request.get_ref().asset.clone();
+        self.write_hold(request, Some(asset), parse::capture_hold).await
     }
 
     pub(super) async fn release_hold(
         &self,
         request: tonic::Request<v1::ReleaseHoldRequest>,
     ) -> Result<Written, Status> {
-        self.write_hold(request, |message| message.asset.clone(), parse::release_hold).await
+        let asset = request.get_ref().asset.clone();
+        self.write_hold(request, Some(asset), parse::release_hold).await
     }
 
     pub(super) async fn extend_hold(
@@ -61,20 +64,24 @@ impl Shared {
         request: tonic::Request<v1::ExtendHoldRequest>,
     ) -> Result<Written, Status> {
         let parse = |caller: &Caller, message, _| parse::extend_hold(caller, message);
-        self.write_hold(request, |message| message.asset.clone(), parse).await
+        self.write_hold(request, None, parse).await
     }
 
+    /// `asset` is the one whose scale the request's amounts have, if it has any.
     async fn write_hold<M>(
         &self,
         request: tonic::Request<M>,
-        asset: impl FnOnce(&M) -> String,
+        asset: Option<String>,
         parse: impl FnOnce(&Caller, M, Option<purse_domain::Scale>) -> Result<Request, Status>,
     ) -> Result<Written, Status> {
         let began = Instant::now();
         let caller = caller(&request, Role::Spender)?;
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
-        let scale = self.assets.scale(caller.namespace_id, &asset(&message)).await?;
+        let scale = match asset {
+            Some(asset) => self.assets.scale(caller.namespace_id, &asset).await?,
+            None => None,
+        };
         let command = parse(&caller, message, scale)?;
         self.write(trace, began, command).await.map(Written::of)
     }

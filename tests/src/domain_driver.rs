@@ -114,6 +114,7 @@ impl DomainDriver {
         }
 
         let request = with_asset_scale(request, asset_scale);
+        self.hold_funding(&request);
         let wallet = self.wallets.get(&request.wallet.wallet_id);
         let decision = match decide(wallet.map(|ledger| &ledger.state), &request, self.clock) {
             Verdict::Accepted(decision) => decision,
@@ -134,6 +135,28 @@ impl DomainDriver {
             self.used_keys.insert(key, (request.fingerprint, id, written.clone()));
         }
         Ok(written)
+    }
+
+    /// The state takes note of what fundings it is told of, so from their first mention on.
+    fn hold_funding(&mut self, request: &Request) {
+        let named = match &request.command {
+            Command::Grant(new) => new.funding_ref.as_ref(),
+            Command::RevokeFunding(revoke) => Some(&revoke.funding_ref),
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_)
+            | Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..)
+            | Command::ReverseSpend(_) => None,
+        };
+        if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
+        {
+            ledger.state.fundings.entry(name.clone()).or_default();
+        }
     }
 
     fn append(&mut self, request: &Request, decision: &Decision, transaction: TransactionId) {
@@ -250,7 +273,8 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::CaptureHold(_)
         | Command::ReleaseHold(_)
         | Command::ExtendHold(..)
-        | Command::ReverseSpend(_) => request,
+        | Command::ReverseSpend(_)
+        | Command::RevokeFunding(_) => request,
     }
 }
 
@@ -279,7 +303,8 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
-            | Command::ReverseSpend(_) => None,
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_) => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -297,7 +322,8 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
-            | Command::ExtendHold(..) => Vec::new(),
+            | Command::ExtendHold(..)
+            | Command::RevokeFunding(_) => Vec::new(),
         },
     }
 }
@@ -372,6 +398,10 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
             "REVERSAL_EXCEEDS_SPEND",
             &[("left", left.to_string()), ("required", required.to_string())],
         ),
+        Rejection::FundingNotFound { funding_ref } => {
+            Refusal::new("FUNDING_NOT_FOUND", &[("funding_ref", funding_ref.to_string())])
+        }
+        Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])

@@ -16,6 +16,7 @@ use crate::{
     output::Format,
     replay::ReplayArgs,
     reverse::ReverseArgs,
+    revoke::RevokeArgs,
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
@@ -92,6 +93,8 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Take back what was granted on a payment, as far as that was refunded
+    Revoke(RevokeArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

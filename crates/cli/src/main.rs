@@ -25,6 +25,7 @@ mod pages;
 mod plot;
 mod replay;
 mod reverse;
+mod revoke;
 mod serve;
 mod spend;
 mod table;
@@ -90,6 +91,7 @@ async fn operate(
         Operation::Holds(args) => hold::list(args, &client, output).await,
         Operation::Verify(args) => verify::run(args, &client, output).await,
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
+        Operation::Revoke(args) => revoke::run(args, &client, output).await,
     }
 }
 

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use crate::{
-    Entry, EntryKind, Fingerprint, GrantNumber, GrantTerms, IdempotencyKey, OperationName,
-    WalletId, canonical::Canonical,
+    Entry, EntryKind, Fingerprint, FundingRef, GrantNumber, GrantTerms, IdempotencyKey,
+    OperationName, WalletId, canonical::Canonical,
 };
 
 /// The hash of an entry.
@@ -104,7 +104,8 @@ impl EntryHash {
 }
 
 fn hash_terms(canonical: &mut Canonical, terms: &GrantTerms) {
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = terms;
+    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
+        terms;
     canonical.decimal(20, amount.get().decimal());
     canonical.instant(21, Some(window.effective_at()));
     canonical.instant(22, window.expires_at());
@@ -114,6 +115,7 @@ fn hash_terms(canonical: &mut Canonical, terms: &GrantTerms) {
     for operation in applies_to.iter().map(OperationName::as_str) {
         canonical.text(26, operation.as_bytes());
     }
+    canonical.optional_text(27, funding_ref.as_ref().map_or("", FundingRef::as_str));
 }
 
 /// A chain while it is checked, from the first entry on.

@@ -9,6 +9,7 @@ mod end_grant;
 mod grant;
 mod hold;
 mod reverse;
+mod revoke;
 mod spend;
 mod wallet;
 
@@ -145,6 +146,7 @@ fn attempt(
             hold::set_deadline(&mut draft, *number, *expires_at)?;
         }
         Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
+        Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
     }
     let Draft { now, mut head, entries, changed, changed_debts, changed_holds, new_grants, .. } =
         draft;

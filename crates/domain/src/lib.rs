@@ -9,7 +9,7 @@
 //!
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
-//!   [`wallet`];
+//!   [`funding`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
@@ -24,6 +24,7 @@ pub mod draft;
 pub mod entry;
 pub mod fingerprint;
 pub mod fold;
+pub mod funding;
 mod give_back;
 pub mod grant;
 pub mod hold;
@@ -44,13 +45,14 @@ pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAm
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
-    Request, ReverseSpend, Spend, UpdateWallet,
+    Request, ReverseSpend, RevokeFunding, Spend, UpdateWallet,
 };
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
+pub use funding::FundingRecord;
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
@@ -60,7 +62,7 @@ pub use rejection::Rejection;
 pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
-    AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,
+    AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, Metadata, NamespaceName,
     OperationName, Reason, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};

@@ -10,7 +10,7 @@ mod wallet;
 
 pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
-pub use reversal::reverse_spend;
+pub use reversal::{reverse_spend, revoke_funding};
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_entries, list_wallets, spend,
     update_wallet, verify_wallet,

@@ -310,7 +310,8 @@ pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
         parts,
         lost: _,
     } = grant;
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = &**terms;
+    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
+        &**terms;
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
     v1::Grant {
         account: name.account.to_string(),
@@ -337,6 +338,7 @@ pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
         actor: actor.to_string(),
         reason: reason.to_string(),
         metadata: metadata.as_map().clone(),
+        funding_ref: funding_ref.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -360,6 +362,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::ReleaseHold => v1::TransactionKind::ReleaseHold,
         TransactionKind::ExtendHold => v1::TransactionKind::ExtendHold,
         TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
+        TransactionKind::RevokeFunding => v1::TransactionKind::RevokeFunding,
     }
 }
 
@@ -377,6 +380,8 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::Released => v1::EntryKind::Released,
         EntryKind::HoldExpired => v1::EntryKind::HoldExpired,
         EntryKind::Reversed => v1::EntryKind::Reversed,
+        EntryKind::Revoked => v1::EntryKind::Revoked,
+        EntryKind::RevocationReversed => v1::EntryKind::RevocationReversed,
     }
 }
 
@@ -387,5 +392,6 @@ fn grant_status(status: GrantStatus) -> v1::GrantStatus {
         GrantStatus::UsedUp => v1::GrantStatus::UsedUp,
         GrantStatus::Expired => v1::GrantStatus::Expired,
         GrantStatus::Voided => v1::GrantStatus::Voided,
+        GrantStatus::Revoked => v1::GrantStatus::Revoked,
     }
 }

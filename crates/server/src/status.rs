@@ -116,6 +116,7 @@ pub fn hold_not_found(hold: HoldNumber) -> Status {
 }
 
 /// A command that may not happen.
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each rejection")]
 pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
     let message = rejection.to_string();
     let precondition = |reason, metadata: Metadata<'_>| {
@@ -190,6 +191,16 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
         Rejection::ReversalExceedsSpend { left, required } => precondition(
             ErrorReason::ReversalExceedsSpend,
             &[("left", left.to_string()), ("required", required.to_string())],
+        ),
+        Rejection::FundingNotFound { funding_ref } => status(
+            Code::NotFound,
+            message,
+            ErrorReason::FundingNotFound,
+            &[("funding_ref", funding_ref.to_string())],
+        ),
+        Rejection::RevocationExceedsFunding { funded } => invalid_field(
+            "cumulative_amount",
+            format!("must not be above what was funded, {funded}"),
         ),
         Rejection::StaleVersion { version } => status(
             Code::Aborted,

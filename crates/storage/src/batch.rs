@@ -375,7 +375,8 @@ fn transaction(
             | TransactionKind::CaptureHold
             | TransactionKind::ReleaseHold
             | TransactionKind::ExtendHold
-            | TransactionKind::ReverseSpend => request.metadata.clone(),
+            | TransactionKind::ReverseSpend
+            | TransactionKind::RevokeFunding => request.metadata.clone(),
         },
         drawdown_policy: settings
             .map(|settings| settings.drawdown_policy)
@@ -398,7 +399,8 @@ fn transaction(
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
-            | Command::ReverseSpend(_) => None,
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_) => None,
         },
         hold: decision.hold().cloned(),
     }

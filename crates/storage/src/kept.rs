@@ -87,6 +87,7 @@ fn needs_only_its_wallet(request: &Request) -> bool {
             | Command::UpdateWallet(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
-            | Command::ReverseSpend(_) => false,
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_) => false,
         }
 }

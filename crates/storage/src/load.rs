@@ -4,6 +4,7 @@
 //! All statements are sent at once. The lock comes first and each statement has its own snapshot (READ
 //! COMMITTED), so the others see everything that was committed before the lock was had.
 
+mod fundings;
 mod missing;
 mod spends;
 
@@ -16,8 +17,8 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, HoldNumber, NamespaceId,
-    Request, Scale, Timestamp, TransactionId, WalletId, WalletName, WalletState,
+    AccountId, AssetCode, Command, Coverage, DrawdownKey, FundingRef, GrantNumber, HoldNumber,
+    NamespaceId, Request, Scale, Timestamp, TransactionId, WalletId, WalletName, WalletState,
 };
 use tokio_postgres::{Row, Statement, types::ToSql};
 use uuid::Uuid;
@@ -107,6 +108,7 @@ struct Need<'a> {
     named: HashSet<GrantNumber>,
     holds: HashSet<HoldNumber>,
     reversed: HashSet<TransactionId>,
+    revoked: HashSet<&'a FundingRef>,
     late_since: Option<Timestamp>,
 }
 
@@ -129,12 +131,14 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
             named: HashSet::new(),
             holds: HashSet::new(),
             reversed: HashSet::new(),
+            revoked: HashSet::new(),
             late_since: None,
         });
         need.spends += i64::from(request.command.draws());
         need.named.extend(request.command.grant_number());
         need.holds.extend(request.command.hold_number());
         need.reversed.extend(request.command.reverses());
+        need.revoked.extend(request.command.revokes());
         need.late_since = need.late_since.into_iter().chain(request.command.occurred_at()).min();
     }
 
@@ -173,7 +177,9 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
         loaded.keys.insert((used.account_id, used.key.clone()), used);
     }
 
-    spends::load(client, &mut loaded.wallets, &mut needs).await?;
+    spends::load(client, &mut loaded.wallets, &needs).await?;
+    fundings::load(client, &mut loaded.wallets, &needs).await?;
+    name_grants(&loaded.wallets, &mut needs);
     load_holds(client, &mut loaded.wallets, &mut needs).await?;
     load_named(client, &mut loaded.wallets, &needs).await?;
     load_lost(client, &mut loaded.wallets, &needs).await?;
@@ -205,6 +211,7 @@ pub(crate) fn state(
         debts: BTreeMap::new(),
         has_all_debts: head.balances.debt.is_zero(),
         spends: BTreeMap::new(),
+        fundings: BTreeMap::new(),
     })
 }
 
@@ -234,6 +241,19 @@ fn hold_first_grants(
         };
     }
     Ok(())
+}
+
+/// The grants that what is undone goes back to: those that a spend drew, and those that repaid a debt.
+fn name_grants(
+    wallets: &HashMap<WalletId, WalletState>,
+    needs: &mut BTreeMap<(AccountId, WalletId), Need<'_>>,
+) {
+    for need in needs.values_mut() {
+        let Some(state) = wallets.get(&need.name.wallet_id) else { continue };
+        let drawn = state.spends.values().flatten().flat_map(|spend| &spend.allocations);
+        let repaid = state.debts.values().flat_map(|debt| &debt.repaid);
+        need.named.extend(drawn.chain(repaid).map(|part| part.grant));
+    }
 }
 
 /// The holds that are named. The grants that they pin are named from here on.

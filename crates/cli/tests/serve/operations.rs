@@ -60,6 +60,14 @@ async fn a_refusal_is_exit_code_1_with_its_reason_and_an_answer_is_json_on_deman
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.stderr.contains("grace_period"), "{refused:#?}");
 
+    let bought = ["grant", ACCOUNT, ASSET, "20", "--funding-ref", "ch_1", "--key", "bought"];
+    assert_eq!(call(server.endpoint(), &bought).code, Some(0));
+    let revoked = call(server.endpoint(), &["revoke", ACCOUNT, ASSET, "ch_1", "5", "--key", "r"]);
+    assert_eq!(revoked.code, Some(0), "{revoked:#?}");
+    for said in ["revoke-funding", "revoked", "108.75"] {
+        assert!(revoked.stdout.contains(said), "{said}: {revoked:#?}");
+    }
+
     let too_much = call(server.endpoint(), &["spend", ACCOUNT, ASSET, "1000"]);
     assert_eq!(too_much.code, Some(1), "{too_much:#?}");
     assert!(too_much.stderr.contains("INSUFFICIENT_CREDITS"), "{too_much:#?}");

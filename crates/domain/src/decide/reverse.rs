@@ -10,7 +10,7 @@ use crate::{
     SpendRecord, TransactionId,
     debt::repay,
     draft::{Booking, Draft},
-    give_back::give_back,
+    give_back::{give_back, placed},
 };
 
 /// Gives back `amount` of the spend, or all that is left of it.
@@ -68,8 +68,7 @@ fn undo(
     let given_back = repaid.min(required - forgiven);
     let mut parts = debt.cloned().map_or_else(Vec::new, |mut debt| debt.give_back(given_back));
     parts.extend(last_first(&spend.allocations, drawn_undone, required - forgiven - given_back));
-    let place = |part: Allocation| draft.grant(part.grant).map(|(key, _)| (key, part));
-    let parts = parts.into_iter().filter_map(place).collect();
+    let parts = placed(draft, &parts);
     let forgiven = [DebtPart { entry: spend.entry, amount: forgiven }];
     (forgiven.into_iter().filter(|part| !part.amount.is_zero()).collect(), parts)
 }

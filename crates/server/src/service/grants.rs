@@ -109,4 +109,23 @@ impl GrantService for Grants {
             replayed: answer.replayed,
         }))
     }
+
+    async fn revoke_funding(
+        &self,
+        request: Request<v1::RevokeFundingRequest>,
+    ) -> Result<Response<v1::RevokeFundingResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let command = parse::revoke_funding(&caller, message, scale)?;
+        let (wallet, answer) = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&wallet, &answer);
+        Ok(Response::new(v1::RevokeFundingResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
 }

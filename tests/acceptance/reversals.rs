@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use purse_domain::{
-    AccountName, Actor, AssetCode, Category, Command, CostBasis, ExpiredPolicy, Fingerprint,
+    AccountName, Actor, AssetCode, Category, Command, CostBasis, ExpiredPolicy, Fingerprint, Group,
     IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant, PositiveAmount, Priority,
     Reason, Request, ReverseSpend, Scale, TransactionId, WalletName,
 };
@@ -110,13 +110,15 @@ async fn a_grant_that_repays_and_the_reversal_of_the_spend_may_share_a_batch() {
         })
     };
     let commands = [reversal("10"), grant, reversal("20"), reversal("30"), reversal("1")];
-    let requests: Vec<Request> = commands.into_iter().map(request).collect();
+    let requests: Vec<Group> = commands.into_iter().map(|asked| request(asked).into()).collect();
     let storage = server.node.storage();
     let (outcomes, _) = storage.run_batch(&mut Kept::default(), &requests).await;
     let left: Vec<Option<String>> = outcomes
         .into_iter()
         .map(|outcome| match outcome.unwrap() {
-            Outcome::Accepted(answer) => Some(answer.transaction.balances.balance().to_string()),
+            Outcome::Accepted(answers) => {
+                Some(answers[0].transaction.balances.balance().to_string())
+            }
             Outcome::Rejected(_) => None,
         })
         .collect();
@@ -134,5 +136,6 @@ fn request(command: Command) -> Request {
     let metadata = Metadata::parse(BTreeMap::new()).unwrap();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let key = IdempotencyKey::parse(&format!("batch {}", unique())).unwrap();
+    let key = Some(key);
     Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
 }

@@ -55,8 +55,11 @@ async fn a_write_that_was_committed_and_never_answered_is_replayed() {
     server.open(ACCOUNT).await;
     server.fund(ACCOUNT, "100").await;
 
-    let (outcomes, _) =
-        server.node.storage().run_batch(&mut Kept::default(), &[domain_spend("10", "k")]).await;
+    let (outcomes, _) = server
+        .node
+        .storage()
+        .run_batch(&mut Kept::default(), &[domain_spend("10", "k").into()])
+        .await;
     assert!(outcomes[0].is_ok());
     server.node.stop().await;
 
@@ -82,7 +85,7 @@ fn domain_spend(amount: &str, key: &str) -> Request {
     Request {
         wallet,
         command,
-        key: IdempotencyKey::parse(key).unwrap(),
+        key: Some(IdempotencyKey::parse(key).unwrap()),
         fingerprint,
         actor,
         reason,

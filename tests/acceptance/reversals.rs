@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, ExpiredPolicy,
-    Fingerprint, FundingRef, IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant,
+    Fingerprint, FundingRef, Group, IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant,
     PositiveAmount, Priority, Reason, Request, ReverseSpend, RevokeFunding, Scale, TransactionId,
     WalletName,
 };
 use purse_proto::v1;
-use purse_storage::{Answer, Kept, Outcome};
+use purse_storage::{Kept, Outcome};
 use tonic::Code;
 
 use crate::fixture::{ACCOUNT, ASSET, Server, at_once, refusal, spend, unique};
@@ -103,8 +103,7 @@ async fn a_grant_that_repays_and_the_reversal_of_the_spend_may_share_a_batch() {
         })
     };
     let commands = [reversal("10"), grant, reversal("20"), reversal("30"), reversal("1")];
-    let requests: Vec<Request> = commands.into_iter().map(request).collect();
-    let left = balances(&server, &requests).await;
+    let left = balances(&server, commands).await;
     let balance = |text: &str| Some(text.to_owned());
     assert_eq!(left, [balance("-50"), balance("30"), balance("50"), balance("80"), None]);
     assert_eq!(server.balance(ACCOUNT).await, "80");
@@ -132,18 +131,16 @@ async fn a_revocation_sees_what_its_batch_granted_and_owes() {
         revoke("151"),
         revoke("40"),
     ];
-    let requests: Vec<Request> = commands.into_iter().map(request).collect();
     let balance = |text: &str| Some(text.to_owned());
     assert_eq!(
-        balances(&server, &requests).await,
+        balances(&server, commands).await,
         [None, balance("100"), balance("70"), balance("120"), balance("0"), None, balance("110")]
     );
 
     server.spend(spend(ACCOUNT, "110", "all")).await.unwrap();
     let commands = [revoke("150"), grant("200", None), revoke("145"), revoke("0"), revoke("0")];
-    let requests: Vec<Request> = commands.into_iter().map(request).collect();
     let expected = ["-110", "90", "95", "240", "240"].map(balance);
-    assert_eq!(balances(&server, &requests).await, expected);
+    assert_eq!(balances(&server, commands).await, expected);
     assert_eq!(server.balance(ACCOUNT).await, "240");
     server.spend(spend(ACCOUNT, "240", "all of it")).await.unwrap();
 }
@@ -161,13 +158,15 @@ fn grant(amount: &str, funding_ref: Option<&str>) -> Command {
     })
 }
 
-/// Runs requests as one batch, and says the balance after each; `None`: it is refused.
-async fn balances(server: &Server, requests: &[Request]) -> Vec<Option<String>> {
-    let (outcomes, _) = server.node.storage().run_batch(&mut Kept::default(), requests).await;
+/// Runs commands as one batch, and says the balance after each; `None`: it is refused.
+async fn balances(
+    server: &Server,
+    commands: impl IntoIterator<Item = Command>,
+) -> Vec<Option<String>> {
+    let requests: Vec<Group> = commands.into_iter().map(|asked| request(asked).into()).collect();
+    let (outcomes, _) = server.node.storage().run_batch(&mut Kept::default(), &requests).await;
     let balance = |outcome| match outcome {
-        Outcome::Accepted(Answer { transaction, .. }) => {
-            Some(transaction.balances.balance().to_string())
-        }
+        Outcome::Accepted(answers) => Some(answers[0].transaction.balances.balance().to_string()),
         Outcome::Rejected(_) => None,
     };
     outcomes.into_iter().map(|outcome| balance(outcome.unwrap())).collect()
@@ -181,5 +180,6 @@ fn request(command: Command) -> Request {
     let metadata = Metadata::parse(BTreeMap::new()).unwrap();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let key = IdempotencyKey::parse(&format!("batch {}", unique())).unwrap();
+    let key = Some(key);
     Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
 }

@@ -102,13 +102,13 @@ impl DomainDriver {
     fn decide_and_write(&mut self, write: &Write) -> Result<Written, Refusal> {
         let name = parse::wallet_name(self.namespace_id, &write.wallet)?;
         let asset_scale = self.assets.get(&name.asset).copied();
-        let request = parse::request(write, name, asset_scale)?;
-        let key = (request.wallet.account_id, request.key.as_str().to_owned());
-        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&key) {
+        let (key, request) = parse::request(write, name, asset_scale)?;
+        let used = (request.wallet.account_id, write.key.clone());
+        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&used) {
             if *fingerprint == request.fingerprint {
                 return Ok(Written { replayed: true, ..first.clone() });
             }
-            let (key, transaction) = (request.key, *transaction);
+            let transaction = *transaction;
             let reused = Rejection::IdempotencyKeyReused { key, transaction };
             return Err(refusal(&reused, &request.wallet));
         }
@@ -132,7 +132,7 @@ impl DomainDriver {
                 written.transaction_id = Some(id.to_string());
             }
             self.append(&request, &decision, id);
-            self.used_keys.insert(key, (request.fingerprint, id, written.clone()));
+            self.used_keys.insert(used, (request.fingerprint, id, written.clone()));
         }
         Ok(written)
     }

@@ -21,8 +21,8 @@ impl fmt::Debug for EntryHash {
 /// The transaction that an entry belongs to, as far as its hash covers it.
 #[derive(Debug, Clone, Copy)]
 pub struct Owner<'a> {
-    /// Its key.
-    pub key: &'a IdempotencyKey,
+    /// Its key, if it is not a further leg.
+    pub key: Option<&'a IdempotencyKey>,
     /// What the key stands for.
     pub fingerprint: &'a Fingerprint,
 }
@@ -96,7 +96,7 @@ impl EntryHash {
             canonical.text(17, &about.0.to_be_bytes());
         }
         if let Some(Owner { key, fingerprint }) = owner {
-            canonical.text(15, key.as_str().as_bytes());
+            canonical.optional_text(15, key.map_or("", IdempotencyKey::as_str));
             canonical.text(16, fingerprint.as_bytes());
         }
         Self(canonical.finish())

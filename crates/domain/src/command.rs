@@ -330,8 +330,9 @@ pub struct Request {
     pub wallet: WalletName,
     /// What is asked.
     pub command: Command,
-    /// What makes it happen once.
-    pub key: IdempotencyKey,
+    /// What makes it happen once; `None`: it is a further leg of the transaction of the request before it in
+    /// its [group](crate::Group).
+    pub key: Option<IdempotencyKey>,
     /// What the key stands for.
     pub fingerprint: Fingerprint,
     /// Who asks.

@@ -180,7 +180,7 @@ fn chained(
         |number| grants.values().find(|grant| grant.number == number).map(|grant| &*grant.terms);
     let mut hashes = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        let owner = Owner { key: &request.key, fingerprint: &request.fingerprint };
+        let owner = Owner { key: request.key.as_ref(), fingerprint: &request.fingerprint };
         let owner = (index >= settled).then_some(owner);
         head.last_hash = head.last_hash.next(request.wallet.wallet_id, entry, owner, terms);
         hashes.push(head.last_hash);

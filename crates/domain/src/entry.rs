@@ -3,7 +3,7 @@
 use crate::{
     Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber, Hold,
     HoldNumber, IdempotencyKey, Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp,
-    TransactionId, WalletSettings,
+    TransactionId, WalletName, WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
@@ -208,10 +208,12 @@ pub enum TransactionKind {
 pub struct Transaction {
     /// Its id.
     pub id: TransactionId,
+    /// The wallet. One that spans wallets has a leg of this type in each, with one id.
+    pub wallet: WalletName,
     /// The command.
     pub kind: TransactionKind,
-    /// What makes it happen once.
-    pub key: IdempotencyKey,
+    /// What makes it happen once; `None`: it is a further leg, and the first one has the key.
+    pub key: Option<IdempotencyKey>,
     /// What the key was used for.
     pub fingerprint: Fingerprint,
     /// What a spend paid for.

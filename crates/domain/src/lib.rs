@@ -11,7 +11,7 @@
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
+//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it, and [`group`] over it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
 
 pub mod amount;
@@ -27,6 +27,7 @@ pub mod fold;
 pub mod funding;
 mod give_back;
 pub mod grant;
+pub mod group;
 pub mod hold;
 pub mod ids;
 pub mod names;
@@ -54,6 +55,7 @@ pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
 pub use funding::FundingRecord;
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
+pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;

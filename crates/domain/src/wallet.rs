@@ -240,7 +240,15 @@ impl WalletState {
         key
     }
 
-    /// The state after an accepted command: the one the next command sees.
+    /// The state after an accepted command: the one the next command sees. `None` if there is still no wallet.
+    pub fn after(before: Option<&Self>, decision: &Decision) -> Option<Self> {
+        let opened = || decision.settings.clone().map(Self::opened);
+        let mut state = before.cloned().or_else(opened)?;
+        state.apply(decision);
+        Some(state)
+    }
+
+    /// Makes this the state after an accepted command.
     pub fn apply(&mut self, decision: &Decision) {
         self.head = decision.head;
         for (key, grant) in &decision.grants {

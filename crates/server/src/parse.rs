@@ -205,6 +205,7 @@ impl Write {
         let (wallet, command, key, asked, reason, metadata) = fields.finish(parts)?;
         let fingerprint = Fingerprint::of(&wallet, &command, &asked, &reason, &metadata);
         let actor = if asked.as_str().is_empty() { caller.name.clone() } else { asked };
+        let key = Some(key);
         Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
     }
 }

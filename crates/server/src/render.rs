@@ -83,14 +83,15 @@ fn timeline_point(step: &Step) -> v1::TimelinePoint {
 }
 
 /// What every write on a wallet's ledger answers: the transaction and the balance right after it.
-pub fn written(name: &WalletName, answer: &Answer) -> (v1::Transaction, v1::Balance) {
+pub fn written(answer: &Answer) -> (v1::Transaction, v1::Balance) {
     let done = &answer.transaction;
-    (transaction(name, answer), balance(name, done.recorded_at, &done.balances))
+    (transaction(answer), balance(&done.wallet, done.recorded_at, &done.balances))
 }
 
-fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
+fn transaction(answer: &Answer) -> v1::Transaction {
     let Transaction {
         id,
+        wallet: name,
         kind,
         key,
         fingerprint: _,
@@ -111,7 +112,7 @@ fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
     v1::Transaction {
         transaction_id: if answer.previewed { String::new() } else { id.to_string() },
         kind: transaction_kind(*kind).into(),
-        idempotency_key: key.to_string(),
+        idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
         account: name.account.to_string(),
         asset: name.asset.to_string(),
         drawdown_policy: policy(*drawdown_policy).into(),
@@ -193,10 +194,13 @@ fn allocations(allocations: &[Allocation]) -> Vec<v1::Allocation> {
 }
 
 /// The hold as a transaction left it. Only the transaction that made it is known here.
-pub fn hold_after(name: &WalletName, answer: &Answer) -> Option<v1::Hold> {
+pub fn hold_after(answer: &Answer) -> Option<v1::Hold> {
     let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
     let made_it = transaction.kind == TransactionKind::CreateHold && !previewed;
-    transaction.hold.as_ref().map(|after| hold(name, after, made_it.then_some(transaction.id)))
+    transaction
+        .hold
+        .as_ref()
+        .map(|after| hold(&transaction.wallet, after, made_it.then_some(transaction.id)))
 }
 
 /// A hold.
@@ -281,7 +285,7 @@ fn reversed_slice(slice: Slice) -> v1::ReversedSlice {
 }
 
 /// The grant that a transaction made.
-pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
+pub fn made_grant(answer: &Answer) -> Option<v1::Grant> {
     let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
     let record = GrantRecord {
         grant: transaction.grant.clone()?,
@@ -290,7 +294,7 @@ pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
         reason: transaction.reason.clone(),
         metadata: transaction.metadata.clone(),
     };
-    let mut made = grant(name, &record);
+    let mut made = grant(&transaction.wallet, &record);
     if *previewed {
         made.transaction_id = String::new();
     }

@@ -283,6 +283,12 @@ fn internal() -> Status {
     status(Code::Internal, "an internal error; the log has the cause", ErrorReason::Internal, &[])
 }
 
+/// A write was accepted and has no answer.
+pub fn unanswered() -> Status {
+    tracing::error!("a write was accepted and has no answer: a defect");
+    internal()
+}
+
 /// There is too much to do already.
 pub fn overloaded() -> Status {
     let mut details = details(ErrorReason::Overloaded, &[]);

@@ -17,8 +17,9 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, Coverage, DrawdownKey, FundingRef, GrantNumber, HoldNumber,
-    NamespaceId, Request, Scale, Timestamp, TransactionId, WalletId, WalletName, WalletState,
+    AccountId, AssetCode, Command, Coverage, DrawdownKey, FundingRef, GrantNumber, Group,
+    HoldNumber, NamespaceId, Request, Scale, Timestamp, TransactionId, WalletId, WalletName,
+    WalletState,
 };
 use tokio_postgres::{Row, Statement, types::ToSql};
 use uuid::Uuid;
@@ -119,11 +120,12 @@ impl Need<'_> {
     }
 }
 
-/// Opens a transaction on `client` and loads what the requests need.
-pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loaded, StorageError> {
+/// Opens a transaction on `client` and loads what the groups need.
+pub(crate) async fn load(client: &Client, groups: &[&Group]) -> Result<Loaded, StorageError> {
+    let requests: Vec<&Request> = groups.iter().flat_map(|group| group.requests()).collect();
     // In id order, which is the lock order of every writer.
     let mut needs: BTreeMap<(AccountId, WalletId), Need<'_>> = BTreeMap::new();
-    for request in requests {
+    for request in &requests {
         let name = &request.wallet;
         let need = needs.entry((name.account_id, name.wallet_id)).or_insert_with(|| Need {
             name,
@@ -145,9 +147,11 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
     let accounts: Vec<Uuid> = needs.keys().map(|(account, _)| account.uuid()).collect();
     let wallets: Vec<Uuid> = needs.keys().map(|(_, wallet)| wallet.uuid()).collect();
     let most: Vec<i64> = needs.values().map(Need::first_grants).collect();
-    let key_accounts: Vec<Uuid> =
-        requests.iter().map(|request| request.wallet.account_id.uuid()).collect();
-    let keys: Vec<&str> = requests.iter().map(|request| request.key.as_str()).collect();
+    let keyed = requests.iter().filter_map(|request| {
+        let key = request.key.as_ref()?;
+        Some((request.wallet.account_id.uuid(), key.as_str()))
+    });
+    let (key_accounts, keys): (Vec<Uuid>, Vec<&str>) = keyed.unzip();
 
     let (lock, first, used) = prepare_three(client).await?;
     let locked: [&(dyn ToSql + Sync); 2] = [&accounts, &wallets];
@@ -183,7 +187,7 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
     load_holds(client, &mut loaded.wallets, &mut needs).await?;
     load_named(client, &mut loaded.wallets, &needs).await?;
     load_lost(client, &mut loaded.wallets, &needs).await?;
-    load_assets(client, &mut loaded.assets, requests).await?;
+    load_assets(client, &mut loaded.assets, &requests).await?;
     Ok(loaded)
 }
 

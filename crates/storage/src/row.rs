@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 use bytes::{BufMut as _, BytesMut};
 use purse_domain::{
     Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryHash, EntryKind,
-    FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber, Metadata,
-    OperationName, PositiveAmount, Priority, Scale, Sequence, Timestamp, TransactionKind,
+    Fingerprint, FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber,
+    Metadata, OperationName, PositiveAmount, Priority, Scale, Sequence, Timestamp, TransactionKind,
     WalletName, WalletSettings, Window,
 };
 use rust_decimal::Decimal;
@@ -218,6 +218,10 @@ pub(crate) fn policy(code: i16) -> Result<DrawdownPolicy, StorageError> {
 pub(crate) type MetadataJson = Json<BTreeMap<String, String>>;
 
 /// Nothing for none, which costs no byte.
+pub(crate) fn fingerprint(stored: &[u8]) -> Result<Fingerprint, StorageError> {
+    Fingerprint::from_stored(stored).ok_or_else(|| corrupt("a fingerprint"))
+}
+
 pub(crate) fn metadata_json(metadata: &Metadata) -> Option<MetadataJson> {
     let map = metadata.as_map();
     (!map.is_empty()).then(|| Json(map.clone()))

@@ -24,12 +24,12 @@ pub(super) fn wallet_name(
     Ok(WalletName::new(namespace_id, account, asset))
 }
 
-/// The request that is asked for. Amounts need the asset's scale; `None`: there is no such asset.
+/// The request that is asked for, with its key. Amounts need the asset's scale; `None`: there is no such asset.
 pub(super) fn request(
     write: &Write,
     wallet: WalletName,
     scale: Option<Scale>,
-) -> Result<Request, Refusal> {
+) -> Result<(IdempotencyKey, Request), Refusal> {
     let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
     let has_amount = matches!(
@@ -46,7 +46,17 @@ pub(super) fn request(
     let metadata = Metadata::default();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let validate_only = write.validate_only;
-    Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
+    let request = Request {
+        wallet,
+        command,
+        key: Some(key.clone()),
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    };
+    Ok((key, request))
 }
 
 fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {

@@ -20,6 +20,7 @@ use crate::{
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
+    transfer::TransferArgs,
     verify::VerifyArgs,
     wallet::WalletCommand,
 };
@@ -93,6 +94,8 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Move credits to another account's wallet
+    Transfer(TransferArgs),
     /// Take back what was granted on a payment, as far as that was refunded
     Revoke(RevokeArgs),
 }

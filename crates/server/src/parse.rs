@@ -6,11 +6,13 @@
 mod grant;
 mod hold;
 mod reversal;
+mod transfer;
 mod wallet;
 
 pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
 pub use reversal::{reverse_spend, revoke_funding};
+pub use transfer::transfer;
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_entries, list_wallets, spend,
     update_wallet, verify_wallet,

@@ -17,7 +17,8 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
         check_occurrence(occurred_at, now)?;
     }
     let late = occurred_at.filter(|occurred_at| *occurred_at < now);
-    let mut drawing = draw_live(draft, amount.get(), operation.as_ref(), late)?;
+    let purpose = Purpose::Operation(operation.as_ref());
+    let mut drawing = draw_live(draft, amount.get(), purpose, late)?;
 
     let live = drawing.taken.len();
     if let Some(occurred_at) = late {
@@ -25,7 +26,7 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
             if drawing.left.is_zero() {
                 break;
             }
-            if was_lost_since(grant, operation.as_ref(), occurred_at) {
+            if was_lost_since(grant, purpose, occurred_at) {
                 drawing.take(key, grant, grant.lost);
             }
         }
@@ -49,11 +50,29 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
     Ok(())
 }
 
+/// What credits are drawn for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// An operation, or none: grants for other operations are passed over.
+    Operation(Option<&'a OperationName>),
+    /// Another wallet. There they may pay for what they could pay for here.
+    Transfer,
+}
+
+impl Purpose<'_> {
+    fn may_draw(self, grant: &Grant) -> bool {
+        match self {
+            Self::Operation(operation) => grant.applies_to(operation),
+            Self::Transfer => true,
+        }
+    }
+}
+
 /// Draws what is available, in drawdown order, and says what is left uncovered.
 pub(super) fn draw_live(
     draft: &Draft<'_>,
     amount: Amount,
-    operation: Option<&OperationName>,
+    purpose: Purpose<'_>,
     late: Option<Timestamp>,
 ) -> Result<Drawing, Missing> {
     let mut drawing = Drawing { left: amount, taken: Vec::new() };
@@ -67,7 +86,7 @@ pub(super) fn draw_live(
         if drawn_to.is_some_and(|drawn_to| drawn_to.is_none_or(|drawn_to| key > drawn_to)) {
             break;
         }
-        if is_spendable(grant, operation, late) {
+        if is_spendable(grant, purpose, late) {
             drawing.take(key, grant, grant.parts.available);
         }
         if drawing.left.is_zero() {
@@ -109,21 +128,17 @@ fn check_occurrence(occurred_at: Timestamp, now: Timestamp) -> Result<(), Reject
 
 /// Whether a spend may draw what the grant has available. Late usage draws only grants that were
 /// effective when it happened.
-fn is_spendable(grant: &Grant, operation: Option<&OperationName>, late: Option<Timestamp>) -> bool {
+fn is_spendable(grant: &Grant, purpose: Purpose<'_>, late: Option<Timestamp>) -> bool {
     grant.activated
         && !grant.parts.available.is_zero()
-        && grant.applies_to(operation)
-        && late.is_none_or(|occurred_at| grant.terms.window.has_begun(occurred_at))
+        && purpose.may_draw(grant)
+        && late.is_none_or(|occurred_at| grant.had_begun(occurred_at))
 }
 
 /// Whether the grant was valid at `occurred_at` and has lost credits to expiry since.
-fn was_lost_since(
-    grant: &Grant,
-    operation: Option<&OperationName>,
-    occurred_at: Timestamp,
-) -> bool {
+fn was_lost_since(grant: &Grant, purpose: Purpose<'_>, occurred_at: Timestamp) -> bool {
     !grant.lost.is_zero()
-        && grant.applies_to(operation)
-        && grant.terms.window.has_begun(occurred_at)
+        && purpose.may_draw(grant)
+        && grant.had_begun(occurred_at)
         && grant.expired_at.is_some_and(|expired_at| expired_at > occurred_at)
 }

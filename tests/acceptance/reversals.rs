@@ -181,5 +181,15 @@ fn request(command: Command) -> Request {
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let key = IdempotencyKey::parse(&format!("batch {}", unique())).unwrap();
     let key = Some(key);
-    Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
+    Request {
+        wallet,
+        command,
+        key,
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only: false,
+        commit_token: None,
+    }
 }

@@ -103,6 +103,8 @@ pub struct Written {
     pub slices: Vec<SliceView>,
     /// The grants that another wallet received.
     pub received: Vec<GrantView>,
+    /// What makes the preview binding.
+    pub commit_token: Option<String>,
 }
 
 /// A slice of a reversed spend.

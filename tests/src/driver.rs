@@ -24,6 +24,8 @@ pub struct Write {
     pub key: String,
     /// Only decide.
     pub validate_only: bool,
+    /// What a preview answered; empty: none.
+    pub commit_token: String,
     /// What is asked.
     pub change: Change,
 }

@@ -39,9 +39,16 @@ pub struct GrpcDriver {
 
 /// Sends a write's message with what every write has, and gives the answer or the refusal.
 macro_rules! ask {
-    ($driver:ident.$service:ident.$method:ident($request:ident), $write:expr, $message:expr) => {{
+    ($driver:ident.$service:ident.$method:ident($request:ident $(, $commit_token:ident)?), $write:expr, $message:expr) => {{
         let Asked { account, asset, idempotency_key, validate_only } = Asked::of($write);
-        let message = $request { account, asset, idempotency_key, validate_only, ..$message };
+        let message = $request {
+            account,
+            asset,
+            idempotency_key,
+            validate_only,
+            $($commit_token: $write.commit_token.clone(),)?
+            ..$message
+        };
         let request = $driver.request(message);
         $driver.$service.$method(request).await.map_err(refusal::of)?.into_inner()
     }};
@@ -125,26 +132,27 @@ impl GrpcDriver {
     }
 
     async fn grant(&mut self, write: &Write, message: GrantRequest) -> Result<Written, Refusal> {
-        let answer = ask!(self.grants.grant(GrantRequest), write, message);
+        let answer = ask!(self.grants.grant(GrantRequest, commit_token), write, message);
         let grant = answer.grant.as_ref().map(view::grant);
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { grant, ..written })
     }
 
     async fn spend(&mut self, write: &Write, message: SpendRequest) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.spend(SpendRequest), write, message);
+        let answer = ask!(self.wallets.spend(SpendRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn void(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
         let message = VoidGrantRequest { grant_number, ..Default::default() };
-        let answer = ask!(self.grants.void_grant(VoidGrantRequest), write, message);
+        let answer = ask!(self.grants.void_grant(VoidGrantRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn expire(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
         let message = ExpireGrantRequest { grant_number, ..Default::default() };
-        let answer = ask!(self.grants.expire_grant(ExpireGrantRequest), write, message);
+        let answer =
+            ask!(self.grants.expire_grant(ExpireGrantRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -153,7 +161,8 @@ impl GrpcDriver {
         write: &Write,
         message: CreateHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.create_hold(CreateHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.create_hold(CreateHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -162,7 +171,8 @@ impl GrpcDriver {
         write: &Write,
         message: CaptureHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.capture_hold(CaptureHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.capture_hold(CaptureHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -171,7 +181,8 @@ impl GrpcDriver {
         write: &Write,
         message: ReleaseHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.release_hold(ReleaseHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.release_hold(ReleaseHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -180,7 +191,8 @@ impl GrpcDriver {
         write: &Write,
         message: ExtendHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.extend_hold(ExtendHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.extend_hold(ExtendHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -189,7 +201,8 @@ impl GrpcDriver {
         write: &Write,
         message: RevokeFundingRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.grants.revoke_funding(RevokeFundingRequest), write, message);
+        let answer =
+            ask!(self.grants.revoke_funding(RevokeFundingRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -198,7 +211,7 @@ impl GrpcDriver {
         write: &Write,
         message: TransferRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.transfer(TransferRequest), write, message);
+        let answer = ask!(self.wallets.transfer(TransferRequest, commit_token), write, message);
         let received = answer.grants.iter().map(view::grant).collect();
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { received, ..written })
@@ -209,7 +222,8 @@ impl GrpcDriver {
         write: &Write,
         message: ReverseSpendRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.reverse_spend(ReverseSpendRequest), write, message);
+        let answer =
+            ask!(self.wallets.reverse_spend(ReverseSpendRequest, commit_token), write, message);
         let slices = answer.slices.into_iter().map(view::slice).collect();
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { slices, ..written })
@@ -237,7 +251,7 @@ struct Asked {
 
 impl Asked {
     fn of(write: &Write) -> Self {
-        let Write { wallet: WalletRef { account, asset }, key, validate_only, change: _ } = write;
+        let Write { wallet: WalletRef { account, asset }, key, validate_only, .. } = write;
         Self {
             account: account.clone(),
             asset: asset.clone(),

@@ -69,6 +69,7 @@ struct Run<'a, D> {
     wallets: HashSet<WalletRef>,
     first_answers: HashMap<(String, String), Written>,
     etags: Vec<String>,
+    tokens: HashMap<String, String>,
 }
 
 impl<'a, D: Driver> Run<'a, D> {
@@ -81,6 +82,7 @@ impl<'a, D: Driver> Run<'a, D> {
             wallets: HashSet::new(),
             first_answers: HashMap::new(),
             etags: Vec::new(),
+            tokens: HashMap::new(),
         }
     }
 
@@ -251,7 +253,9 @@ impl<'a, D: Driver> Run<'a, D> {
                 grace_micros: grace.as_ref().map(|grace| grace.micros),
             },
         };
-        Ok(Write { wallet, key, validate_only: common.validate_only, change })
+        let previewed = |key: &String| self.tokens.get(key).unwrap_or(key).clone();
+        let commit_token = common.commit.as_ref().map(previewed).unwrap_or_default();
+        Ok(Write { wallet, key, validate_only: common.validate_only, commit_token, change })
     }
 
     /// The transaction of a key that this file used, or what is meant to be one.
@@ -285,6 +289,8 @@ impl<'a, D: Driver> Run<'a, D> {
             };
         }
         if write.validate_only {
+            let token = written.commit_token.map(|token| (write.key.clone(), token));
+            self.tokens.extend(token);
             return Ok(());
         }
         if let Some(WalletView { etag, .. }) = &written.wallet

@@ -98,6 +98,8 @@ pub struct Common {
     /// Only decide.
     #[serde(default)]
     pub validate_only: bool,
+    /// The key of a preview whose token it brings, or a token.
+    pub commit: Option<String>,
     /// The reason of the refusal; absent: it is accepted.
     pub error: Option<String>,
     /// Figures of the refusal.
@@ -115,11 +117,12 @@ pub struct Common {
 }
 
 impl Common {
-    const KEYS: [&'static str; 10] = [
+    const KEYS: [&'static str; 11] = [
         "account",
         "asset",
         "key",
         "validate_only",
+        "commit",
         "error",
         "metadata",
         "field",

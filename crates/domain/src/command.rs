@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, FundingRef,
-    GrantNumber, HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority,
-    Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
+    Actor, Amount, Category, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint,
+    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount,
+    Priority, Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -413,6 +413,8 @@ pub struct Request {
     pub metadata: Metadata,
     /// Decide and answer, and write nothing.
     pub validate_only: bool,
+    /// What its preview answered: do just that, or nothing. Of a further leg it is in the first.
+    pub commit_token: Option<CommitToken>,
 }
 
 impl Request {

@@ -11,13 +11,15 @@
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it, and [`group`] over it;
+//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it, [`group`] and
+//!   [`commit_token`] over it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
 
 pub mod amount;
 mod canonical;
 pub mod chain;
 pub mod command;
+pub mod commit_token;
 pub mod debt;
 pub mod decide;
 pub mod draft;
@@ -48,6 +50,7 @@ pub use command::{
     CaptureHold, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy, GrantTerms, NewGrant,
     Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet,
 };
+pub use commit_token::{CommitToken, CommitTokenError};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};

@@ -140,6 +140,7 @@ fn transaction(answer: &Answer) -> v1::Transaction {
         reason: reason.to_string(),
         metadata: metadata.as_map().clone(),
         counterparty_account: counterparty.as_ref().map(ToString::to_string).unwrap_or_default(),
+        commit_token: answer.commit_token.map(|token| token.to_string()).unwrap_or_default(),
     }
 }
 
@@ -221,7 +222,7 @@ fn allocations(allocations: &[Allocation]) -> Vec<v1::Allocation> {
 
 /// The hold as a transaction left it. Only the transaction that made it is known here.
 pub fn hold_after(answer: &Answer) -> Option<v1::Hold> {
-    let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
+    let Answer { transaction, previewed, .. } = answer;
     let made_it = transaction.kind == TransactionKind::CreateHold && !previewed;
     transaction
         .hold

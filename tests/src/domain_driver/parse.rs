@@ -1,10 +1,10 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, Fingerprint, FundingRef,
-    GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant,
-    OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CommitToken, CostBasis,
+    CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, Fingerprint,
+    FundingRef, GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId,
+    NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend,
     RevokeFunding, Scale, Spend, Timestamp, TransactionId, Transfer, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
@@ -56,8 +56,16 @@ pub(super) fn request(
         reason,
         metadata,
         validate_only,
+        commit_token: commit_token(&write.commit_token)?,
     };
     Ok((key, request))
+}
+
+fn commit_token(text: &str) -> Result<Option<CommitToken>, Refusal> {
+    match text {
+        "" => Ok(None),
+        text => CommitToken::parse(text).map(Some).map_err(|_| Refusal::field("commit_token")),
+    }
 }
 
 fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {

@@ -80,6 +80,7 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
         }),
         slices: Vec::new(),
         received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -89,7 +90,7 @@ pub(super) fn of_transaction(
     balance: Option<Balance>,
     replayed: bool,
 ) -> Written {
-    let Transaction { transaction_id, entries, .. } = transaction.unwrap_or_default();
+    let Transaction { transaction_id, entries, commit_token, .. } = transaction.unwrap_or_default();
     Written {
         replayed,
         transaction_id: Some(transaction_id).filter(|id| !id.is_empty()),
@@ -100,6 +101,7 @@ pub(super) fn of_transaction(
         wallet: None,
         slices: Vec::new(),
         received: Vec::new(),
+        commit_token: Some(commit_token).filter(|token| !token.is_empty()),
     }
 }
 

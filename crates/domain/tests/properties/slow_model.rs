@@ -101,6 +101,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::InsufficientCredits { available, .. } => {
             return Outcome::Insufficient(hundredths(*available));
         }
+        Rejection::StaleCommitToken => "no request has a commit token",
         Rejection::ExpiresAtNotAhead { .. } => "expires_at is not ahead",
         Rejection::WindowEndsBeforeItStarts { .. } => "the window is empty",
         Rejection::OccurredAtAhead { .. } => "occurred_at is ahead",

@@ -11,8 +11,8 @@
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
+//! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it;
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`mod@verify`].
 
 pub mod amount;
 mod canonical;
@@ -21,7 +21,9 @@ pub mod command;
 pub mod debt;
 pub mod decide;
 pub mod draft;
+pub mod drawing;
 pub mod entry;
+pub mod explain;
 pub mod fingerprint;
 pub mod fold;
 mod give_back;
@@ -48,6 +50,7 @@ pub use command::{
 };
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
+pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
@@ -55,9 +58,9 @@ pub use grant::{Grant, GrantParts, GrantStatus, Priority};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
-pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
+pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
 pub use rejection::Rejection;
-pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, slices};
+pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
     AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,

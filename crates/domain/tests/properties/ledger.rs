@@ -10,6 +10,7 @@ use purse_domain::{
     OperationName, Sequence, SignedAmount, SpendRecord, Timestamp, Verdict, WalletState,
     balances_at, decide,
     draft::Draft,
+    explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
 };
 
@@ -98,6 +99,18 @@ impl Ledger {
             fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
         }
         fold
+    }
+
+    /// Why the entries of a command moved what they moved.
+    pub fn explain(&self, unexplained: Unexplained) -> Vec<Explanation> {
+        let terms = self.terms();
+        let mut explainer = Explainer::new(Arc::clone(&self.state.settings), unexplained);
+        let last = explainer.last_before();
+        for entry in self.entries.iter().filter(|entry| entry.sequence <= last) {
+            let operation = self.operations.get(&entry.sequence);
+            explainer.book(entry, operation, &terms).expect("entries that were decided");
+        }
+        explainer.explain(&terms).expect("what was decided is decided again")
     }
 
     /// Each instant at which something begins or ends, and a microsecond on either side.

@@ -1,0 +1,100 @@
+//! Drawing: what a spend or a hold may take of each grant, and why it passes over the others.
+//!
+//! Whoever draws goes through the grants in drawdown order and asks here, one grant after another. A decision
+//! stops once nothing is lacking any more; an explanation ([`crate::explain`]) asks about the rest too.
+
+use crate::{Allocation, Amount, DrawdownKey, Grant, GrantNumber, OperationName, Timestamp};
+
+/// Why nothing was taken of a grant or, by a grant, nothing was repaid of a debt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassedOver {
+    /// Its window had not begun: not yet or, for late usage, not when that happened.
+    NotEffective,
+    /// Its time was over, for late usage already when that happened.
+    Expired,
+    /// It is restricted to other operations.
+    OtherOperations,
+    /// What was left of it was set aside by holds.
+    AllHeld,
+    /// Nothing was left of it.
+    NothingLeft,
+    /// What came before it sufficed.
+    NotNeeded,
+}
+
+/// What credits are taken for, as far as it decides which grants may pay.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage<'a> {
+    /// What is paid for.
+    pub operation: Option<&'a OperationName>,
+    /// The instant of the decision; what was due by then is booked.
+    pub now: Timestamp,
+    /// When it happened, if that was earlier. Late usage draws only grants that were effective then.
+    pub late: Option<Timestamp>,
+}
+
+impl Usage<'_> {
+    /// What may be drawn of what the grant has available.
+    pub fn drawable(&self, grant: &Grant) -> Result<Amount, PassedOver> {
+        let Grant { terms, activated, parts, .. } = grant;
+        let at = self.late.unwrap_or(self.now);
+        // One that was voided before its window began is never activated.
+        let is_scheduled = !activated && !parts.available.is_zero();
+        if is_scheduled || !terms.window.has_begun(at) {
+            Err(PassedOver::NotEffective)
+        } else if grant.has_ended(at) {
+            Err(PassedOver::Expired)
+        } else if !grant.applies_to(self.operation) {
+            Err(PassedOver::OtherOperations)
+        } else if !parts.available.is_zero() {
+            Ok(parts.available)
+        } else if !parts.held.is_zero() {
+            Err(PassedOver::AllHeld)
+        } else {
+            Err(PassedOver::NothingLeft)
+        }
+    }
+
+    /// What late usage may take back of what the grant has lost to expiry since.
+    pub fn lost(&self, grant: &Grant) -> Result<Amount, PassedOver> {
+        let Grant { terms, expired_at, lost, .. } = grant;
+        let Some(at) = self.late else { return Err(PassedOver::Expired) };
+        if !terms.window.has_begun(at) {
+            Err(PassedOver::NotEffective)
+        } else if expired_at.is_some_and(|expired_at| expired_at <= at) {
+            Err(PassedOver::Expired)
+        } else if !grant.applies_to(self.operation) {
+            Err(PassedOver::OtherOperations)
+        } else if expired_at.is_none() || lost.is_zero() {
+            Err(PassedOver::NothingLeft)
+        } else {
+            Ok(*lost)
+        }
+    }
+}
+
+/// What was drawn so far.
+#[derive(Debug)]
+pub struct Drawing {
+    /// What is still uncovered.
+    pub left: Amount,
+    /// How much of which grant.
+    pub taken: Vec<(DrawdownKey, Allocation)>,
+}
+
+impl Drawing {
+    /// Nothing yet of an amount.
+    pub fn of(amount: Amount) -> Self {
+        Self { left: amount, taken: Vec::new() }
+    }
+
+    /// Takes what is still uncovered of a grant, `most` at most, and says how much that was.
+    pub fn take(&mut self, key: DrawdownKey, grant: GrantNumber, most: Amount) -> Amount {
+        let amount = most.min(self.left);
+        if !amount.is_zero() {
+            self.left = self.left - amount;
+            self.taken.push((key, Allocation { grant, amount }));
+        }
+        amount
+    }
+}

@@ -12,12 +12,13 @@
 //!   [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`mod@verify`].
 
 pub mod amount;
 mod canonical;
 pub mod chain;
 pub mod command;
+pub mod composition;
 pub mod debt;
 pub mod decide;
 pub mod draft;
@@ -48,10 +49,12 @@ pub use command::{
     CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
     Request, ReverseSpend, Spend, UpdateWallet,
 };
+pub use composition::{Composer, Composition};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
+pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};

@@ -6,9 +6,9 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Command, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, HoldNumber,
-    OperationName, Sequence, SignedAmount, SpendRecord, Timestamp, Verdict, WalletState,
-    balances_at, decide,
+    Amount, Balances, Command, Composer, Composition, Decision, Entry, Fold, Grant, GrantNumber,
+    GrantTerms, HoldNumber, OperationName, Sequence, SignedAmount, SpendRecord, Timestamp, Verdict,
+    WalletState, balances_at, decide,
     draft::Draft,
     explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
@@ -111,6 +111,18 @@ impl Ledger {
             explainer.book(entry, operation, &terms).expect("entries that were decided");
         }
         explainer.explain(&terms).expect("what was decided is decided again")
+    }
+
+    /// What the balance at an instant is made of.
+    pub fn compose(&self, at: Timestamp) -> Composition {
+        let terms = self.terms();
+        let mut composer = Composer::new(Arc::clone(&self.state.settings), at);
+        for entry in &self.entries {
+            let operation = self.operations.get(&entry.sequence);
+            composer.book(entry, operation, &terms).expect("entries that were decided");
+        }
+        let deadline = |hold| self.state.holds.get(&hold).map_or(START, |hold| hold.expires_at);
+        composer.compose(deadline).expect("a ledger sums to balances")
     }
 
     /// Each instant at which something begins or ends, and a microsecond on either side.

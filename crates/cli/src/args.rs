@@ -9,6 +9,7 @@ use crate::{
     end_grant::EndGrantArgs,
     entries::EntriesArgs,
     exit::EXIT_CODES,
+    explain::ExplainCommand,
     grant::GrantArgs,
     grants::GrantsArgs,
     hold::{CaptureArgs, ExtendArgs, HoldArgs, HoldsArgs, ReleaseArgs},
@@ -92,6 +93,9 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Say why a transaction drew what it drew, or what a balance is made of
+    #[command(subcommand)]
+    Explain(ExplainCommand),
 }
 
 /// The two names of a wallet, as most verbs take them.

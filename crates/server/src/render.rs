@@ -1,5 +1,9 @@
 //! Domain to proto: answers.
 
+mod explanation;
+
+pub use explanation::{composed_balance, explained_transaction};
+
 use purse_domain::{
     Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind, ExpiredPolicy,
     Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Sequence, Slice,
@@ -89,6 +93,16 @@ pub fn written(name: &WalletName, answer: &Answer) -> (v1::Transaction, v1::Bala
 }
 
 fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
+    let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
+    let mut written = stored_transaction(name, transaction);
+    if *previewed {
+        written.transaction_id = String::new();
+    }
+    written
+}
+
+/// A transaction.
+fn stored_transaction(name: &WalletName, transaction: &Transaction) -> v1::Transaction {
     let Transaction {
         id,
         kind,
@@ -107,9 +121,9 @@ fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
         settings: _,
         grant: _,
         hold: _,
-    } = &*answer.transaction;
+    } = transaction;
     v1::Transaction {
-        transaction_id: if answer.previewed { String::new() } else { id.to_string() },
+        transaction_id: id.to_string(),
         kind: transaction_kind(*kind).into(),
         idempotency_key: key.to_string(),
         account: name.account.to_string(),
@@ -300,6 +314,17 @@ pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
 /// A grant.
 pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
     let GrantRecord { grant, transaction_id, actor, reason, metadata } = record;
+    v1::Grant {
+        transaction_id: transaction_id.to_string(),
+        actor: actor.to_string(),
+        reason: reason.to_string(),
+        metadata: metadata.as_map().clone(),
+        ..bare_grant(name, grant)
+    }
+}
+
+/// A grant without what its transaction says of it.
+fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
     let status = grant_status(grant.status());
     let Grant {
         number: GrantNumber(number),
@@ -333,10 +358,7 @@ pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
         transferred_out: transferred_out.to_string(),
         expired_at: expired_at.map(instant),
         granted_at: Some(instant(*granted_at)),
-        transaction_id: transaction_id.to_string(),
-        actor: actor.to_string(),
-        reason: reason.to_string(),
-        metadata: metadata.as_map().clone(),
+        ..v1::Grant::default()
     }
 }
 

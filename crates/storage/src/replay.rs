@@ -14,30 +14,46 @@ use crate::{
     row::{self, Columns, SettingsSnapshot, grant_columns},
 };
 
+/// The columns of [`UsedKey`], in any statement that reads a transaction `t`.
+macro_rules! transaction_columns {
+    () => {
+        "t.account_id,
+         t.idempotency_key,
+         t.transaction_id,
+         t.fingerprint,
+         t.kind,
+         t.operation,
+         t.actor,
+         t.reason,
+         t.metadata::TEXT AS metadata,
+         t.drawdown_policy,
+         t.policy_version,
+         t.recorded_at,
+         t.first_sequence,
+         t.last_sequence,
+         t.grant_number,
+         t.settings::TEXT AS settings,
+         t.hold_number,
+         t.hold_expires_at,
+         t.after_sequence"
+    };
+}
+
 /// The transactions that used any of the keys.
-pub(crate) const USED_KEYS: &str = "
-    SELECT t.account_id,
-        t.idempotency_key,
-        t.transaction_id,
-        t.fingerprint,
-        t.kind,
-        t.operation,
-        t.actor,
-        t.reason,
-        t.metadata::TEXT AS metadata,
-        t.drawdown_policy,
-        t.policy_version,
-        t.recorded_at,
-        t.first_sequence,
-        t.last_sequence,
-        t.grant_number,
-        t.settings::TEXT AS settings,
-        t.hold_number,
-        t.hold_expires_at,
-        t.after_sequence
-    FROM unnest($1::UUID[], $2::TEXT[]) AS k (account_id, idempotency_key)
-    JOIN transactions AS t
-    ON t.account_id = k.account_id AND t.idempotency_key = k.idempotency_key";
+pub(crate) const USED_KEYS: &str = concat!(
+    "SELECT ",
+    transaction_columns!(),
+    " FROM unnest($1::UUID[], $2::TEXT[]) AS k (account_id, idempotency_key)
+      JOIN transactions AS t
+      ON t.account_id = k.account_id AND t.idempotency_key = k.idempotency_key"
+);
+
+const TRANSACTION: &str = concat!(
+    "SELECT ",
+    transaction_columns!(),
+    " FROM transactions AS t
+      WHERE t.account_id = $1 AND t.transaction_id = $2 AND t.wallet_id = $3"
+);
 
 const GRANT: &str = concat!(
     "SELECT ",
@@ -46,7 +62,7 @@ const GRANT: &str = concat!(
       WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = $3"
 );
 
-/// Where the columns of [`USED_KEYS`] begin that only a replay reads.
+/// Where the columns of a transaction begin that only a replay reads.
 const FIRST_OF_THE_REST: usize = 4;
 
 /// A key that was used before.
@@ -133,6 +149,19 @@ impl UsedKey {
             grant,
             hold,
         })
+    }
+}
+
+/// A transaction of a wallet, as it was first answered.
+pub(crate) async fn find_transaction(
+    client: &Client,
+    name: &WalletName,
+    id: TransactionId,
+) -> Result<Option<Transaction>, StorageError> {
+    let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+    match client.query_opt(TRANSACTION, &[&account, &id.uuid(), &wallet]).await? {
+        Some(row) => Ok(Some(UsedKey::read(row)?.transaction(client, name).await?)),
+        None => Ok(None),
     }
 }
 

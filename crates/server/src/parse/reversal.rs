@@ -1,11 +1,8 @@
 //! Requests to reverse.
 
-use purse_domain::{
-    Command, ExpiredPolicy, GracePeriod, Request, ReverseSpend, Scale, TransactionId,
-};
+use purse_domain::{Command, ExpiredPolicy, GracePeriod, Request, ReverseSpend, Scale};
 use purse_proto::v1;
 use tonic::Status;
-use uuid::Uuid;
 
 use super::{Fields, Write};
 use crate::auth::Caller;
@@ -34,7 +31,7 @@ pub fn reverse_spend(
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let transaction = transaction(&mut fields, &transaction_id);
+    let transaction = fields.transaction_id(&transaction_id);
     let amount = fields.optional_amount(&amount, scale);
     let expired_policy = self::expired_policy(&mut fields, expired_policy, grace_period);
     let command = (|| {
@@ -53,15 +50,6 @@ pub fn reverse_spend(
     )?;
     // Without a policy there was no command.
     Ok((request, expired_policy.unwrap_or_default()))
-}
-
-fn transaction(fields: &mut Fields, id: &str) -> Option<TransactionId> {
-    if id.is_empty() {
-        fields.note("transaction_id", "is missing");
-        return None;
-    }
-    let parsed = Uuid::parse_str(id).map_err(|_| "is no UUID");
-    fields.check("transaction_id", parsed).map(TransactionId::from_uuid)
 }
 
 fn expired_policy(

@@ -61,6 +61,8 @@ pub struct GrantView {
     pub expires_at: Option<Timestamp>,
     /// When what was left expired.
     pub expired_at: Option<Timestamp>,
+    /// What paid for it; empty: nothing was named.
+    pub funding_ref: String,
 }
 
 /// A hold.

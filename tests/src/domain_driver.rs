@@ -102,18 +102,19 @@ impl DomainDriver {
     fn decide_and_write(&mut self, write: &Write) -> Result<Written, Refusal> {
         let name = parse::wallet_name(self.namespace_id, &write.wallet)?;
         let asset_scale = self.assets.get(&name.asset).copied();
-        let request = parse::request(write, name, asset_scale)?;
-        let key = (request.wallet.account_id, request.key.as_str().to_owned());
-        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&key) {
+        let (key, request) = parse::request(write, name, asset_scale)?;
+        let used = (request.wallet.account_id, write.key.clone());
+        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&used) {
             if *fingerprint == request.fingerprint {
                 return Ok(Written { replayed: true, ..first.clone() });
             }
-            let (key, transaction) = (request.key, *transaction);
+            let transaction = *transaction;
             let reused = Rejection::IdempotencyKeyReused { key, transaction };
             return Err(refusal(&reused, &request.wallet));
         }
 
         let request = with_asset_scale(request, asset_scale);
+        self.hold_funding(&request);
         let wallet = self.wallets.get(&request.wallet.wallet_id);
         let decision = match decide(wallet.map(|ledger| &ledger.state), &request, self.clock) {
             Verdict::Accepted(decision) => decision,
@@ -131,9 +132,31 @@ impl DomainDriver {
                 written.transaction_id = Some(id.to_string());
             }
             self.append(&request, &decision, id);
-            self.used_keys.insert(key, (request.fingerprint, id, written.clone()));
+            self.used_keys.insert(used, (request.fingerprint, id, written.clone()));
         }
         Ok(written)
+    }
+
+    /// The state takes note of what fundings it is told of, so from their first mention on.
+    fn hold_funding(&mut self, request: &Request) {
+        let named = match &request.command {
+            Command::Grant(new) => new.funding_ref.as_ref(),
+            Command::RevokeFunding(revoke) => Some(&revoke.funding_ref),
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_)
+            | Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..)
+            | Command::ReverseSpend(_) => None,
+        };
+        if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
+        {
+            ledger.state.fundings.entry(name.clone()).or_default();
+        }
     }
 
     fn append(&mut self, request: &Request, decision: &Decision, transaction: TransactionId) {
@@ -250,7 +273,8 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::CaptureHold(_)
         | Command::ReleaseHold(_)
         | Command::ExtendHold(..)
-        | Command::ReverseSpend(_) => request,
+        | Command::ReverseSpend(_)
+        | Command::RevokeFunding(_) => request,
     }
 }
 
@@ -279,7 +303,8 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
-            | Command::ReverseSpend(_) => None,
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_) => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -297,7 +322,8 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
-            | Command::ExtendHold(..) => Vec::new(),
+            | Command::ExtendHold(..)
+            | Command::RevokeFunding(_) => Vec::new(),
         },
     }
 }
@@ -372,6 +398,10 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
             "REVERSAL_EXCEEDS_SPEND",
             &[("left", left.to_string()), ("required", required.to_string())],
         ),
+        Rejection::FundingNotFound { funding_ref } => {
+            Refusal::new("FUNDING_NOT_FOUND", &[("funding_ref", funding_ref.to_string())])
+        }
+        Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])

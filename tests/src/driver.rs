@@ -65,6 +65,8 @@ pub enum Change {
         cost_basis: String,
         /// The only operations that may draw it.
         applies_to: Vec<String>,
+        /// What paid for it.
+        funding_ref: String,
     },
     /// Take credits.
     Spend {
@@ -129,6 +131,13 @@ pub enum Change {
         expired_policy: String,
         /// The life of new grants, in microseconds.
         grace_micros: Option<i64>,
+    },
+    /// Revoke a funding.
+    Revoke {
+        /// Which.
+        funding_ref: String,
+        /// How much has been refunded in all.
+        cumulative_amount: String,
     },
 }
 

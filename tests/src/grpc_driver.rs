@@ -9,9 +9,9 @@ use purse_proto::{
     v1::{
         Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
         ExtendHoldRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
-        ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest, SpendRequest,
-        Transaction, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
-        VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
+        ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest,
+        RevokeFundingRequest, SpendRequest, Transaction, UpdateWalletRequest, VerifyWalletRequest,
+        VerifyWalletResponse, VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
         wallet_service_client::WalletServiceClient,
     },
 };
@@ -184,6 +184,15 @@ impl GrpcDriver {
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
+    async fn revoke(
+        &mut self,
+        write: &Write,
+        message: RevokeFundingRequest,
+    ) -> Result<Written, Refusal> {
+        let answer = ask!(self.grants.revoke_funding(RevokeFundingRequest), write, message);
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
     async fn reverse(
         &mut self,
         write: &Write,
@@ -249,6 +258,7 @@ impl Driver for GrpcDriver {
                 category,
                 cost_basis,
                 applies_to,
+                funding_ref,
             } => {
                 let message = GrantRequest {
                     amount,
@@ -258,6 +268,7 @@ impl Driver for GrpcDriver {
                     category,
                     cost_basis,
                     applies_to,
+                    funding_ref,
                     ..Default::default()
                 };
                 self.grant(write, message).await
@@ -296,6 +307,11 @@ impl Driver for GrpcDriver {
             }
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
+            Change::Revoke { funding_ref, cumulative_amount } => {
+                let message =
+                    RevokeFundingRequest { funding_ref, cumulative_amount, ..Default::default() };
+                self.revoke(write, message).await
+            }
             Change::Reverse { transaction, amount, expired_policy, grace_micros } => {
                 let message = ReverseSpendRequest {
                     transaction_id: transaction,

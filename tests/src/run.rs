@@ -196,6 +196,7 @@ impl<'a, D: Driver> Run<'a, D> {
                 category: grant.category.clone(),
                 cost_basis: grant.cost_basis.clone(),
                 applies_to: grant.applies_to.clone(),
+                funding_ref: grant.funding_ref.clone(),
             },
             Action::Spend(spend) => Change::Spend {
                 amount: spend.spend.clone(),
@@ -204,6 +205,10 @@ impl<'a, D: Driver> Run<'a, D> {
             },
             Action::Void(void) => Change::Void { grant: void.void },
             Action::Expire(expire) => Change::Expire { grant: expire.expire },
+            Action::Revoke(revoke) => Change::Revoke {
+                funding_ref: revoke.revoke.clone(),
+                cumulative_amount: revoke.cumulative.clone(),
+            },
             Action::Hold(hold) => Change::Hold {
                 amount: hold.hold.clone(),
                 operation: hold.operation.clone(),
@@ -400,7 +405,8 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         Action::Reverse(ReverseAction { slices: None, .. })
         | Action::Spend(_)
         | Action::Void(_)
-        | Action::Expire(_) => Ok(()),
+        | Action::Expire(_)
+        | Action::Revoke(_) => Ok(()),
     }
 }
 
@@ -412,6 +418,7 @@ fn grant_answered(asked: &GrantAction, answered: Option<&GrantView>) -> Result<(
     if let Some(effective_at) = asked.effective_at {
         same("effective_at", &grant.effective_at, &effective_at.0)?;
     }
+    same("funding_ref", &grant.funding_ref, &asked.funding_ref)?;
     same("expires_at", &grant.expires_at, &asked.expires_at.map(|instant| instant.0))
 }
 

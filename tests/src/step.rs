@@ -79,6 +79,8 @@ pub enum Action {
     Extend(ExtendAction),
     /// Reverse a spend.
     Reverse(ReverseAction),
+    /// Revoke a funding.
+    Revoke(RevokeAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -181,6 +183,9 @@ pub struct GrantAction {
     /// The only operations that may draw it.
     #[serde(default)]
     pub applies_to: Vec<String>,
+    /// What paid for it.
+    #[serde(default)]
+    pub funding_ref: String,
     /// The number that it must get.
     pub number: Option<i32>,
 }
@@ -296,6 +301,16 @@ pub struct ReverseAction {
     pub slices: Option<Vec<String>>,
 }
 
+/// `{ revoke = "ch_1", cumulative = "250" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeAction {
+    /// The funding.
+    pub revoke: String,
+    /// How much has been refunded in all.
+    pub cumulative: String,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -348,9 +363,9 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 17] = [
     "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
-    "release", "extend", "reverse", "entries", "grants", "holds",
+    "release", "extend", "reverse", "revoke", "entries", "grants", "holds",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -370,7 +385,7 @@ impl Step {
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" => action,
+            | "release" | "extend" | "reverse" | "revoke" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -387,6 +402,7 @@ impl Step {
             "release" => Action::Release(into(table)?),
             "extend" => Action::Extend(into(table)?),
             "reverse" => Action::Reverse(into(table)?),
+            "revoke" => Action::Revoke(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

@@ -17,6 +17,7 @@ use crate::{
     output::Format,
     replay::ReplayArgs,
     reverse::ReverseArgs,
+    revoke::RevokeArgs,
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
@@ -96,6 +97,8 @@ pub enum Operation {
     /// Say why a transaction drew what it drew, or what a balance is made of
     #[command(subcommand)]
     Explain(ExplainCommand),
+    /// Take back what was granted on a payment, as far as that was refunded
+    Revoke(RevokeArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

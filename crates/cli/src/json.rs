@@ -27,7 +27,7 @@ macro_rules! answers {
 
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse,
+    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse, RevokeFundingResponse,
     ExplainTransactionResponse, ExplainBalanceResponse,
 }
 
@@ -85,6 +85,8 @@ mod tests {
             v1::ListGrantsResponse::NAME,
             v1::VoidGrantResponse::NAME,
             v1::ExpireGrantResponse::NAME,
+            v1::ReverseSpendResponse::NAME,
+            v1::RevokeFundingResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

@@ -26,6 +26,7 @@ mod pages;
 mod plot;
 mod replay;
 mod reverse;
+mod revoke;
 mod serve;
 mod spend;
 mod table;
@@ -92,6 +93,7 @@ async fn operate(
         Operation::Verify(args) => verify::run(args, &client, output).await,
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
         Operation::Explain(command) => explain::run(command, &client, output).await,
+        Operation::Revoke(args) => revoke::run(args, &client, output).await,
     }
 }
 

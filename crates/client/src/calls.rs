@@ -10,9 +10,10 @@ use purse_proto::v1::{
     GrantResponse, ListEntriesRequest, ListEntriesResponse, ListGrantsRequest, ListGrantsResponse,
     ListHoldsRequest, ListHoldsResponse, ListWalletsRequest, ListWalletsResponse,
     ReleaseHoldRequest, ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse,
-    SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest,
-    VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
-    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    RevokeFundingRequest, RevokeFundingResponse, SpendRequest, SpendResponse, UpdateWalletRequest,
+    UpdateWalletResponse, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest,
+    VoidGrantResponse, grant_service_client::GrantServiceClient,
+    wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -86,4 +87,6 @@ calls! { GrantServiceClient:
     void_grant(VoidGrantRequest) -> VoidGrantResponse;
     /// Lets what a grant has left expire now.
     expire_grant(ExpireGrantRequest) -> ExpireGrantResponse;
+    /// Takes back what was granted on a payment, as far as that was refunded.
+    revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
 }

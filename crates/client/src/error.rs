@@ -118,6 +118,9 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::HoldExpired => Some("Hold again, or spend; nothing was written."),
         ErrorReason::HoldClosed => Some("There is nothing left to do for this hold."),
         ErrorReason::ExceedsHold => Some("Ask for less, or let the capture cap or extend."),
+        ErrorReason::FundingNotFound => {
+            Some("Check the wallet, or list its grants for what paid for them.")
+        }
         ErrorReason::TransactionNotFound => {
             Some("Check the wallet, or list its entries for their transactions.")
         }

@@ -65,7 +65,7 @@ pub enum AmountError {
 }
 
 /// A quantity of an asset: 0 ≤ amount < 10^15 with at most six decimal places.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(Decimal);
 
 impl Amount {

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, GrantNumber,
-    HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority, Reason, Scale,
-    Timestamp, TransactionId, TransactionKind, WalletName, Window,
+    Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, FundingRef,
+    GrantNumber, HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority,
+    Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -52,6 +52,8 @@ pub struct NewGrant {
     pub cost_basis: CostBasis,
     /// The only operations that may draw it; empty: all may.
     pub applies_to: BTreeSet<OperationName>,
+    /// What paid for it.
+    pub funding_ref: Option<FundingRef>,
 }
 
 /// The terms of a grant, once its window is known.
@@ -69,6 +71,8 @@ pub struct GrantTerms {
     pub cost_basis: CostBasis,
     /// The only operations that may draw it; empty: all may.
     pub applies_to: BTreeSet<OperationName>,
+    /// What paid for it.
+    pub funding_ref: Option<FundingRef>,
 }
 
 /// Take credits, all or nothing.
@@ -137,6 +141,15 @@ pub struct ReverseSpend {
     pub expired_policy: ExpiredPolicy,
 }
 
+/// Take back what was funded, as far as that was refunded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeFunding {
+    /// The funding.
+    pub funding_ref: FundingRef,
+    /// How much of it has been refunded in all. Less than before gives back.
+    pub cumulative_amount: Amount,
+}
+
 /// One write as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -162,6 +175,8 @@ pub enum Command {
     ExtendHold(HoldNumber, Timestamp),
     /// Give back what a spend took.
     ReverseSpend(ReverseSpend),
+    /// Take back what was funded.
+    RevokeFunding(RevokeFunding),
 }
 
 impl Command {
@@ -179,6 +194,7 @@ impl Command {
             Self::ReleaseHold(_) => TransactionKind::ReleaseHold,
             Self::ExtendHold(..) => TransactionKind::ExtendHold,
             Self::ReverseSpend(_) => TransactionKind::ReverseSpend,
+            Self::RevokeFunding(_) => TransactionKind::RevokeFunding,
         }
     }
 
@@ -195,7 +211,8 @@ impl Command {
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_) => None,
         }
     }
 
@@ -211,7 +228,8 @@ impl Command {
             | Self::ExpireGrant(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => false,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_) => false,
         }
     }
 
@@ -228,7 +246,8 @@ impl Command {
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::CreateHold(_)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_) => None,
         }
     }
 
@@ -244,7 +263,8 @@ impl Command {
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_) => None,
         }
     }
 
@@ -261,7 +281,26 @@ impl Command {
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
-            | Self::ExtendHold(..) => None,
+            | Self::ExtendHold(..)
+            | Self::RevokeFunding(_) => None,
+        }
+    }
+
+    /// The funding that it revokes.
+    pub fn revokes(&self) -> Option<&FundingRef> {
+        match self {
+            Self::RevokeFunding(revoke) => Some(&revoke.funding_ref),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_) => None,
         }
     }
 
@@ -278,7 +317,8 @@ impl Command {
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_) => None,
         }
     }
 }
@@ -290,8 +330,9 @@ pub struct Request {
     pub wallet: WalletName,
     /// What is asked.
     pub command: Command,
-    /// What makes it happen once.
-    pub key: IdempotencyKey,
+    /// What makes it happen once; `None`: it is a further leg of the transaction of the request before it in
+    /// its [group](crate::Group).
+    pub key: Option<IdempotencyKey>,
     /// What the key stands for.
     pub fingerprint: Fingerprint,
     /// Who asks.

@@ -9,6 +9,7 @@ mod end_grant;
 mod grant;
 mod hold;
 mod reverse;
+mod revoke;
 mod spend;
 mod wallet;
 
@@ -145,6 +146,7 @@ fn attempt(
             hold::set_deadline(&mut draft, *number, *expires_at)?;
         }
         Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
+        Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
     }
     let Draft { now, mut head, entries, changed, changed_debts, changed_holds, new_grants, .. } =
         draft;
@@ -178,7 +180,7 @@ fn chained(
         |number| grants.values().find(|grant| grant.number == number).map(|grant| &*grant.terms);
     let mut hashes = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        let owner = Owner { key: &request.key, fingerprint: &request.fingerprint };
+        let owner = Owner { key: request.key.as_ref(), fingerprint: &request.fingerprint };
         let owner = (index >= settled).then_some(owner);
         head.last_hash = head.last_hash.next(request.wallet.wallet_id, entry, owner, terms);
         hashes.push(head.last_hash);

@@ -187,13 +187,23 @@ impl<'a> Draft<'a> {
         debt: Amount,
         operation: Option<&OperationName>,
     ) {
+        self.append_on_credit(Booking::of(kind, effective_at, allocations), debt, operation);
+    }
+
+    /// Appends an entry that leaves `debt` of what it takes uncovered, as [`book_on_credit`](Self::book_on_credit).
+    pub fn append_on_credit(
+        &mut self,
+        booking: Booking<'_>,
+        debt: Amount,
+        operation: Option<&OperationName>,
+    ) {
         if debt.is_zero() {
-            return self.book(kind, effective_at, allocations);
+            return self.append(booking);
         }
         let entry = self.head.last_sequence.next();
         self.changed_debts.insert(entry, Debt::made(entry, operation.cloned()));
         let debts = vec![DebtPart { entry, amount: debt }];
-        self.append(Booking { debts, ..Booking::of(kind, effective_at, allocations) });
+        self.append(Booking { debts, ..booking });
     }
 
     /// Appends an entry.

@@ -3,7 +3,9 @@
 //! Whoever draws goes through the grants in drawdown order and asks here, one grant after another. A decision
 //! stops once nothing is lacking any more; an explanation ([`crate::explain`]) asks about the rest too.
 
-use crate::{Allocation, Amount, DrawdownKey, Grant, GrantNumber, OperationName, Timestamp};
+use crate::{
+    Allocation, Amount, DrawdownKey, Grant, GrantNumber, GrantParts, OperationName, Timestamp,
+};
 
 /// Why nothing was taken of a grant or, by a grant, nothing was repaid of a debt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +48,8 @@ impl Usage<'_> {
             Err(PassedOver::Expired)
         } else if !grant.applies_to(self.operation) {
             Err(PassedOver::OtherOperations)
-        } else if !parts.available.is_zero() {
-            Ok(parts.available)
-        } else if !parts.held.is_zero() {
-            Err(PassedOver::AllHeld)
         } else {
-            Err(PassedOver::NothingLeft)
+            available(grant)
         }
     }
 
@@ -70,6 +68,18 @@ impl Usage<'_> {
         } else {
             Ok(*lost)
         }
+    }
+}
+
+/// What a grant has available, effective or not: what a revocation may take.
+pub fn available(grant: &Grant) -> Result<Amount, PassedOver> {
+    let GrantParts { available, held, .. } = grant.parts;
+    if !available.is_zero() {
+        Ok(available)
+    } else if !held.is_zero() {
+        Err(PassedOver::AllHeld)
+    } else {
+        Err(PassedOver::NothingLeft)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber, Hold,
     HoldNumber, IdempotencyKey, Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp,
-    TransactionId, WalletSettings,
+    TransactionId, WalletName, WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
@@ -31,8 +31,12 @@ pub enum EntryKind {
     Released,
     /// What was set aside was given back at the deadline.
     HoldExpired,
-    /// A reversal gave back what a spend had taken, and forgave what it still owed.
+    /// A reversal gave back what a spend, or a revocation's debt, had taken, and forgave what the spend still owed.
     Reversed,
+    /// The funding of grants was refunded: what was left of them was taken, and the rest is owed.
+    Revoked,
+    /// Less was refunded after all: debt was forgiven, and credits came back.
+    RevocationReversed,
 }
 
 /// What an entry does to the debts that it names.
@@ -62,6 +66,8 @@ impl EntryKind {
             Self::Released => "RELEASED",
             Self::HoldExpired => "HOLD_EXPIRED",
             Self::Reversed => "REVERSED",
+            Self::Revoked => "REVOKED",
+            Self::RevocationReversed => "REVOCATION_REVERSED",
         }
     }
 
@@ -69,7 +75,7 @@ impl EntryKind {
     pub fn debt_move(self) -> DebtMove {
         match self {
             Self::Repaid => DebtMove::Repays,
-            Self::Reversed => DebtMove::Forgives,
+            Self::Reversed | Self::RevocationReversed => DebtMove::Forgives,
             Self::Granted
             | Self::Activated
             | Self::Expired
@@ -79,7 +85,8 @@ impl EntryKind {
             | Self::Held
             | Self::Captured
             | Self::Released
-            | Self::HoldExpired => DebtMove::Makes,
+            | Self::HoldExpired
+            | Self::Revoked => DebtMove::Makes,
         }
     }
 }
@@ -149,7 +156,8 @@ pub struct Entry {
     pub debts: Vec<DebtPart>,
     /// The hold that it is about: of an expiry, the one that its credits came back from.
     pub hold: Option<HoldNumber>,
-    /// The entry that this one undoes; of an expiry or a void, the one whose credits had come back.
+    /// The entry that this one undoes; of an expiry or a void, the one whose credits had come back; of a revocation,
+    /// more or less of it, the one that made the first grant of the funding.
     pub about: Option<Sequence>,
 }
 
@@ -191,6 +199,8 @@ pub enum TransactionKind {
     ExtendHold,
     /// A spend was reversed, whole or in part.
     ReverseSpend,
+    /// Funding was refunded, more or less of it than before.
+    RevokeFunding,
 }
 
 /// What one accepted command did.
@@ -198,10 +208,12 @@ pub enum TransactionKind {
 pub struct Transaction {
     /// Its id.
     pub id: TransactionId,
+    /// The wallet. One that spans wallets has a leg of this type in each, with one id.
+    pub wallet: WalletName,
     /// The command.
     pub kind: TransactionKind,
-    /// What makes it happen once.
-    pub key: IdempotencyKey,
+    /// What makes it happen once; `None`: it is a further leg, and the first one has the key.
+    pub key: Option<IdempotencyKey>,
     /// What the key was used for.
     pub fingerprint: Fingerprint,
     /// What a spend paid for.

@@ -11,10 +11,10 @@ use thiserror::Error;
 
 use crate::{
     Allocation, Amount, DrawdownKey, DrawdownPolicy, DrawdownRule, Entry, EntryKind, Fold,
-    FoldError, Grant, GrantNumber, GrantTerms, OperationName, PassedOver, Sequence, SpendRecord,
-    TransactionKind, WalletSettings,
+    FoldError, FundingRef, Grant, GrantNumber, GrantTerms, OperationName, PassedOver, Sequence,
+    SpendRecord, TransactionKind, WalletSettings,
     debt::repayments,
-    drawing::{Drawing, Usage},
+    drawing::{Drawing, Usage, available},
 };
 
 /// The entries of a transaction in one wallet, to be explained.
@@ -135,12 +135,14 @@ pub struct Explainer {
     unexplained: Unexplained,
     /// The spend that a reversal among them is about.
     spend: Option<SpendRecord>,
+    /// The funding that a revocation among them is about.
+    funding: Option<FundingRef>,
 }
 
 impl Explainer {
     /// Before the first entry.
     pub fn new(settings: Arc<WalletSettings>, unexplained: Unexplained) -> Self {
-        Self { fold: Fold::opened(settings), unexplained, spend: None }
+        Self { fold: Fold::opened(settings), unexplained, spend: None, funding: None }
     }
 
     /// The last entry to book before the explanation; 0: none.
@@ -156,11 +158,17 @@ impl Explainer {
         operation: Option<&OperationName>,
         terms: &BTreeMap<GrantNumber, Arc<GrantTerms>>,
     ) -> Result<(), FoldError> {
-        let reversals = self.unexplained.entries.iter();
-        let undone = reversals
-            .filter(|entry| entry.kind == EntryKind::Reversed)
-            .find_map(|entry| entry.about);
+        let about = |kind| {
+            let mut entries = self.unexplained.entries.iter();
+            entries.find(|entry| entry.kind == kind).and_then(|entry| entry.about)
+        };
+        if about(EntryKind::Revoked) == Some(entry.sequence) {
+            let first = entry.allocations.first().and_then(|part| terms.get(&part.grant));
+            self.funding = first.and_then(|terms| terms.funding_ref.clone());
+        }
+        let undone = about(EntryKind::Reversed);
         if undone == Some(entry.sequence) {
+            // Of a revocation's debt there is none.
             self.spend = SpendRecord::of(TransactionKind::Spend, std::slice::from_ref(entry));
         } else if let Some(spend) = &mut self.spend
             && entry.kind == EntryKind::Reversed
@@ -176,8 +184,8 @@ impl Explainer {
         self,
         terms: &BTreeMap<GrantNumber, Arc<GrantTerms>>,
     ) -> Result<Vec<Explanation>, ExplainError> {
-        let Self { mut fold, unexplained: Unexplained { entries, operation, policy }, spend } =
-            self;
+        let Self { mut fold, unexplained, spend, funding } = self;
+        let Unexplained { entries, operation, policy } = unexplained;
         let mut before_late = None;
         let mut explanations = Vec::new();
         for entry in &entries {
@@ -191,7 +199,11 @@ impl Explainer {
                     let before = before.as_ref().unwrap_or(&fold);
                     Some(draw(before, entry, operation.as_ref(), policy)?)
                 }
-                EntryKind::Reversed => Some(reverse(&fold, entry, spend.as_ref())?),
+                EntryKind::Revoked => Some(revoke(&fold, entry, funding.as_ref(), policy)?),
+                // Of less revocation, too, there are some: they are not about a spend, and follow from it.
+                EntryKind::Reversed => {
+                    spend.as_ref().map(|spend| reverse(&fold, entry, spend)).transpose()?
+                }
                 EntryKind::Repaid => Some(repay(&fold, entry)?),
                 EntryKind::Granted
                 | EntryKind::Activated
@@ -199,7 +211,8 @@ impl Explainer {
                 | EntryKind::Voided
                 | EntryKind::Captured
                 | EntryKind::Released
-                | EntryKind::HoldExpired => None,
+                | EntryKind::HoldExpired
+                | EntryKind::RevocationReversed => None,
             };
             explanations.extend(choice.map(|choice| Explanation { entry: entry.sequence, choice }));
             fold.book(entry, operation.as_ref(), terms)?;
@@ -208,31 +221,56 @@ impl Explainer {
     }
 }
 
-/// Which grants were drawn, and which were not.
+/// Which grants a spend or a hold drew, and which it did not.
 fn draw(
     before: &Fold,
     entry: &Entry,
     operation: Option<&OperationName>,
     policy: DrawdownPolicy,
 ) -> Result<Choice, ExplainError> {
-    let Entry { sequence, amount, effective_at, recorded_at, allocations, debts, .. } = entry;
+    let Entry { effective_at, recorded_at, .. } = entry;
     let late = (effective_at < recorded_at).then_some(*effective_at);
     let usage = Usage { operation, now: *recorded_at, late };
-    let mut in_order: Vec<(Turn, DrawdownKey, &Grant)> = before
-        .grants()
-        .values()
-        .map(|grant| (Turn::of(grant, &usage), DrawdownKey::of(policy, grant), grant))
-        .collect();
-    in_order.sort_unstable_by_key(|(turn, key, _)| (*turn, *key));
+    let grants = before.grants().values();
+    let offered = grants.map(|grant| {
+        let lost = usage.lost(grant);
+        if lost.is_ok() {
+            (Turn::Lost, grant, lost)
+        } else {
+            (Turn::of(grant), grant, usage.drawable(grant))
+        }
+    });
+    choose(entry, policy, offered.collect())
+}
+
+/// Which grants of a funding a revocation took from, and from which it did not.
+fn revoke(
+    before: &Fold,
+    entry: &Entry,
+    funding: Option<&FundingRef>,
+    policy: DrawdownPolicy,
+) -> Result<Choice, ExplainError> {
+    let grants = before.grants().values();
+    let funded = grants.filter(|grant| grant.terms.funding_ref.as_ref() == funding);
+    let offered = funded.map(|grant| (Turn::of(grant), grant, available(grant)));
+    choose(entry, policy, offered.collect())
+}
+
+/// Draws again what an entry drew, from all that could be drawn or not.
+fn choose(
+    entry: &Entry,
+    policy: DrawdownPolicy,
+    offered: Vec<(Turn, &Grant, Result<Amount, PassedOver>)>,
+) -> Result<Choice, ExplainError> {
+    let Entry { sequence, amount, allocations, debts, .. } = entry;
+    let place = |(turn, grant, offer)| (turn, DrawdownKey::of(policy, grant), grant, offer);
+    let mut in_order: Vec<_> = offered.into_iter().map(place).collect();
+    in_order.sort_unstable_by_key(|(turn, key, _, _)| (*turn, *key));
 
     let mut drawing = Drawing::of(*amount);
     let mut previous: Option<(Turn, &Grant)> = None;
     let mut considered = Vec::with_capacity(in_order.len());
-    for (index, (turn, key, grant)) in in_order.into_iter().enumerate() {
-        let drawable = match turn {
-            Turn::Lost => usage.lost(grant),
-            Turn::Open | Turn::Ended => usage.drawable(grant),
-        };
+    for (index, (turn, key, grant, drawable)) in in_order.into_iter().enumerate() {
         let drawn = drawable.and_then(|most| {
             let taken = drawing.take(key, grant.number, most);
             taken.positive().map(|_| taken).ok_or(PassedOver::NotNeeded)
@@ -273,32 +311,22 @@ enum Turn {
 }
 
 impl Turn {
-    fn of(grant: &Grant, usage: &Usage<'_>) -> Self {
-        if usage.lost(grant).is_ok() {
-            Self::Lost
-        } else if grant.is_open() {
-            Self::Open
-        } else {
-            Self::Ended
-        }
+    fn of(grant: &Grant) -> Self {
+        if grant.is_open() { Self::Open } else { Self::Ended }
     }
 }
 
 /// What of a spend was given back, and what was not.
-fn reverse(
-    before: &Fold,
-    entry: &Entry,
-    spend: Option<&SpendRecord>,
-) -> Result<Choice, ExplainError> {
+fn reverse(before: &Fold, entry: &Entry, spend: &SpendRecord) -> Result<Choice, ExplainError> {
     let Entry { sequence, amount, allocations, debts, .. } = entry;
     let not_so = ExplainError::NotDecidedSo { sequence: *sequence };
-    let Some(spend) = spend.filter(|spend| spend.reversed + *amount <= spend.amount) else {
+    if spend.reversed + *amount > spend.amount {
         return Err(not_so);
-    };
+    }
     let debt = before.debts().get(&spend.entry);
     let done = spend.undo(debt, *amount);
     let forgiven: Amount = debts.iter().map(|part| part.amount).sum();
-    if !done.given_back().eq(allocations.iter().copied()) || done.forgiven != forgiven {
+    if done.given_back() != *allocations || done.forgiven != forgiven {
         return Err(not_so);
     }
     let all = spend.undo(debt, spend.amount - spend.reversed);

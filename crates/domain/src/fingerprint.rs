@@ -6,8 +6,8 @@
 
 use crate::{
     Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy,
-    Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend, Spend, UpdateWallet,
-    WalletName, canonical::Canonical,
+    FundingRef, Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend,
+    RevokeFunding, Spend, UpdateWallet, WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -98,6 +98,7 @@ impl Canonical {
                 category,
                 cost_basis,
                 applies_to,
+                funding_ref,
             }) => {
                 self.text(b'C', b"grant");
                 self.text(1, amount.get().to_string().as_bytes());
@@ -109,6 +110,7 @@ impl Canonical {
                 for operation in applies_to {
                     self.text(7, operation.as_str().as_bytes());
                 }
+                self.optional_text(8, funding_ref.as_ref().map_or("", FundingRef::as_str));
             }
             Command::Spend(Spend { amount, operation, occurred_at }) => {
                 self.text(b'C', b"spend");
@@ -129,6 +131,11 @@ impl Canonical {
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..) => self.hold_command(command),
             Command::ReverseSpend(reverse) => self.reversal(reverse),
+            Command::RevokeFunding(RevokeFunding { funding_ref, cumulative_amount }) => {
+                self.text(b'C', b"revoke_funding");
+                self.text(1, funding_ref.as_str().as_bytes());
+                self.text(2, cumulative_amount.to_string().as_bytes());
+            }
         }
     }
 
@@ -188,7 +195,8 @@ impl Canonical {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
-            | Command::ReverseSpend(_) => {}
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_) => {}
         }
     }
 
@@ -204,10 +212,12 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use crate::{
-        AccountName, Actor, AssetCode, Command, ExpiredPolicy, Fingerprint, GracePeriod, Metadata,
-        NamespaceId, NamespaceName, PositiveAmount, Reason, ReverseSpend, Scale, Spend,
-        TransactionId, WalletName,
+        AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, ExpiredPolicy,
+        Fingerprint, FundingRef, GracePeriod, Metadata, NamespaceId, NamespaceName, NewGrant,
+        PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding, Scale, Spend, TransactionId,
+        WalletName,
     };
+    use std::collections::BTreeSet;
     use uuid::Uuid;
 
     fn spend(amount: &str) -> Fingerprint {
@@ -219,6 +229,13 @@ mod tests {
         let amount = amount.map(|amount| PositiveAmount::parse(amount, Scale::MAX).unwrap());
         let transaction = TransactionId::from_uuid(Uuid::from_u128(7));
         of(&Command::ReverseSpend(ReverseSpend { transaction, amount, expired_policy }))
+    }
+
+    fn revocation(funding: &str, amount: &str) -> Fingerprint {
+        of(&Command::RevokeFunding(RevokeFunding {
+            funding_ref: FundingRef::parse(funding).unwrap(),
+            cumulative_amount: Amount::parse(amount, Scale::MAX).unwrap(),
+        }))
     }
 
     fn of(command: &Command) -> Fingerprint {
@@ -251,6 +268,28 @@ mod tests {
         for (index, one) in all.iter().enumerate() {
             assert!(all[index + 1..].iter().all(|other| other != one), "{index}");
         }
+    }
+
+    #[test]
+    fn a_funding_counts_only_if_it_is_named() {
+        let grant = |funding: Option<&str>| {
+            of(&Command::Grant(NewGrant {
+                amount: PositiveAmount::parse("10", Scale::MAX).unwrap(),
+                effective_at: None,
+                expires_at: None,
+                priority: Priority::DEFAULT,
+                category: Category::adjustment(),
+                cost_basis: CostBasis::ZERO,
+                applies_to: BTreeSet::new(),
+                funding_ref: funding.map(|name| FundingRef::parse(name).unwrap()),
+            }))
+        };
+        // As it was before grants named what paid for them.
+        assert_eq!(grant(None).as_bytes()[..8], [80, 151, 22, 152, 199, 185, 208, 144]);
+        assert_ne!(grant(Some("ch_1")), grant(None));
+        assert_ne!(grant(Some("ch_1")), grant(Some("ch_2")));
+        assert_ne!(revocation("ch_1", "5"), revocation("ch_1", "6"));
+        assert_ne!(revocation("ch_1", "5"), revocation("ch_2", "5"));
     }
 
     /// Keys are kept for years: a fingerprint that changes turns a retry into a conflict.

@@ -209,6 +209,7 @@ impl Fold {
             debts,
             has_all_debts: true,
             spends: BTreeMap::new(),
+            fundings: BTreeMap::new(),
             settings,
         }
     }

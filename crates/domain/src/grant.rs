@@ -83,12 +83,14 @@ pub enum GrantStatus {
     Scheduled,
     /// Some of it is available or held.
     Active,
-    /// Nothing is left, and nothing expired or was voided at the end.
+    /// Nothing is left, and nothing expired, was voided or was revoked at the end.
     UsedUp,
     /// What was left has expired.
     Expired,
     /// What was left was voided.
     Voided,
+    /// What was left was revoked.
+    Revoked,
 }
 
 /// Credits put in a wallet.
@@ -171,6 +173,8 @@ impl Grant {
             GrantStatus::Expired
         } else if !parts.voided.is_zero() {
             GrantStatus::Voided
+        } else if !parts.revoked.is_zero() {
+            GrantStatus::Revoked
         } else {
             GrantStatus::UsedUp
         }
@@ -214,6 +218,14 @@ impl Grant {
             }
             EntryKind::Reversed => {
                 parts.consumed = parts.consumed - amount;
+                parts.available = parts.available + amount;
+            }
+            EntryKind::Revoked => {
+                parts.available = parts.available - amount;
+                parts.revoked = parts.revoked + amount;
+            }
+            EntryKind::RevocationReversed => {
+                parts.revoked = parts.revoked - amount;
                 parts.available = parts.available + amount;
             }
         }

@@ -9,9 +9,10 @@
 //!
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
-//!   [`wallet`];
+//!   [`funding`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it;
+//! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, and
+//!   [`group`] over it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`mod@verify`].
 
 pub mod amount;
@@ -27,8 +28,10 @@ pub mod entry;
 pub mod explain;
 pub mod fingerprint;
 pub mod fold;
+pub mod funding;
 mod give_back;
 pub mod grant;
+pub mod group;
 pub mod hold;
 pub mod ids;
 pub mod names;
@@ -47,7 +50,7 @@ pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAm
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
-    Request, ReverseSpend, Spend, UpdateWallet,
+    Request, ReverseSpend, RevokeFunding, Spend, UpdateWallet,
 };
 pub use composition::{Composer, Composition};
 pub use debt::{Debt, DebtPart};
@@ -57,7 +60,9 @@ pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, Transaction
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
+pub use funding::FundingRecord;
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
+pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
@@ -66,7 +71,7 @@ pub use rejection::Rejection;
 pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
-    AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,
+    AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, Metadata, NamespaceName,
     OperationName, Reason, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};

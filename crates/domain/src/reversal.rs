@@ -141,8 +141,8 @@ pub struct Undone {
 
 impl Undone {
     /// All that goes back to grants.
-    pub fn given_back(&self) -> impl Iterator<Item = Allocation> {
-        self.repaid.iter().chain(&self.drawn).copied()
+    pub fn given_back(&self) -> Vec<Allocation> {
+        [&self.repaid[..], &self.drawn].concat()
     }
 }
 

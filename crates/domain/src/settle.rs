@@ -127,6 +127,7 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
         debts,
         has_all_debts: state.has_all_debts,
         spends: state.spends.clone(),
+        fundings: state.fundings.clone(),
     };
     settled.drop_closed_debts();
     Ok(settled)

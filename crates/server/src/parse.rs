@@ -12,7 +12,7 @@ mod wallet;
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
 pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
-pub use reversal::reverse_spend;
+pub use reversal::{reverse_spend, revoke_funding};
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_entries, list_wallets, spend,
     update_wallet, verify_wallet,
@@ -236,6 +236,7 @@ impl Write {
         let (wallet, command, key, asked, reason, metadata) = fields.finish(parts)?;
         let fingerprint = Fingerprint::of(&wallet, &command, &asked, &reason, &metadata);
         let actor = if asked.as_str().is_empty() { caller.name.clone() } else { asked };
+        let key = Some(key);
         Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
     }
 }

@@ -87,14 +87,14 @@ fn timeline_point(step: &Step) -> v1::TimelinePoint {
 }
 
 /// What every write on a wallet's ledger answers: the transaction and the balance right after it.
-pub fn written(name: &WalletName, answer: &Answer) -> (v1::Transaction, v1::Balance) {
+pub fn written(answer: &Answer) -> (v1::Transaction, v1::Balance) {
     let done = &answer.transaction;
-    (transaction(name, answer), balance(name, done.recorded_at, &done.balances))
+    (transaction(answer), balance(&done.wallet, done.recorded_at, &done.balances))
 }
 
-fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
+fn transaction(answer: &Answer) -> v1::Transaction {
     let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
-    let mut written = stored_transaction(name, transaction);
+    let mut written = stored_transaction(transaction);
     if *previewed {
         written.transaction_id = String::new();
     }
@@ -102,9 +102,10 @@ fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
 }
 
 /// A transaction.
-fn stored_transaction(name: &WalletName, transaction: &Transaction) -> v1::Transaction {
+fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
     let Transaction {
         id,
+        wallet: name,
         kind,
         key,
         fingerprint: _,
@@ -125,7 +126,7 @@ fn stored_transaction(name: &WalletName, transaction: &Transaction) -> v1::Trans
     v1::Transaction {
         transaction_id: id.to_string(),
         kind: transaction_kind(*kind).into(),
-        idempotency_key: key.to_string(),
+        idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
         account: name.account.to_string(),
         asset: name.asset.to_string(),
         drawdown_policy: policy(*drawdown_policy).into(),
@@ -207,10 +208,13 @@ fn allocations(allocations: &[Allocation]) -> Vec<v1::Allocation> {
 }
 
 /// The hold as a transaction left it. Only the transaction that made it is known here.
-pub fn hold_after(name: &WalletName, answer: &Answer) -> Option<v1::Hold> {
+pub fn hold_after(answer: &Answer) -> Option<v1::Hold> {
     let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
     let made_it = transaction.kind == TransactionKind::CreateHold && !previewed;
-    transaction.hold.as_ref().map(|after| hold(name, after, made_it.then_some(transaction.id)))
+    transaction
+        .hold
+        .as_ref()
+        .map(|after| hold(&transaction.wallet, after, made_it.then_some(transaction.id)))
 }
 
 /// A hold.
@@ -295,7 +299,7 @@ fn reversed_slice(slice: Slice) -> v1::ReversedSlice {
 }
 
 /// The grant that a transaction made.
-pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
+pub fn made_grant(answer: &Answer) -> Option<v1::Grant> {
     let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
     let record = GrantRecord {
         grant: transaction.grant.clone()?,
@@ -304,7 +308,7 @@ pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
         reason: transaction.reason.clone(),
         metadata: transaction.metadata.clone(),
     };
-    let mut made = grant(name, &record);
+    let mut made = grant(&transaction.wallet, &record);
     if *previewed {
         made.transaction_id = String::new();
     }
@@ -335,7 +339,8 @@ fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
         parts,
         lost: _,
     } = grant;
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = &**terms;
+    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
+        &**terms;
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
     v1::Grant {
         account: name.account.to_string(),
@@ -358,6 +363,7 @@ fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
         transferred_out: transferred_out.to_string(),
         expired_at: expired_at.map(instant),
         granted_at: Some(instant(*granted_at)),
+        funding_ref: funding_ref.as_ref().map(ToString::to_string).unwrap_or_default(),
         ..v1::Grant::default()
     }
 }
@@ -382,6 +388,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::ReleaseHold => v1::TransactionKind::ReleaseHold,
         TransactionKind::ExtendHold => v1::TransactionKind::ExtendHold,
         TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
+        TransactionKind::RevokeFunding => v1::TransactionKind::RevokeFunding,
     }
 }
 
@@ -399,6 +406,8 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::Released => v1::EntryKind::Released,
         EntryKind::HoldExpired => v1::EntryKind::HoldExpired,
         EntryKind::Reversed => v1::EntryKind::Reversed,
+        EntryKind::Revoked => v1::EntryKind::Revoked,
+        EntryKind::RevocationReversed => v1::EntryKind::RevocationReversed,
     }
 }
 
@@ -409,5 +418,6 @@ fn grant_status(status: GrantStatus) -> v1::GrantStatus {
         GrantStatus::UsedUp => v1::GrantStatus::UsedUp,
         GrantStatus::Expired => v1::GrantStatus::Expired,
         GrantStatus::Voided => v1::GrantStatus::Voided,
+        GrantStatus::Revoked => v1::GrantStatus::Revoked,
     }
 }

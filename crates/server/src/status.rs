@@ -126,6 +126,7 @@ pub fn transaction_not_found(transaction: TransactionId) -> Status {
 }
 
 /// A command that may not happen.
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each rejection")]
 pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
     let message = rejection.to_string();
     let precondition = |reason, metadata: Metadata<'_>| {
@@ -195,6 +196,16 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
         Rejection::ReversalExceedsSpend { left, required } => precondition(
             ErrorReason::ReversalExceedsSpend,
             &[("left", left.to_string()), ("required", required.to_string())],
+        ),
+        Rejection::FundingNotFound { funding_ref } => status(
+            Code::NotFound,
+            message,
+            ErrorReason::FundingNotFound,
+            &[("funding_ref", funding_ref.to_string())],
+        ),
+        Rejection::RevocationExceedsFunding { funded } => invalid_field(
+            "cumulative_amount",
+            format!("must not be above what was funded, {funded}"),
         ),
         Rejection::StaleVersion { version } => status(
             Code::Aborted,
@@ -276,6 +287,12 @@ fn unavailable() -> Status {
 
 fn internal() -> Status {
     status(Code::Internal, "an internal error; the log has the cause", ErrorReason::Internal, &[])
+}
+
+/// A write was accepted and has no answer.
+pub fn unanswered() -> Status {
+    tracing::error!("a write was accepted and has no answer: a defect");
+    internal()
 }
 
 /// There is too much to do already.

@@ -2,10 +2,10 @@
 
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber,
-    HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount,
-    Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, TransactionId,
-    UpdateWallet, WalletName,
+    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef, GracePeriod,
+    GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName,
+    PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend, RevokeFunding, Scale,
+    Spend, TransactionId, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
@@ -24,16 +24,21 @@ pub(super) fn wallet_name(
     Ok(WalletName::new(namespace_id, account, asset))
 }
 
-/// The request that is asked for. Amounts need the asset's scale; `None`: there is no such asset.
+/// The request that is asked for, with its key. Amounts need the asset's scale; `None`: there is no such asset.
 pub(super) fn request(
     write: &Write,
     wallet: WalletName,
     scale: Option<Scale>,
-) -> Result<Request, Refusal> {
+) -> Result<(IdempotencyKey, Request), Refusal> {
     let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
-    let has_amount =
-        matches!(command, Command::Grant(_) | Command::Spend(_) | Command::ReverseSpend(_));
+    let has_amount = matches!(
+        command,
+        Command::Grant(_)
+            | Command::Spend(_)
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_)
+    );
     if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
     }
@@ -41,7 +46,17 @@ pub(super) fn request(
     let metadata = Metadata::default();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let validate_only = write.validate_only;
-    Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
+    let request = Request {
+        wallet,
+        command,
+        key: Some(key.clone()),
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    };
+    Ok((key, request))
 }
 
 fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
@@ -80,6 +95,7 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
             category,
             cost_basis,
             applies_to,
+            funding_ref,
         } => Ok(Command::Grant(NewGrant {
             amount: amount(text)?,
             effective_at: *effective_at,
@@ -102,6 +118,10 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                 .iter()
                 .map(|name| OperationName::parse(name).map_err(|_| Refusal::field("applies_to")))
                 .collect::<Result<_, _>>()?,
+            funding_ref: match funding_ref.as_str() {
+                "" => None,
+                name => Some(self::funding_ref(name)?),
+            },
         })),
         Change::Spend { amount: text, operation, occurred_at } => Ok(Command::Spend(Spend {
             amount: amount(text)?,
@@ -114,6 +134,13 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+        Change::Revoke { funding_ref, cumulative_amount } => {
+            Ok(Command::RevokeFunding(RevokeFunding {
+                funding_ref: self::funding_ref(funding_ref)?,
+                cumulative_amount: Amount::parse(cumulative_amount, scale)
+                    .map_err(|_| Refusal::field("cumulative_amount"))?,
+            }))
+        }
         Change::Reverse { transaction, amount: text, expired_policy, grace_micros } => {
             let id = Uuid::parse_str(transaction).map_err(|_| Refusal::field("transaction_id"))?;
             Ok(Command::ReverseSpend(ReverseSpend {
@@ -123,6 +150,10 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
             }))
         }
     }
+}
+
+fn funding_ref(name: &str) -> Result<FundingRef, Refusal> {
+    FundingRef::parse(name).map_err(|_| Refusal::field("funding_ref"))
 }
 
 fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy, Refusal> {
@@ -183,7 +214,8 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Spend { .. }
         | Change::Void { .. }
         | Change::Expire { .. }
-        | Change::Reverse { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::Reverse { .. }
+        | Change::Revoke { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 

@@ -102,6 +102,7 @@ pub(super) fn grant(grant: &Grant) -> GrantView {
         effective_at: window.effective_at(),
         expires_at: window.expires_at(),
         expired_at: grant.expired_at,
+        funding_ref: grant.terms.funding_ref.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -145,5 +146,6 @@ fn grant_status(status: GrantStatus) -> &'static str {
         GrantStatus::UsedUp => "USED_UP",
         GrantStatus::Expired => "EXPIRED",
         GrantStatus::Voided => "VOIDED",
+        GrantStatus::Revoked => "REVOKED",
     }
 }

@@ -47,6 +47,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::WalletNotFound
         | ErrorReason::GrantNotFound
         | ErrorReason::TransactionNotFound
+        | ErrorReason::FundingNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded

@@ -185,5 +185,6 @@ pub(super) fn grant(grant: &Grant) -> GrantView {
         effective_at: instant(grant.effective_at.as_ref()),
         expires_at: find_instant(grant.expires_at.as_ref()),
         expired_at: find_instant(grant.expired_at.as_ref()),
+        funding_ref: grant.funding_ref.clone(),
     }
 }

@@ -159,6 +159,8 @@ scripted! {
     verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse,
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse,
     list_entries(ListEntriesRequest) -> ListEntriesResponse,
+    explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse,
+    explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse,
 }
 
 impl Service {

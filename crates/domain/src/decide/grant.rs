@@ -5,8 +5,16 @@ use crate::{GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
 pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
-    let NewGrant { amount, effective_at, expires_at, priority, category, cost_basis, applies_to } =
-        new;
+    let NewGrant {
+        amount,
+        effective_at,
+        expires_at,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = new;
     let now = draft.now;
     let effective_at = effective_at.unwrap_or(now);
     if expires_at.is_some_and(|expires_at| expires_at <= now) {
@@ -24,6 +32,7 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
         category: category.clone(),
         cost_basis: *cost_basis,
         applies_to: applies_to.clone(),
+        funding_ref: funding_ref.clone(),
     };
     let key = draft.add_grant(terms);
     repay(draft, &key, now)?;

@@ -6,11 +6,10 @@
 
 use super::Stop;
 use crate::{
-    Allocation, DebtPart, EntryKind, PositiveAmount, Rejection, ReverseSpend, SpendRecord,
-    TransactionId,
+    DebtPart, EntryKind, PositiveAmount, Rejection, ReverseSpend, SpendRecord, TransactionId,
     debt::repay,
     draft::{Booking, Draft},
-    give_back::give_back,
+    give_back::{give_back, placed},
 };
 
 /// Gives back `amount` of the spend, or all that is left of it.
@@ -36,8 +35,7 @@ pub(super) fn reverse(
     }
 
     let undone = spend.undo(draft.debt(spend.entry), required);
-    let place = |part: Allocation| draft.grant(part.grant).map(|(key, _)| (key, part));
-    let given_back: Vec<_> = undone.given_back().filter_map(place).collect();
+    let given_back = placed(draft, &undone.given_back());
     let forgiven = DebtPart { entry: spend.entry, amount: undone.forgiven };
     let now = draft.now;
     let reversal = Booking {

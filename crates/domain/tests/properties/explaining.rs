@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use purse_domain::{
     Allocation, Amount, DrawdownPolicy, DrawdownRule, Entry, EntryKind, ExpiredPolicy, Grant,
-    GrantNumber, OperationName, PassedOver, Timestamp, Verdict,
+    GrantNumber, OperationName, PassedOver, Timestamp, TransactionKind, Verdict,
     explain::{
         Choice, ConsideredDebt, ConsideredGrant, ConsideredSlice, Explanation, PlacedBy,
         SliceSource, Unexplained,
@@ -40,8 +40,21 @@ proptest! {
             let explanations = ledger.explain(unexplained);
 
             let with_a_choice = |entry: &&Entry| {
-                [EntryKind::Spent, EntryKind::Held, EntryKind::Reversed, EntryKind::Repaid]
-                    .contains(&entry.kind)
+                match entry.kind {
+                    EntryKind::Spent | EntryKind::Held | EntryKind::Repaid | EntryKind::Revoked => {
+                        true
+                    }
+                    EntryKind::Reversed => command.kind() == TransactionKind::ReverseSpend,
+                    EntryKind::Granted
+                    | EntryKind::Activated
+                    | EntryKind::Expired
+                    | EntryKind::Voided
+                    | EntryKind::ExpiryReversed
+                    | EntryKind::Captured
+                    | EntryKind::Released
+                    | EntryKind::HoldExpired
+                    | EntryKind::RevocationReversed => false,
+                }
             };
             let expected: Vec<_> =
                 entries.iter().filter(with_a_choice).map(|entry| entry.sequence).collect();
@@ -78,7 +91,18 @@ fn check_drawing(
     prop_assert_eq!(listed.len(), considered.len(), "a grant is listed twice");
     let granted = ledger.entries.iter().take_while(|of| of.sequence <= entry.sequence);
     let granted = granted.filter(|of| of.kind == EntryKind::Granted);
-    prop_assert_eq!(listed, granted.map(|of| of.allocations[0].grant).collect());
+    let granted: BTreeSet<GrantNumber> = granted.map(|of| of.allocations[0].grant).collect();
+    if entry.kind == EntryKind::Revoked {
+        let terms = ledger.terms();
+        let first = usize::try_from(entry.about.expect("of a funding").0 - 1).expect("few");
+        let funding = |grant: &GrantNumber| terms[grant].funding_ref.clone();
+        let revoked = funding(&ledger.entries[first].allocations[0].grant);
+        prop_assert!(revoked.is_some());
+        let of_it = granted.into_iter().filter(|grant| funding(grant) == revoked);
+        prop_assert_eq!(listed, of_it.collect());
+    } else {
+        prop_assert_eq!(listed, granted);
+    }
 
     let late = (entry.effective_at < entry.recorded_at).then_some(entry.effective_at);
     let ranks: Vec<usize> = considered.iter().filter_map(|of| Some(of.place?.rank)).collect();
@@ -222,6 +246,7 @@ fn the_second_reversal_of_repaid_debt_starts_where_the_first_one_ended() {
         priority: 100,
         cost: 0,
         applies_to: BTreeSet::new(),
+        funding: None,
     };
     let reversal =
         Action::Reverse { write: 2, amount: Some(2_000), expired_policy: ExpiredPolicy::default() };
@@ -259,6 +284,7 @@ fn late_usage_draws_what_is_left_and_then_what_was_lost() {
         priority: 100,
         cost: 0,
         applies_to: applies_to.iter().copied().collect(),
+        funding: None,
     };
     ledger.run(&grant(1_000, Some(10), &[]), START);
     ledger.run(&grant(2_000, None, &["image"]), START);

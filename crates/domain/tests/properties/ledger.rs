@@ -6,15 +6,15 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Command, Composer, Composition, Decision, Entry, Fold, Grant, GrantNumber,
-    GrantTerms, HoldNumber, OperationName, Sequence, SignedAmount, SpendRecord, Timestamp, Verdict,
-    WalletState, balances_at, decide,
+    Amount, Balances, Command, Composer, Composition, Decision, Entry, Fold, FundingRecord, Grant,
+    GrantNumber, GrantTerms, HoldNumber, OperationName, Sequence, SignedAmount, SpendRecord,
+    Timestamp, Verdict, WalletState, balances_at, decide,
     draft::Draft,
     explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
 };
 
-use crate::program::{Action, START, request, settings, transaction};
+use crate::program::{Action, START, fundings, request, settings, transaction};
 
 /// A wallet whose state holds all of its grants, open and ended, all its transactions, and its whole ledger.
 #[derive(Debug, Clone)]
@@ -33,8 +33,10 @@ pub struct Ledger {
 impl Ledger {
     /// A wallet that was just opened.
     pub fn opened() -> Self {
+        let mut state = WalletState::opened(settings());
+        state.fundings = fundings().map(|name| (name, FundingRecord::default())).collect();
         Self {
-            state: WalletState::opened(settings()),
+            state,
             entries: Vec::new(),
             operations: BTreeMap::new(),
             deadlines: Vec::new(),

@@ -113,6 +113,8 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         | EntryKind::Voided
         | EntryKind::Repaid
         | EntryKind::Reversed
+        | EntryKind::Revoked
+        | EntryKind::RevocationReversed
         | EntryKind::Held
         | EntryKind::Captured
         | EntryKind::Released

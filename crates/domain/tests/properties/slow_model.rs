@@ -42,7 +42,7 @@ proptest! {
         let mut ledger = Ledger::opened();
         let mut clock = START;
         let gives_some_back =
-            |action: &Action| matches!(action, Action::Hold { .. } | Action::Reverse { .. });
+            |action: &Action| matches!(action, Action::Hold { .. } | Action::Reverse { .. } | Action::Revoke { .. });
         for step in program.iter().filter(|step| with_all || !gives_some_back(&step.action)) {
             clock = clock.plus_micros(step.wait * HOUR);
             ledger.run(&step.action, clock);
@@ -64,13 +64,33 @@ fn outcome(verdict: &Verdict) -> Outcome {
             decision
                 .own_entries()
                 .iter()
-                .filter(|entry| matches!(entry.kind, EntryKind::Spent | EntryKind::Reversed))
+                .filter(|entry| is_about_grants(entry.kind))
                 .flat_map(|entry| &entry.allocations)
                 .map(|allocation| (allocation.grant.0, hundredths(allocation.amount)))
                 .collect(),
         ),
         Verdict::Rejected(rejection) => refusal(rejection),
         Verdict::Lacking(_) => Outcome::Refused("nothing can be lacking: all is held"),
+    }
+}
+
+/// What the model tells of too.
+fn is_about_grants(kind: EntryKind) -> bool {
+    match kind {
+        EntryKind::Spent
+        | EntryKind::Reversed
+        | EntryKind::Revoked
+        | EntryKind::RevocationReversed => true,
+        EntryKind::Granted
+        | EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Voided
+        | EntryKind::ExpiryReversed
+        | EntryKind::Repaid
+        | EntryKind::Held
+        | EntryKind::Captured
+        | EntryKind::Released
+        | EntryKind::HoldExpired => false,
     }
 }
 
@@ -96,6 +116,8 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::TransactionNotReversible { .. } => "the write is no spend",
         Rejection::NothingLeftToReverse { .. } => "nothing is left to reverse",
         Rejection::ReversalExceedsSpend { .. } => "less is left to reverse",
+        Rejection::FundingNotFound { .. } => "there is no such funding",
+        Rejection::RevocationExceedsFunding { .. } => "less was funded",
         Rejection::WalletNotFound
         | Rejection::BalanceLimitExceeded
         | Rejection::AssetScaleMismatch { .. }
@@ -125,6 +147,7 @@ fn boundaries_lie_on_both_sides_of_now() {
         priority: 100,
         cost: 0,
         applies_to: std::collections::BTreeSet::new(),
+        funding: None,
     };
     ledger.run(&grant, START);
     let boundaries = ledger.boundaries();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use purse_domain::{
-    Category, Command, CostBasis, GrantNumber, NewGrant, OperationName, Priority, Request, Scale,
-    WalletName, Window,
+    Category, Command, CostBasis, FundingRef, GrantNumber, NewGrant, OperationName, Priority,
+    Request, Scale, WalletName, Window,
 };
 use purse_proto::v1;
 use purse_storage::GrantQuery;
@@ -37,6 +37,7 @@ pub fn grant(
         reason,
         metadata,
         validate_only,
+        funding_ref,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -62,6 +63,8 @@ pub fn grant(
         fields.check("cost_basis", CostBasis::parse(&cost_basis))
     };
     let applies_to = operations(&mut fields, &applies_to);
+    let funding_ref = (!funding_ref.is_empty()).then(|| FundingRef::parse(&funding_ref));
+    let funding_ref = fields.check_optional("funding_ref", funding_ref);
     let command = (|| {
         Some(Command::Grant(NewGrant {
             amount: amount?,
@@ -71,6 +74,7 @@ pub fn grant(
             category: category?,
             cost_basis: cost_basis?,
             applies_to: applies_to?,
+            funding_ref: funding_ref?,
         }))
     })();
     Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(

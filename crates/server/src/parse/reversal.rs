@@ -1,6 +1,9 @@
-//! Requests to reverse.
+//! Requests to reverse and to revoke.
 
-use purse_domain::{Command, ExpiredPolicy, GracePeriod, Request, ReverseSpend, Scale};
+use purse_domain::{
+    Amount, Command, ExpiredPolicy, FundingRef, GracePeriod, Request, ReverseSpend, RevokeFunding,
+    Scale,
+};
 use purse_proto::v1;
 use tonic::Status;
 
@@ -50,6 +53,43 @@ pub fn reverse_spend(
     )?;
     // Without a policy there was no command.
     Ok((request, expired_policy.unwrap_or_default()))
+}
+
+/// A request to revoke funding. `scale` is the asset's; `None`: there is no such asset.
+pub fn revoke_funding(
+    caller: &Caller,
+    message: v1::RevokeFundingRequest,
+    scale: Option<Scale>,
+) -> Result<Request, Status> {
+    let v1::RevokeFundingRequest {
+        account,
+        asset,
+        funding_ref,
+        cumulative_amount,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let funding_ref = fields.check("funding_ref", FundingRef::parse(&funding_ref));
+    let amount = Amount::parse(&cumulative_amount, scale.unwrap_or(Scale::MAX));
+    let cumulative_amount = fields.check("cumulative_amount", amount);
+    let command = (|| {
+        Some(Command::RevokeFunding(RevokeFunding {
+            funding_ref: funding_ref?,
+            cumulative_amount: cumulative_amount?,
+        }))
+    })();
+    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+        (&asset, scale),
+        fields,
+        caller,
+        wallet,
+        command,
+    )
 }
 
 fn expired_policy(

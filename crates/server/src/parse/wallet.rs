@@ -300,6 +300,8 @@ fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
         Ok(v1::EntryKind::Released) => Some(EntryKind::Released),
         Ok(v1::EntryKind::HoldExpired) => Some(EntryKind::HoldExpired),
         Ok(v1::EntryKind::Reversed) => Some(EntryKind::Reversed),
+        Ok(v1::EntryKind::Revoked) => Some(EntryKind::Revoked),
+        Ok(v1::EntryKind::RevocationReversed) => Some(EntryKind::RevocationReversed),
         Ok(v1::EntryKind::Unspecified) | Err(_) => {
             fields.note("kinds", "is no known value");
             None

@@ -26,7 +26,7 @@ pub fn explained_transaction(
     });
     v1::ExplainTransactionResponse {
         explanations: explanations.collect(),
-        transaction: Some(stored_transaction(name, transaction)),
+        transaction: Some(stored_transaction(transaction)),
     }
 }
 
@@ -189,7 +189,8 @@ pub fn composed_balance(
 
 fn grant_share(share: &GrantShare) -> v1::GrantShare {
     let GrantShare { number, terms, figures } = share;
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = &**terms;
+    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref: _ } =
+        &**terms;
     v1::GrantShare {
         grant_number: number.0,
         amount: amount.get().to_string(),

@@ -27,7 +27,7 @@ impl WalletService for Wallets {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let command = parse::create_wallet(&caller, request.into_inner())?;
-        let (_, answer) = self.0.write(trace, began, command).await?;
+        let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(v1::CreateWalletResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
             created: answer.changes,
@@ -70,7 +70,7 @@ impl WalletService for Wallets {
         let caller = caller(&request, Role::Admin)?;
         let trace = CallTrace::of(&request);
         let command = parse::update_wallet(&caller, request.into_inner())?;
-        let (_, answer) = self.0.write(trace, began, command).await?;
+        let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(v1::UpdateWalletResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
             replayed: answer.replayed,
@@ -110,8 +110,8 @@ impl WalletService for Wallets {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::spend(&caller, message, scale)?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::SpendResponse {
             transaction: Some(transaction),
             balance: Some(balance),
@@ -134,8 +134,8 @@ impl WalletService for Wallets {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let (command, policy) = parse::reverse_spend(&caller, message, scale)?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::ReverseSpendResponse {
             transaction: Some(transaction),
             balance: Some(balance),

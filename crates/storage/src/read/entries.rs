@@ -28,6 +28,7 @@ macro_rules! page {
              FROM entries AS e
              LEFT JOIN transactions AS t
              ON t.account_id = e.account_id AND t.transaction_id = e.transaction_id
+                 AND t.wallet_id = e.wallet_id
              WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence ",
             $comparison,
             " $3

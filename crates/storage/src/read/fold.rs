@@ -32,7 +32,7 @@ const ENTRIES: &str = concat!(
       LEFT JOIN LATERAL (
           SELECT *
           FROM transactions
-          WHERE account_id = $1 AND transaction_id = e.transaction_id
+          WHERE account_id = $1 AND transaction_id = e.transaction_id AND wallet_id = $2
           LIMIT 1
       ) AS t ON true
       WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence > $3 AND e.sequence <= $4
@@ -96,7 +96,8 @@ pub(super) async fn walk(
         let entries: Vec<Line> = rows.iter().map(Line::read).collect::<Result<_, _>>()?;
         add_terms(client, (account, wallet), &entries, &mut terms).await?;
         for Line { entry, operation, owner, hash } in &entries {
-            let owner = owner.as_ref().map(|(key, fingerprint)| Owner { key, fingerprint });
+            let owner =
+                owner.as_ref().map(|(key, fingerprint)| Owner { key: key.as_ref(), fingerprint });
             let terms_of = |number| terms.get(&number).map(|terms| &**terms);
             let sequence = entry.sequence;
             let follows = sequence == after.next();
@@ -148,7 +149,7 @@ pub(super) async fn deadlines(
 struct Line {
     entry: Entry,
     operation: Option<OperationName>,
-    owner: Option<(IdempotencyKey, Fingerprint)>,
+    owner: Option<(Option<IdempotencyKey>, Fingerprint)>,
     hash: Option<EntryHash>,
 }
 
@@ -160,7 +161,7 @@ impl Line {
         let key = columns.take::<Option<String>>()?.map(IdempotencyKey::from_stored);
         let fingerprint = columns.take::<Option<&[u8]>>()?.and_then(Fingerprint::from_stored);
         let hash = columns.take::<Option<&[u8]>>()?.and_then(EntryHash::from_stored);
-        Ok(Self { entry, operation, owner: key.zip(fingerprint), hash })
+        Ok(Self { entry, operation, owner: fingerprint.map(|of| (key, of)), hash })
     }
 }
 

@@ -175,6 +175,7 @@ pub(super) struct GrantRow {
     due_at: Option<Instant>,
     drawdown_key: Vec<u8>,
     lost: Decimal,
+    funding_ref: Option<String>,
 }
 
 impl Row for GrantRow {
@@ -182,13 +183,13 @@ impl Row for GrantRow {
         INSERT INTO grants (account_id, wallet_id, grant_number, transaction_id, granted_at,
             amount, effective_at, expires_at, priority, category, cost_basis, applies_to,
             activated, expired_at, available, held, consumed, expired, voided, revoked,
-            transferred_out, open, due_at, drawdown_key, lost)
+            transferred_out, open, due_at, drawdown_key, lost, funding_ref)
         SELECT r.* FROM unnest($1::grant_row[]) AS r";
 }
 
 impl GrantRow {
     fn new((account, wallet, number): GrantId, grant: &Grant, new: &New) -> Self {
-        let GrantTerms { amount, window, priority, category, cost_basis, applies_to } =
+        let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
             &*grant.terms;
         let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
             &grant.parts;
@@ -218,6 +219,7 @@ impl GrantRow {
             due_at: grant.due_at().map(Instant),
             drawdown_key: new.place.as_bytes().to_vec(),
             lost: grant.lost.decimal(),
+            funding_ref: funding_ref.as_ref().map(|name| name.as_str().to_owned()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Transactions: one row for each accepted request.
 
 use postgres_types::{Json, ToSql};
-use purse_domain::{Transaction, WalletName};
+use purse_domain::Transaction;
 use uuid::Uuid;
 
 use super::together::Row;
@@ -15,7 +15,7 @@ pub(super) struct TransactionRow {
     transaction_id: Uuid,
     wallet_id: Uuid,
     kind: i16,
-    idempotency_key: String,
+    idempotency_key: Option<String>,
     fingerprint: Vec<u8>,
     operation: Option<String>,
     actor: String,
@@ -43,9 +43,10 @@ impl Row for TransactionRow {
 }
 
 impl TransactionRow {
-    pub(super) fn new(name: &WalletName, transaction: &Transaction) -> Self {
+    pub(super) fn new(transaction: &Transaction) -> Self {
         let Transaction {
             id,
+            wallet,
             kind,
             key,
             fingerprint,
@@ -64,11 +65,11 @@ impl TransactionRow {
             hold,
         } = transaction;
         Self {
-            account_id: name.account_id.uuid(),
+            account_id: wallet.account_id.uuid(),
             transaction_id: id.uuid(),
-            wallet_id: name.wallet_id.uuid(),
+            wallet_id: wallet.wallet_id.uuid(),
             kind: row::transaction_kind_code(*kind),
-            idempotency_key: key.as_str().to_owned(),
+            idempotency_key: key.as_ref().map(|key| key.as_str().to_owned()),
             fingerprint: fingerprint.as_bytes().to_vec(),
             operation: operation.as_ref().map(|name| name.as_str().to_owned()),
             actor: actor.as_str().to_owned(),

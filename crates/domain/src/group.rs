@@ -1,0 +1,102 @@
+//! Groups: requests that are accepted together or not at all, each on what the ones before it left.
+//!
+//! A group of one is the simple case. A request with a key begins a transaction; those without one that follow
+//! are further legs of it, in other wallets: they share its id, and are known by it.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use crate::{
+    Decision, Missing, Rejection, Request, Timestamp, Verdict, WalletId, WalletName, WalletState,
+    decide,
+};
+
+/// Requests that are accepted together or not at all.
+#[derive(Debug, Clone)]
+pub struct Group(Vec<Request>);
+
+impl From<Request> for Group {
+    fn from(request: Request) -> Self {
+        Self(vec![request])
+    }
+}
+
+impl Group {
+    /// A group; `None` if it is empty or begins with a further leg.
+    pub fn new(requests: Vec<Request>) -> Option<Self> {
+        requests.first()?.key.as_ref()?;
+        Some(Self(requests))
+    }
+
+    /// Its requests; there is at least one.
+    pub fn requests(&self) -> &[Request] {
+        &self.0
+    }
+
+    /// Its transactions: a request with a key, and the legs that follow it.
+    pub fn transactions(&self) -> impl Iterator<Item = &[Request]> {
+        self.0.chunk_by(|_, next| next.key.is_none())
+    }
+}
+
+/// What becomes of a group.
+#[derive(Debug)]
+pub enum GroupVerdict<'r> {
+    /// All of it happens, like this, in this order.
+    Accepted(Vec<Decided<'r>>),
+    /// None of it may happen, because of one request.
+    Rejected(Refused),
+    /// A wallet's state holds too little to tell. Load this and decide again.
+    Lacking(WalletId, Missing),
+}
+
+/// A request of a group, decided.
+#[derive(Debug)]
+pub struct Decided<'r> {
+    /// The request.
+    pub request: Cow<'r, Request>,
+    /// What it does.
+    pub decision: Decision,
+}
+
+/// Why a group may not happen.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The request that may not happen: its place in the group, from 0.
+    pub index: usize,
+    /// The wallet that stands against it.
+    pub wallet: WalletName,
+    /// Why.
+    pub rejection: Rejection,
+}
+
+/// Decides requests at one instant, as [`decide`] does each. `find` knows the wallets as they are before the first
+/// request.
+pub fn decide_group<'r, 's>(
+    find: impl Fn(WalletId) -> Option<&'s WalletState>,
+    requests: &[&'r Request],
+    clock: Timestamp,
+) -> GroupVerdict<'r> {
+    // Within no wallet does time run backwards.
+    let last = requests.iter().filter_map(|request| find(request.wallet.wallet_id));
+    let clock = last.map(|state| state.head.recorded_at).fold(clock, Timestamp::max);
+    let mut after: HashMap<WalletId, WalletState> = HashMap::new();
+    let mut decided = Vec::with_capacity(requests.len());
+    for (index, request) in requests.iter().enumerate() {
+        let request = Cow::Borrowed(*request);
+        let id = request.wallet.wallet_id;
+        let state = after.get(&id).or_else(|| find(id));
+        let decision = match decide(state, &request, clock) {
+            Verdict::Accepted(decision) => *decision,
+            Verdict::Lacking(missing) => return GroupVerdict::Lacking(id, missing),
+            Verdict::Rejected(rejection) => {
+                let wallet = request.wallet.clone();
+                return GroupVerdict::Rejected(Refused { index, wallet, rejection });
+            }
+        };
+        if requests.len() > 1 {
+            after.extend(WalletState::after(state, &decision).map(|state| (id, state)));
+        }
+        decided.push(Decided { request, decision });
+    }
+    GroupVerdict::Accepted(decided)
+}

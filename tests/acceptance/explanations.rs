@@ -369,6 +369,40 @@ async fn a_revocation_is_explained_by_the_grants_of_its_funding() {
     assert_eq!(explained.explanations, []);
 }
 
+/// The sender's leg draws, restricted grants too; the receiver's repays.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_legs_of_a_transfer_are_explained() {
+    let server = Server::start().await;
+    server.at("2026-01-01T00:00:00Z").await;
+    server.open(ACCOUNT).await;
+    server.open_with_overdraft("another", "100").await;
+    server.spend(spend("another", "5", "on credit")).await.unwrap();
+    let restricted =
+        v1::GrantRequest { applies_to: vec!["image".to_owned()], ..grant(ACCOUNT, "10") };
+    server.grants().grant(restricted).await.unwrap();
+    server.fund(ACCOUNT, "20").await;
+    let request = v1::TransferRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        to_account: "another".to_owned(),
+        amount: "25".to_owned(),
+        idempotency_key: "transfer".to_owned(),
+        ..Default::default()
+    };
+    let sent = server.wallets().transfer(request).await.unwrap().into_inner().transaction.unwrap();
+    let explained = explain(&server, &sent).await;
+    let expected = ["3: 25 of 25, 0 owed", "1 #1 -: 10 of 10 -", "2 #2 APPLIES_TO: 15 of 20 -"];
+    assert_eq!(explained.explanations.iter().map(told).collect::<Vec<_>>(), [expected]);
+    let there = v1::ExplainTransactionRequest {
+        account: "another".to_owned(),
+        ..ask(&sent.transaction_id)
+    };
+    let explained = server.wallets().explain_transaction(there).await.unwrap().into_inner();
+    assert_eq!(explained.transaction.unwrap().account, "another");
+    let expected = ["4: by #2", "1 : 5 of 5 -"];
+    assert_eq!(explained.explanations.iter().map(told).collect::<Vec<_>>(), [expected]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_balance_is_the_sum_that_it_is_explained_by() {
     let server = Server::start().await;

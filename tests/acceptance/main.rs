@@ -24,5 +24,6 @@ mod reversals;
 mod scenarios;
 mod serving;
 mod timelines;
+mod transfers;
 mod verify;
 mod wallets;

@@ -121,6 +121,17 @@ pub enum Change {
         /// The new deadline.
         expires_at: Timestamp,
     },
+    /// Move credits to another wallet.
+    Transfer {
+        /// The other wallet.
+        to: WalletRef,
+        /// How much.
+        amount: String,
+        /// When they expire there, such as `NONE`.
+        expiration_policy: String,
+        /// That instant.
+        expires_at: Option<Timestamp>,
+    },
     /// Reverse a spend.
     Reverse {
         /// Its transaction.

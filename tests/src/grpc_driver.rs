@@ -10,9 +10,9 @@ use purse_proto::{
         Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
         ExtendHoldRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
         ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest,
-        RevokeFundingRequest, SpendRequest, Transaction, UpdateWalletRequest, VerifyWalletRequest,
-        VerifyWalletResponse, VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
-        wallet_service_client::WalletServiceClient,
+        RevokeFundingRequest, SpendRequest, Transaction, TransferRequest, UpdateWalletRequest,
+        VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
+        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -193,6 +193,17 @@ impl GrpcDriver {
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
+    async fn transfer(
+        &mut self,
+        write: &Write,
+        message: TransferRequest,
+    ) -> Result<Written, Refusal> {
+        let answer = ask!(self.wallets.transfer(TransferRequest), write, message);
+        let received = answer.grants.iter().map(view::grant).collect();
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { received, ..written })
+    }
+
     async fn reverse(
         &mut self,
         write: &Write,
@@ -311,6 +322,17 @@ impl Driver for GrpcDriver {
                 let message =
                     RevokeFundingRequest { funding_ref, cumulative_amount, ..Default::default() };
                 self.revoke(write, message).await
+            }
+            Change::Transfer { to, amount, expiration_policy, expires_at } => {
+                let message = TransferRequest {
+                    to_account: to.account,
+                    to_asset: to.asset,
+                    amount,
+                    expiration_policy: view::expiration_policy_number(&expiration_policy),
+                    expires_at: expires_at.map(view::timestamp),
+                    ..Default::default()
+                };
+                self.transfer(write, message).await
             }
             Change::Reverse { transaction, amount, expired_policy, grace_micros } => {
                 let message = ReverseSpendRequest {

@@ -19,7 +19,7 @@ use crate::{
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, ReleaseAction, ReverseAction, Step, WriteStep,
+        HoldsStep, ReleaseAction, ReverseAction, Step, TransferAction, WriteStep,
     },
 };
 
@@ -146,6 +146,9 @@ impl<'a, D: Driver> Run<'a, D> {
         let WriteStep { action, common } = step;
         let write = self.ask(action, common)?;
         self.wallets.insert(write.wallet.clone());
+        if let Change::Transfer { to, .. } = &write.change {
+            self.wallets.insert(to.clone());
+        }
         let before = self.driver.entries(&write.wallet).await;
         let answer = self.driver.write(&write).await;
         let leaves_no_trace = answer.is_err() || write.validate_only || common.replayed;
@@ -226,6 +229,15 @@ impl<'a, D: Driver> Run<'a, D> {
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
             }
+            Action::Transfer(transfer) => Change::Transfer {
+                to: self.wallet(
+                    Some(&transfer.to),
+                    transfer.to_asset.as_deref().or(Some(&wallet.asset)),
+                ),
+                amount: transfer.transfer.clone(),
+                expiration_policy: transfer.expiration_policy.clone(),
+                expires_at: at(transfer.expires_at),
+            },
             Action::Reverse(ReverseAction {
                 reverse,
                 amount,
@@ -402,7 +414,11 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         Action::Reverse(ReverseAction { slices: Some(slices), .. }) => {
             lines(slices, &written.slices.iter().map(line::slice).collect::<Vec<_>>())
         }
+        Action::Transfer(TransferAction { received: Some(received), .. }) => {
+            lines(received, &written.received.iter().map(line::received).collect::<Vec<_>>())
+        }
         Action::Reverse(ReverseAction { slices: None, .. })
+        | Action::Transfer(TransferAction { received: None, .. })
         | Action::Spend(_)
         | Action::Void(_)
         | Action::Expire(_)

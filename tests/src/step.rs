@@ -81,6 +81,8 @@ pub enum Action {
     Reverse(ReverseAction),
     /// Revoke a funding.
     Revoke(RevokeAction),
+    /// Move credits to another wallet.
+    Transfer(TransferAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -311,6 +313,25 @@ pub struct RevokeAction {
     pub cumulative: String,
 }
 
+/// `{ transfer = "250", to = "shop", received = ["250 from 2026-01-01"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferAction {
+    /// How much.
+    pub transfer: String,
+    /// The other account; the file's name is put before it.
+    pub to: String,
+    /// The other asset; absent: the same.
+    pub to_asset: Option<String>,
+    /// When the credits expire there.
+    #[serde(default)]
+    pub expiration_policy: String,
+    /// That instant.
+    pub expires_at: Option<Instant>,
+    /// The grants that the other wallet must get.
+    pub received: Option<Vec<String>>,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -363,9 +384,9 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 17] = [
+const ACTIONS: [&str; 18] = [
     "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
-    "release", "extend", "reverse", "revoke", "entries", "grants", "holds",
+    "release", "extend", "reverse", "revoke", "transfer", "entries", "grants", "holds",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -385,7 +406,7 @@ impl Step {
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" | "revoke" => action,
+            | "release" | "extend" | "reverse" | "revoke" | "transfer" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -403,6 +424,7 @@ impl Step {
             "extend" => Action::Extend(into(table)?),
             "reverse" => Action::Reverse(into(table)?),
             "revoke" => Action::Revoke(into(table)?),
+            "transfer" => Action::Transfer(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

@@ -21,6 +21,7 @@ use crate::{
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
+    transfer::TransferArgs,
     verify::VerifyArgs,
     wallet::WalletCommand,
 };
@@ -97,6 +98,8 @@ pub enum Operation {
     /// Say why a transaction drew what it drew, or what a balance is made of
     #[command(subcommand)]
     Explain(ExplainCommand),
+    /// Move credits to another account's wallet
+    Transfer(TransferArgs),
     /// Take back what was granted on a payment, as far as that was refunded
     Revoke(RevokeArgs),
 }

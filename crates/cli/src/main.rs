@@ -31,6 +31,7 @@ mod serve;
 mod spend;
 mod table;
 mod timeline;
+mod transfer;
 mod verify;
 mod wallet;
 mod write_args;
@@ -85,6 +86,7 @@ async fn operate(
         Operation::Void(args) => end_grant::void(args, &client, output).await,
         Operation::Expire(args) => end_grant::expire(args, &client, output).await,
         Operation::Spend(args) => spend::run(args, &client, output).await,
+        Operation::Transfer(args) => transfer::run(args, &client, output).await,
         Operation::Hold(args) => hold::hold(args, &client, output).await,
         Operation::Capture(args) => hold::capture(args, &client, output).await,
         Operation::Release(args) => hold::release(args, &client, output).await,

@@ -10,10 +10,10 @@ use purse_proto::v1::{
     GrantResponse, ListEntriesRequest, ListEntriesResponse, ListGrantsRequest, ListGrantsResponse,
     ListHoldsRequest, ListHoldsResponse, ListWalletsRequest, ListWalletsResponse,
     ReleaseHoldRequest, ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse,
-    RevokeFundingRequest, RevokeFundingResponse, SpendRequest, SpendResponse, UpdateWalletRequest,
-    UpdateWalletResponse, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest,
-    VoidGrantResponse, grant_service_client::GrantServiceClient,
-    wallet_service_client::WalletServiceClient,
+    RevokeFundingRequest, RevokeFundingResponse, SpendRequest, SpendResponse, TransferRequest,
+    TransferResponse, UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest,
+    VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -52,6 +52,8 @@ calls! { WalletServiceClient:
     get_timeline(GetTimelineRequest) -> GetTimelineResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
+    /// Moves credits to another wallet of the asset.
+    transfer(TransferRequest) -> TransferResponse;
     /// Sets credits aside for a later capture.
     create_hold(CreateHoldRequest) -> CreateHoldResponse;
     /// Takes part or all of what a hold has set aside.

@@ -24,11 +24,29 @@ pub enum PassedOver {
     NotNeeded,
 }
 
-/// What credits are taken for, as far as it decides which grants may pay.
+/// What credits are drawn for.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose<'a> {
+    /// An operation, or none: grants for other operations are passed over.
+    Operation(Option<&'a OperationName>),
+    /// Another wallet. There they may pay for what they could pay for here.
+    Transfer,
+}
+
+impl Purpose<'_> {
+    fn may_draw(self, grant: &Grant) -> bool {
+        match self {
+            Self::Operation(operation) => grant.applies_to(operation),
+            Self::Transfer => true,
+        }
+    }
+}
+
+/// For what and when credits are drawn: all that decides which grants may give some.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage<'a> {
-    /// What is paid for.
-    pub operation: Option<&'a OperationName>,
+    /// What they are drawn for.
+    pub purpose: Purpose<'a>,
     /// The instant of the decision; what was due by then is booked.
     pub now: Timestamp,
     /// When it happened, if that was earlier. Late usage draws only grants that were effective then.
@@ -38,15 +56,15 @@ pub struct Usage<'a> {
 impl Usage<'_> {
     /// What may be drawn of what the grant has available.
     pub fn drawable(&self, grant: &Grant) -> Result<Amount, PassedOver> {
-        let Grant { terms, activated, parts, .. } = grant;
+        let Grant { activated, parts, .. } = grant;
         let at = self.late.unwrap_or(self.now);
         // One that was voided before its window began is never activated.
         let is_scheduled = !activated && !parts.available.is_zero();
-        if is_scheduled || !terms.window.has_begun(at) {
+        if is_scheduled || !grant.had_begun(at) {
             Err(PassedOver::NotEffective)
         } else if grant.has_ended(at) {
             Err(PassedOver::Expired)
-        } else if !grant.applies_to(self.operation) {
+        } else if !self.purpose.may_draw(grant) {
             Err(PassedOver::OtherOperations)
         } else {
             available(grant)
@@ -55,13 +73,13 @@ impl Usage<'_> {
 
     /// What late usage may take back of what the grant has lost to expiry since.
     pub fn lost(&self, grant: &Grant) -> Result<Amount, PassedOver> {
-        let Grant { terms, expired_at, lost, .. } = grant;
+        let Grant { expired_at, lost, .. } = grant;
         let Some(at) = self.late else { return Err(PassedOver::Expired) };
-        if !terms.window.has_begun(at) {
+        if !grant.had_begun(at) {
             Err(PassedOver::NotEffective)
         } else if expired_at.is_some_and(|expired_at| expired_at <= at) {
             Err(PassedOver::Expired)
-        } else if !grant.applies_to(self.operation) {
+        } else if !self.purpose.may_draw(grant) {
             Err(PassedOver::OtherOperations)
         } else if expired_at.is_none() || lost.is_zero() {
             Err(PassedOver::NothingLeft)

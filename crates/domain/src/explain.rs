@@ -14,7 +14,7 @@ use crate::{
     FoldError, FundingRef, Grant, GrantNumber, GrantTerms, OperationName, PassedOver, Sequence,
     SpendRecord, TransactionKind, WalletSettings,
     debt::repayments,
-    drawing::{Drawing, Usage, available},
+    drawing::{Drawing, Purpose, Usage, available},
 };
 
 /// The entries of a transaction in one wallet, to be explained.
@@ -197,8 +197,10 @@ impl Explainer {
                 EntryKind::Spent | EntryKind::Held => {
                     let before = before_late.take();
                     let before = before.as_ref().unwrap_or(&fold);
-                    Some(draw(before, entry, operation.as_ref(), policy)?)
+                    let purpose = Purpose::Operation(operation.as_ref());
+                    Some(draw(before, entry, purpose, policy)?)
                 }
+                EntryKind::TransferredOut => Some(draw(&fold, entry, Purpose::Transfer, policy)?),
                 EntryKind::Revoked => Some(revoke(&fold, entry, funding.as_ref(), policy)?),
                 // Of less revocation, too, there are some: they are not about a spend, and follow from it.
                 EntryKind::Reversed => {
@@ -212,7 +214,8 @@ impl Explainer {
                 | EntryKind::Captured
                 | EntryKind::Released
                 | EntryKind::HoldExpired
-                | EntryKind::RevocationReversed => None,
+                | EntryKind::RevocationReversed
+                | EntryKind::TransferredIn => None,
             };
             explanations.extend(choice.map(|choice| Explanation { entry: entry.sequence, choice }));
             fold.book(entry, operation.as_ref(), terms)?;
@@ -221,16 +224,16 @@ impl Explainer {
     }
 }
 
-/// Which grants a spend or a hold drew, and which it did not.
+/// Which grants a spend, a hold or a transfer drew, and which it did not.
 fn draw(
     before: &Fold,
     entry: &Entry,
-    operation: Option<&OperationName>,
+    purpose: Purpose<'_>,
     policy: DrawdownPolicy,
 ) -> Result<Choice, ExplainError> {
     let Entry { effective_at, recorded_at, .. } = entry;
     let late = (effective_at < recorded_at).then_some(*effective_at);
-    let usage = Usage { operation, now: *recorded_at, late };
+    let usage = Usage { purpose, now: *recorded_at, late };
     let grants = before.grants().values();
     let offered = grants.map(|grant| {
         let lost = usage.lost(grant);

@@ -126,7 +126,9 @@ impl Hold {
             | EntryKind::Repaid
             | EntryKind::Reversed
             | EntryKind::Revoked
-            | EntryKind::RevocationReversed => return,
+            | EntryKind::RevocationReversed
+            | EntryKind::TransferredOut
+            | EntryKind::TransferredIn => return,
         };
         *sum = *sum + amount;
         for part in allocations {

@@ -49,8 +49,8 @@ pub mod window;
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
-    Request, ReverseSpend, RevokeFunding, Spend, UpdateWallet,
+    CaptureHold, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy, GrantTerms, NewGrant,
+    Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet,
 };
 pub use composition::{Composer, Composition};
 pub use debt::{Debt, DebtPart};

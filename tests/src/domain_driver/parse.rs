@@ -2,10 +2,10 @@
 
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef, GracePeriod,
-    GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName,
-    PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend, RevokeFunding, Scale,
-    Spend, TransactionId, UpdateWallet, WalletName,
+    CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, Fingerprint, FundingRef,
+    GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant,
+    OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend,
+    RevokeFunding, Scale, Spend, Timestamp, TransactionId, Transfer, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ pub(super) fn request(
     wallet: WalletName,
     scale: Option<Scale>,
 ) -> Result<(IdempotencyKey, Request), Refusal> {
-    let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
+    let command = command(&wallet, &write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
     let has_amount = matches!(
         command,
@@ -38,6 +38,7 @@ pub(super) fn request(
             | Command::Spend(_)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
+            | Command::Transfer(_)
     );
     if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
@@ -59,9 +60,8 @@ pub(super) fn request(
     Ok((key, request))
 }
 
-fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
-    let amount =
-        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
+    let amount = |text: &str| self::amount(text, scale);
     match change {
         Change::Create { scale, policy, overdraft_limit } => {
             let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
@@ -141,6 +141,10 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                     .map_err(|_| Refusal::field("cumulative_amount"))?,
             }))
         }
+        Change::Transfer { to, amount, expiration_policy, expires_at } => {
+            let amount = self::amount(amount, scale)?;
+            transfer(wallet, to, amount, self::expiration_policy(expiration_policy, *expires_at)?)
+        }
         Change::Reverse { transaction, amount: text, expired_policy, grace_micros } => {
             let id = Uuid::parse_str(transaction).map_err(|_| Refusal::field("transaction_id"))?;
             Ok(Command::ReverseSpend(ReverseSpend {
@@ -154,6 +158,39 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
 
 fn funding_ref(name: &str) -> Result<FundingRef, Refusal> {
     FundingRef::parse(name).map_err(|_| Refusal::field("funding_ref"))
+}
+
+fn transfer(
+    wallet: &WalletName,
+    to: &WalletRef,
+    amount: PositiveAmount,
+    expiration_policy: ExpirationPolicy,
+) -> Result<Command, Refusal> {
+    let to = wallet_name(wallet.namespace_id, to)?;
+    if to.asset != wallet.asset {
+        return Err(Refusal::field("to_asset"));
+    }
+    if to == *wallet {
+        return Err(Refusal::field("to_account"));
+    }
+    Ok(Command::Transfer(Transfer { to, amount, expiration_policy }))
+}
+
+fn amount(text: &str, scale: Scale) -> Result<PositiveAmount, Refusal> {
+    PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"))
+}
+
+fn expiration_policy(
+    name: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<ExpirationPolicy, Refusal> {
+    match (name, expires_at) {
+        ("" | "PRESERVE", None) => Ok(ExpirationPolicy::Preserve),
+        ("NONE", None) => Ok(ExpirationPolicy::None),
+        ("" | "FIXED", Some(expires_at)) => Ok(ExpirationPolicy::Fixed(expires_at)),
+        ("FIXED", None) | ("PRESERVE" | "NONE", Some(_)) => Err(Refusal::field("expires_at")),
+        _ => Err(Refusal::field("expiration_policy")),
+    }
 }
 
 fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy, Refusal> {
@@ -171,8 +208,7 @@ fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy
 }
 
 fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
-    let amount =
-        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+    let amount = |text: &str| self::amount(text, scale);
     let hold_number = |number: &i32| {
         let number = Some(HoldNumber(*number)).filter(|number| number.0 > 0);
         number.ok_or_else(|| Refusal::field("hold_number"))
@@ -215,7 +251,8 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Void { .. }
         | Change::Expire { .. }
         | Change::Reverse { .. }
-        | Change::Revoke { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::Revoke { .. }
+        | Change::Transfer { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 

@@ -119,8 +119,8 @@ async fn a_spend_and_a_balance_are_explained() {
     open(&server.client(), 100).await;
     let grant = ["grant", ACCOUNT, ASSET, "7", "--priority", "1", "--category", "trial"];
     assert_eq!(call(server.endpoint(), &grant).code, Some(0));
-    let spend = ["spend", ACCOUNT, ASSET, "12.50", "--reason", "an order", "-o", "json"];
-    let spent: Value = serde_json::from_str(&call(server.endpoint(), &spend).stdout).unwrap();
+    let order = ["spend", ACCOUNT, ASSET, "12.50", "--reason", "an order", "-o", "json"];
+    let spent: Value = serde_json::from_str(&call(server.endpoint(), &order).stdout).unwrap();
     let transaction = spent["transaction"]["transactionId"].as_str().unwrap();
 
     let explain = ["explain", "transaction", ACCOUNT, ASSET, transaction];

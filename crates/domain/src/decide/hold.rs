@@ -5,7 +5,7 @@ use crate::{
     Amount, CaptureHold, CreateHold, EntryKind, Excess, Hold, HoldNumber, HoldStatus, Missing,
     PositiveAmount, Rejection, ReleaseHold, Spend, Timestamp,
     draft::{Booking, Draft},
-    drawing::Usage,
+    drawing::{Purpose, Usage},
     hold::move_out,
 };
 
@@ -16,7 +16,7 @@ pub(super) fn create(draft: &mut Draft<'_>, create: &CreateHold) -> Result<HoldN
     if *expires_at <= now {
         return Err(Rejection::ExpiresAtNotAhead { now }.into());
     }
-    let usage = Usage { operation: operation.as_ref(), now, late: None };
+    let usage = Usage { purpose: Purpose::Operation(operation.as_ref()), now, late: None };
     let drawn = spend::draw_live(draft, amount.get(), &usage)?;
     if !drawn.left.is_zero() {
         let available = amount.get() - drawn.left;

@@ -4,7 +4,7 @@ use super::Stop;
 use crate::{
     Amount, Coverage, DrawdownKey, EntryKind, Missing, Rejection, Spend, Timestamp,
     draft::Draft,
-    drawing::{Drawing, Usage},
+    drawing::{Drawing, Purpose, Usage},
 };
 
 /// How far back usage is still charged: 72 hours, so that a weekend's backlog is.
@@ -18,7 +18,7 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
         check_occurrence(occurred_at, now)?;
     }
     let late = occurred_at.filter(|occurred_at| *occurred_at < now);
-    let usage = Usage { operation: operation.as_ref(), now, late };
+    let usage = Usage { purpose: Purpose::Operation(operation.as_ref()), now, late };
     let mut drawing = draw_live(draft, amount.get(), &usage)?;
 
     let live = drawing.taken.len();

@@ -41,9 +41,7 @@ proptest! {
 
             let with_a_choice = |entry: &&Entry| {
                 match entry.kind {
-                    EntryKind::Spent | EntryKind::Held | EntryKind::Repaid | EntryKind::Revoked => {
-                        true
-                    }
+                    EntryKind::Spent | EntryKind::Held | EntryKind::Repaid | EntryKind::Revoked | EntryKind::TransferredOut => true,
                     EntryKind::Reversed => command.kind() == TransactionKind::ReverseSpend,
                     EntryKind::Granted
                     | EntryKind::Activated
@@ -53,7 +51,8 @@ proptest! {
                     | EntryKind::Captured
                     | EntryKind::Released
                     | EntryKind::HoldExpired
-                    | EntryKind::RevocationReversed => false,
+                    | EntryKind::RevocationReversed
+                    | EntryKind::TransferredIn => false,
                 }
             };
             let expected: Vec<_> =

@@ -324,6 +324,7 @@ impl Model {
             },
             Command::ReverseSpend(reverse) => self.reverse(reverse, now),
             Command::RevokeFunding(revoke) => self.revoke(revoke, now),
+            Command::Transfer(_) | Command::Receive(_) => Outcome::Refused("there is one wallet"),
         };
         if matches!(outcome, Outcome::Done(_)) {
             self.writes.push(reversible);

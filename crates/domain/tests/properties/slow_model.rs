@@ -90,7 +90,9 @@ fn is_about_grants(kind: EntryKind) -> bool {
         | EntryKind::Held
         | EntryKind::Captured
         | EntryKind::Released
-        | EntryKind::HoldExpired => false,
+        | EntryKind::HoldExpired
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
     }
 }
 

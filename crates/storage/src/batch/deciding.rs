@@ -45,6 +45,9 @@ impl Batch {
         for legs in group.transactions() {
             let Some(key) = key_of(legs) else { continue };
             let Some(used) = self.used.get(&key) else { continue };
+            if used.fingerprint != legs[0].fingerprint {
+                continue;
+            }
             if let Entry::Vacant(unread) = self.answered.entry(key) {
                 unread.insert((used.fingerprint, used.legs(client, legs).await?));
             }
@@ -102,12 +105,18 @@ impl Batch {
 
     /// The answer to a transaction whose key was used, by this batch or before it.
     fn answer_known(&self, legs: &[Request]) -> Option<Result<Vec<Answer>, Rejection>> {
-        let key = legs[0].key.as_ref()?;
-        let (fingerprint, first) = self.answered.get(&key_of(legs)?)?;
-        if *fingerprint != legs[0].fingerprint {
-            let transaction = first[0].id;
-            return Some(Err(Rejection::IdempotencyKeyReused { key: key.clone(), transaction }));
+        let (key, fingerprint) = (key_of(legs)?, &legs[0].fingerprint);
+        let first = self.answered.get(&key);
+        let used_for = first.map(|(used_for, legs)| (used_for, legs[0].id));
+        // Of another request only the id is told, and no leg was read.
+        let used_for = used_for
+            .or_else(|| self.used.get(&key).map(|used| (&used.fingerprint, used.transaction_id)));
+        let (used_for, transaction) = used_for?;
+        if used_for != fingerprint {
+            let key = legs[0].key.clone()?;
+            return Some(Err(Rejection::IdempotencyKeyReused { key, transaction }));
         }
+        let (_, first) = first?;
         Some(Ok(first.iter().map(Arc::clone).map(Answer::replayed).collect()))
     }
 
@@ -191,6 +200,7 @@ fn transaction(
         kind: request.command.kind(),
         key: request.key.clone(),
         fingerprint: request.fingerprint,
+        counterparty: request.command.counterparty().map(|other| other.account.clone()),
         operation: decision.operation(&request.command).cloned(),
         actor: request.actor.clone(),
         reason: request.reason.clone(),
@@ -207,7 +217,8 @@ fn transaction(
             | TransactionKind::ReleaseHold
             | TransactionKind::ExtendHold
             | TransactionKind::ReverseSpend
-            | TransactionKind::RevokeFunding => request.metadata.clone(),
+            | TransactionKind::RevokeFunding
+            | TransactionKind::Transfer => request.metadata.clone(),
         },
         drawdown_policy: settings
             .map(|settings| settings.drawdown_policy)
@@ -219,8 +230,8 @@ fn transaction(
         balances: decision.head.balances,
         after_sequence: decision.head.last_sequence,
         settings: decision.settings.clone(),
-        grant: match request.command {
-            Command::Grant(_) => decision.made_grants().next().cloned(),
+        grants: match request.command {
+            Command::Grant(_) | Command::Receive(_) => decision.made_grants().cloned().collect(),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Spend(_)
@@ -231,7 +242,8 @@ fn transaction(
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
             | Command::ReverseSpend(_)
-            | Command::RevokeFunding(_) => None,
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_) => Vec::new(),
         },
         hold: decision.hold().cloned(),
     }

@@ -9,6 +9,7 @@ use crate::{
     end_grant::EndGrantArgs,
     entries::EntriesArgs,
     exit::EXIT_CODES,
+    explain::ExplainCommand,
     grant::GrantArgs,
     grants::GrantsArgs,
     hold::{CaptureArgs, ExtendArgs, HoldArgs, HoldsArgs, ReleaseArgs},
@@ -94,6 +95,9 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Say why a transaction drew what it drew, or what a balance is made of
+    #[command(subcommand)]
+    Explain(ExplainCommand),
     /// Move credits to another account's wallet
     Transfer(TransferArgs),
     /// Take back what was granted on a payment, as far as that was refunded

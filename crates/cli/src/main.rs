@@ -11,6 +11,7 @@ mod duration;
 mod end_grant;
 mod entries;
 mod exit;
+mod explain;
 mod fresh;
 mod grant;
 mod grants;
@@ -93,6 +94,7 @@ async fn operate(
         Operation::Holds(args) => hold::list(args, &client, output).await,
         Operation::Verify(args) => verify::run(args, &client, output).await,
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
+        Operation::Explain(command) => explain::run(command, &client, output).await,
         Operation::Revoke(args) => revoke::run(args, &client, output).await,
     }
 }

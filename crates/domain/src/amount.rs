@@ -188,6 +188,9 @@ impl PositiveAmount {
 pub struct SignedAmount(Decimal);
 
 impl SignedAmount {
+    /// Nothing.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
     /// Takes a figure that PostgreSQL kept.
     pub fn from_stored(stored: Decimal) -> Self {
         Self(stored)

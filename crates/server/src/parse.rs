@@ -3,12 +3,14 @@
 //! Messages are destructured, so a field that is added to a proto breaks the build here until it is read.
 //! All violations of a request are answered at once, each with its field's name.
 
+mod explanation;
 mod grant;
 mod hold;
 mod reversal;
 mod transfer;
 mod wallet;
 
+pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
 pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
 pub use reversal::{reverse_spend, revoke_funding};
@@ -23,9 +25,10 @@ use std::{collections::BTreeMap, fmt::Display};
 use purse_domain::{
     AccountName, Actor, AssetCode, Command, CommitToken, Fingerprint, GrantNumber, HoldNumber,
     IdempotencyKey, Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp,
-    WalletName,
+    TransactionId, WalletName,
 };
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::{
     auth::Caller,
@@ -134,6 +137,33 @@ impl Fields {
             self.note(field, "is missing");
         }
         self.instant(field, instant).flatten()
+    }
+
+    fn transaction_id(&mut self, id: &str) -> Option<TransactionId> {
+        if id.is_empty() {
+            self.note("transaction_id", "is missing");
+            return None;
+        }
+        let parsed = Uuid::parse_str(id).map_err(|_| "is no UUID");
+        self.check("transaction_id", parsed).map(TransactionId::from_uuid)
+    }
+
+    /// The most of something to answer: `default` if it is 0, and never more than `most`.
+    fn most(
+        &mut self,
+        field: &'static str,
+        asked: i32,
+        default: usize,
+        most: usize,
+    ) -> Option<usize> {
+        match usize::try_from(asked) {
+            Ok(0) => Some(default),
+            Ok(asked) => Some(asked.min(most)),
+            Err(_) => {
+                self.note(field, "must not be negative");
+                None
+            }
+        }
     }
 
     fn hold_number(&mut self, number: i32) -> Option<HoldNumber> {

@@ -1,5 +1,9 @@
 //! Domain to proto: answers.
 
+mod explanation;
+
+pub use explanation::{composed_balance, explained_transaction};
+
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
     ExpiredPolicy, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus,
@@ -104,6 +108,17 @@ pub fn transferred(legs: &[Answer]) -> Option<v1::TransferResponse> {
 }
 
 fn transaction(answer: &Answer) -> v1::Transaction {
+    let Answer { transaction, previewed, commit_token, replayed: _, changes: _ } = answer;
+    let mut written = stored_transaction(transaction);
+    if *previewed {
+        written.transaction_id = String::new();
+    }
+    written.commit_token = commit_token.map(|token| token.to_string()).unwrap_or_default();
+    written
+}
+
+/// A transaction.
+fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
     let Transaction {
         id,
         wallet: name,
@@ -124,9 +139,9 @@ fn transaction(answer: &Answer) -> v1::Transaction {
         settings: _,
         grants: _,
         hold: _,
-    } = &*answer.transaction;
+    } = transaction;
     v1::Transaction {
-        transaction_id: if answer.previewed { String::new() } else { id.to_string() },
+        transaction_id: id.to_string(),
         kind: transaction_kind(*kind).into(),
         idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
         account: name.account.to_string(),
@@ -140,7 +155,7 @@ fn transaction(answer: &Answer) -> v1::Transaction {
         reason: reason.to_string(),
         metadata: metadata.as_map().clone(),
         counterparty_account: counterparty.as_ref().map(ToString::to_string).unwrap_or_default(),
-        commit_token: answer.commit_token.map(|token| token.to_string()).unwrap_or_default(),
+        commit_token: String::new(),
     }
 }
 
@@ -334,6 +349,17 @@ pub fn made_grants(answer: &Answer) -> Vec<v1::Grant> {
 /// A grant.
 pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
     let GrantRecord { grant, transaction_id, actor, reason, metadata } = record;
+    v1::Grant {
+        transaction_id: transaction_id.to_string(),
+        actor: actor.to_string(),
+        reason: reason.to_string(),
+        metadata: metadata.as_map().clone(),
+        ..bare_grant(name, grant)
+    }
+}
+
+/// A grant without what its transaction says of it.
+fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
     let status = grant_status(grant.status());
     let Grant {
         number: GrantNumber(number),
@@ -370,11 +396,8 @@ pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
         transferred_in: *transferred_in,
         expired_at: expired_at.map(instant),
         granted_at: Some(instant(*granted_at)),
-        transaction_id: transaction_id.to_string(),
-        actor: actor.to_string(),
-        reason: reason.to_string(),
-        metadata: metadata.as_map().clone(),
         funding_ref: funding_ref.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ..v1::Grant::default()
     }
 }
 

@@ -107,6 +107,19 @@ impl UsedKey {
     }
 }
 
+/// A leg of a transaction, the one in this wallet, as it was first answered.
+pub(crate) async fn find_transaction(
+    client: &Client,
+    name: &WalletName,
+    id: TransactionId,
+) -> Result<Option<Transaction>, StorageError> {
+    let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+    match client.query_opt(LEG, &[&account, &id.uuid(), &wallet]).await? {
+        Some(row) => transaction(client, &row, name).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// A leg of a transaction as it was first answered.
 async fn transaction(
     client: &Client,

@@ -160,6 +160,8 @@ scripted! {
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse,
     transfer(TransferRequest) -> TransferResponse,
     list_entries(ListEntriesRequest) -> ListEntriesResponse,
+    explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse,
+    explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse,
 }
 
 impl Service {

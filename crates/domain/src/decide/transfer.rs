@@ -1,13 +1,13 @@
 //! Moving credits between wallets of an asset: the sender draws them as a spend does, and the receiver gets one
 //! grant for each set of terms among what was drawn (design, section 3, "Transfer").
 
-use super::{
-    Stop, grant,
-    spend::{Purpose, draw_live},
-};
+use super::{Stop, grant, spend::draw_live};
 use crate::{
     Amount, Category, CostBasis, EntryKind, ExpirationPolicy, GrantTerms, PositiveAmount, Priority,
-    Receive, Rejection, Timestamp, Transfer, Window, debt::repay, draft::Draft,
+    Receive, Rejection, Timestamp, Transfer, Window,
+    debt::repay,
+    draft::Draft,
+    drawing::{Purpose, Usage},
 };
 
 /// Takes the credits out and says as which grants they arrive, in drawdown order. What the sender overdraws
@@ -20,7 +20,8 @@ pub(super) fn send(draft: &mut Draft<'_>, transfer: &Transfer) -> Result<Vec<Gra
     {
         return Err(Rejection::ExpiresAtNotAhead { now }.into());
     }
-    let drawn = draw_live(draft, amount.get(), Purpose::Transfer, None)?;
+    let usage = Usage { purpose: Purpose::Transfer, now, late: None };
+    let drawn = draw_live(draft, amount.get(), &usage)?;
     let overdraft_left = draft.overdraft_left();
     if drawn.left > overdraft_left {
         let (available, required) = (amount.get() - drawn.left, amount.get());

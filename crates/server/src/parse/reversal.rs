@@ -2,11 +2,10 @@
 
 use purse_domain::{
     Amount, Command, ExpiredPolicy, FundingRef, GracePeriod, Request, ReverseSpend, RevokeFunding,
-    Scale, TransactionId,
+    Scale,
 };
 use purse_proto::v1;
 use tonic::Status;
-use uuid::Uuid;
 
 use super::{Fields, Write};
 use crate::auth::Caller;
@@ -36,7 +35,7 @@ pub fn reverse_spend(
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let transaction = transaction(&mut fields, &transaction_id);
+    let transaction = fields.transaction_id(&transaction_id);
     let amount = fields.optional_amount(&amount, scale);
     let expired_policy = self::expired_policy(&mut fields, expired_policy, grace_period);
     let command = (|| {
@@ -88,15 +87,6 @@ pub fn revoke_funding(
         wallet,
         command,
     )
-}
-
-fn transaction(fields: &mut Fields, id: &str) -> Option<TransactionId> {
-    if id.is_empty() {
-        fields.note("transaction_id", "is missing");
-        return None;
-    }
-    let parsed = Uuid::parse_str(id).map_err(|_| "is no UUID");
-    fields.check("transaction_id", parsed).map(TransactionId::from_uuid)
 }
 
 fn expired_policy(

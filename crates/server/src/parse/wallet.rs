@@ -183,14 +183,7 @@ pub fn get_timeline(
     if let (Some(Some(start)), Some(Some(end))) = (start, end) {
         fields.check("end", TimeRange::new(start, end));
     }
-    let most = match usize::try_from(max_points) {
-        Ok(0) => Some(DEFAULT_POINTS),
-        Ok(most) => Some(most.min(MOST_POINTS)),
-        Err(_) => {
-            fields.note("max_points", "must not be negative");
-            None
-        }
-    };
+    let most = fields.most("max_points", max_points, DEFAULT_POINTS, MOST_POINTS);
     let query =
         (|| Some(TimelineQuery { wallet: wallet?, start: start?, end: end?, most: most? }))();
     fields.finish(query)

@@ -239,4 +239,18 @@ impl WalletService for Wallets {
         let found = found.ok_or_else(|| status::wallet_not_found(&name))?;
         Ok(Response::new(render::verification(&found)))
     }
+
+    async fn explain_transaction(
+        &self,
+        request: Request<v1::ExplainTransactionRequest>,
+    ) -> Result<Response<v1::ExplainTransactionResponse>, Status> {
+        self.0.explain_transaction(request).await.map(Response::new)
+    }
+
+    async fn explain_balance(
+        &self,
+        request: Request<v1::ExplainBalanceRequest>,
+    ) -> Result<Response<v1::ExplainBalanceResponse>, Status> {
+        self.0.explain_balance(request).await.map(Response::new)
+    }
 }

@@ -24,6 +24,7 @@ mod reversals;
 mod scenarios;
 mod serving;
 mod timelines;
+mod together;
 mod transfers;
 mod verify;
 mod wallets;

@@ -19,6 +19,7 @@ mod limits;
 mod lists;
 mod many_callers;
 mod migrations;
+mod privileges;
 mod random_wallet;
 mod reversals;
 mod scenarios;

@@ -294,7 +294,9 @@ pub fn storage(error: &StorageError) -> Status {
             tracing::warn!(error = %source, "the database is unavailable");
             unavailable()
         }
-        StorageError::SchemaVersion { .. } | StorageError::UnsafeDurability { .. } => {
+        StorageError::SchemaVersion { .. }
+        | StorageError::UnsafeDurability { .. }
+        | StorageError::MayChangeLedger => {
             tracing::error!(%error, "the database cannot be used");
             unavailable()
         }

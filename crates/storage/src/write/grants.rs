@@ -46,23 +46,25 @@ impl Grants {
             self.new.insert(id(grant), New { transaction, place });
         }
         // A grant that has ended keeps the place that it had then, and the policy may have changed since.
-        let reversals = decision.entries.iter().filter(|entry| entry.kind == EntryKind::Reversed);
+        let restored = decision.entries.iter().filter(|entry| may_open_again(entry.kind));
         let restored: BTreeSet<GrantNumber> =
-            reversals.flat_map(|entry| &entry.allocations).map(|part| part.grant).collect();
+            restored.flat_map(|entry| &entry.allocations).map(|part| part.grant).collect();
         let is_restored = |grant: &Grant| grant.is_open() && restored.contains(&grant.number);
         for (place, grant) in decision.grants.iter().filter(|(_, grant)| is_restored(grant)) {
-            if !self.new.contains_key(&id(grant)) {
-                self.moved.insert(id(grant), *place);
-            }
+            self.move_to(id(grant), *place);
         }
         if decision.settings.is_some() {
             // The policy may have changed; then all open grants are held, at their new places.
             for (place, grant) in after.grants.iter().filter(|(_, grant)| grant.is_open()) {
-                match self.new.get_mut(&id(grant)) {
-                    Some(new) => new.place = *place,
-                    None => drop(self.moved.insert(id(grant), *place)),
-                }
+                self.move_to(id(grant), *place);
             }
+        }
+    }
+
+    fn move_to(&mut self, id: GrantId, place: DrawdownKey) {
+        match self.new.get_mut(&id) {
+            Some(new) => new.place = place,
+            None => drop(self.moved.insert(id, place)),
         }
     }
 
@@ -77,6 +79,26 @@ impl Grants {
         }
         let places = self.moved.iter().map(|(id, place)| GrantPlace::new(*id, place));
         (changes, new, places.collect())
+    }
+}
+
+/// Whether an entry of a kind may give credits to a grant that had nothing left.
+fn may_open_again(kind: EntryKind) -> bool {
+    match kind {
+        EntryKind::Reversed | EntryKind::RevocationReversed => true,
+        // What late usage takes back from expiry it spends, and what was held was open.
+        EntryKind::Granted
+        | EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Spent
+        | EntryKind::Voided
+        | EntryKind::ExpiryReversed
+        | EntryKind::Repaid
+        | EntryKind::Held
+        | EntryKind::Captured
+        | EntryKind::Released
+        | EntryKind::HoldExpired
+        | EntryKind::Revoked => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use purse_domain::Timestamp;
+use purse_domain::{ExpiryChange, Timestamp};
 
 /// The balances of a wallet, as decimal texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct EntryView {
     pub debts: Vec<(i64, String)>,
     /// The entry that it undoes; 0: none.
     pub about: i64,
+    /// Of a change of expiry, from when to when.
+    pub expiry: Option<ExpiryChange>,
 }
 
 /// A grant.

@@ -7,12 +7,12 @@ use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
-        Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
-        ExtendHoldRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
-        ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest,
-        RevokeFundingRequest, SpendRequest, Transaction, UpdateWalletRequest, VerifyWalletRequest,
-        VerifyWalletResponse, VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
-        wallet_service_client::WalletServiceClient,
+        Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CreateHoldRequest,
+        CreateWalletRequest, ExpireGrantRequest, ExtendHoldRequest, GetBalanceRequest,
+        GrantRequest, Hold, ListEntriesRequest, ListGrantsRequest, ListHoldsRequest,
+        ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest, SpendRequest, Transaction,
+        UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
+        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -184,6 +184,16 @@ impl GrpcDriver {
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
+    async fn change_expiry(
+        &mut self,
+        write: &Write,
+        message: ChangeGrantExpiryRequest,
+    ) -> Result<Written, Refusal> {
+        let answer =
+            ask!(self.grants.change_grant_expiry(ChangeGrantExpiryRequest), write, message);
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
     async fn revoke(
         &mut self,
         write: &Write,
@@ -307,6 +317,15 @@ impl Driver for GrpcDriver {
             }
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
+            Change::ChangeExpiry { grant, expires_at, never } => {
+                let message = ChangeGrantExpiryRequest {
+                    grant_number: grant,
+                    expires_at: expires_at.map(view::timestamp),
+                    never,
+                    ..Default::default()
+                };
+                self.change_expiry(write, message).await
+            }
             Change::Revoke { funding_ref, cumulative_amount } => {
                 let message =
                     RevokeFundingRequest { funding_ref, cumulative_amount, ..Default::default() };

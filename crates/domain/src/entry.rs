@@ -1,9 +1,9 @@
 //! Entries, the lines of the ledger, and the transactions that they belong to.
 
 use crate::{
-    Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber, Hold,
-    HoldNumber, IdempotencyKey, Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp,
-    TransactionId, WalletName, WalletSettings,
+    Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, ExpiryChange, Fingerprint, Grant,
+    GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName, Reason, Sequence,
+    SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
@@ -37,6 +37,8 @@ pub enum EntryKind {
     Revoked,
     /// Less was refunded after all: debt was forgiven, and credits came back.
     RevocationReversed,
+    /// What a grant has left ends at another instant. It moves nothing; its amount is what that is about.
+    ExpiryChanged,
 }
 
 /// What an entry does to the debts that it names.
@@ -68,6 +70,7 @@ impl EntryKind {
             Self::Reversed => "REVERSED",
             Self::Revoked => "REVOKED",
             Self::RevocationReversed => "REVOCATION_REVERSED",
+            Self::ExpiryChanged => "EXPIRY_CHANGED",
         }
     }
 
@@ -86,7 +89,8 @@ impl EntryKind {
             | Self::Captured
             | Self::Released
             | Self::HoldExpired
-            | Self::Revoked => DebtMove::Makes,
+            | Self::Revoked
+            | Self::ExpiryChanged => DebtMove::Makes,
         }
     }
 }
@@ -159,6 +163,8 @@ pub struct Entry {
     /// The entry that this one undoes; of an expiry or a void, the one whose credits had come back; of a revocation,
     /// more or less of it, the one that made the first grant of the funding.
     pub about: Option<Sequence>,
+    /// Of a change of expiry, from when to when.
+    pub expiry: Option<ExpiryChange>,
 }
 
 impl Entry {
@@ -189,6 +195,8 @@ pub enum TransactionKind {
     VoidGrant,
     /// A grant was expired early.
     ExpireGrant,
+    /// A grant got another expiry.
+    ChangeGrantExpiry,
     /// Credits were set aside.
     CreateHold,
     /// What was set aside was taken.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Amount, EntryKind, GrantNumber, GrantTerms, OperationName, Timestamp, amount::CostBasis,
-    draft::earliest,
+    Amount, EntryKind, ExpiryChange, GrantNumber, GrantTerms, OperationName, Timestamp, Window,
+    amount::CostBasis, draft::earliest,
 };
 
 /// Lower numbers are drawn first.
@@ -100,6 +100,8 @@ pub struct Grant {
     pub number: GrantNumber,
     /// What was granted, and on which terms. They never change, so copies share them.
     pub terms: Arc<GrantTerms>,
+    /// When it can be spent: as it was granted, but for changes of its expiry since.
+    pub window: Window,
     /// When it was recorded.
     pub granted_at: Timestamp,
     /// Whether its activation is booked, so that what is available counts in the balance.
@@ -121,9 +123,17 @@ impl Grant {
         granted_at: Timestamp,
     ) -> Self {
         let terms = terms.into();
-        let activated = terms.window.has_begun(granted_at);
-        let parts = GrantParts::of(terms.amount.get());
-        Self { number, terms, granted_at, activated, expired_at: None, parts, lost: Amount::ZERO }
+        let window = terms.granted_window;
+        Self {
+            number,
+            window,
+            granted_at,
+            activated: window.has_begun(granted_at),
+            expired_at: None,
+            parts: GrantParts::of(terms.amount.get()),
+            lost: Amount::ZERO,
+            terms,
+        }
     }
 
     /// Whether the grant can still change by a spend or by time.
@@ -147,16 +157,28 @@ impl Grant {
         if self.parts.available.is_zero() {
             None
         } else if self.activated {
-            self.terms.window.expires_at()
+            self.window.expires_at()
         } else {
-            Some(self.terms.window.effective_at())
+            Some(self.window.effective_at())
         }
     }
 
     /// When its time is over: at the end of its window, or earlier by an early expiry. A void ends nothing
     /// but what was left then.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        earliest(self.expired_at, self.terms.window.expires_at())
+        earliest(self.expired_at, self.window.expires_at())
+    }
+
+    /// Gives its window another end. `false`: it has another one than the change is from, or cannot have that one.
+    pub(crate) fn change_expiry(&mut self, change: ExpiryChange) -> bool {
+        let ExpiryChange { from, to } = change;
+        match self.window.ending(to) {
+            Ok(window) if self.window.expires_at() == from => {
+                self.window = window;
+                true
+            }
+            Ok(_) | Err(_) => false,
+        }
     }
 
     /// Whether the grant had ended by an instant, so that what comes back cannot stay.
@@ -184,7 +206,8 @@ impl Grant {
     pub fn book(&mut self, kind: EntryKind, amount: Amount, effective_at: Timestamp) {
         let parts = &mut self.parts;
         match kind {
-            EntryKind::Granted => {}
+            // A change of expiry is of the window, not of a part.
+            EntryKind::Granted | EntryKind::ExpiryChanged => {}
             EntryKind::Activated => self.activated = true,
             EntryKind::Expired => {
                 parts.available = parts.available - amount;

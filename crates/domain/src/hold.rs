@@ -126,7 +126,8 @@ impl Hold {
             | EntryKind::Repaid
             | EntryKind::Reversed
             | EntryKind::Revoked
-            | EntryKind::RevocationReversed => return,
+            | EntryKind::RevocationReversed
+            | EntryKind::ExpiryChanged => return,
         };
         *sum = *sum + amount;
         for part in allocations {

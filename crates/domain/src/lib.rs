@@ -45,8 +45,8 @@ pub mod window;
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
-    Request, ReverseSpend, RevokeFunding, Spend, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, GrantTerms,
+    NewGrant, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, UpdateWallet,
 };
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
@@ -71,4 +71,4 @@ pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verify::{Discrepancy, verify};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
-pub use window::{Window, WindowError};
+pub use window::{ExpiryChange, Window, WindowError};

@@ -36,14 +36,14 @@ impl DrawdownKey {
     pub fn of(policy: DrawdownPolicy, grant: &Grant) -> Self {
         let terms = &grant.terms;
         let priority = ordered_i32(terms.priority.get());
-        let expiry = terms.window.expires_at().map_or([u8::MAX; 8], ordered_instant);
+        let expiry = grant.window.expires_at().map_or([u8::MAX; 8], ordered_instant);
         // Fewer operations are narrower; unrestricted comes last. At most 64 are allowed.
         let narrowness = match terms.applies_to.len() {
             0 => [u8::MAX],
             operations => [u8::try_from(operations).unwrap_or(u8::MAX - 1)],
         };
         let paid = [u8::from(!grant.is_free())];
-        let effective = ordered_instant(terms.window.effective_at());
+        let effective = ordered_instant(grant.window.effective_at());
         let number = ordered_i32(grant.number.0);
         let fields: [&[u8]; 6] = match policy {
             DrawdownPolicy::ExpiryFirst => {

@@ -2,9 +2,9 @@
 
 use purse_domain::{
     Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind, ExpiredPolicy,
-    Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Sequence, Slice,
-    SliceOutcome, Step, Timestamp, Transaction, TransactionId, TransactionKind, WalletName,
-    WalletSettings, slices,
+    ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus,
+    Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId, TransactionKind,
+    WalletName, WalletSettings, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
@@ -154,6 +154,7 @@ fn entry(entry: &Entry) -> v1::Entry {
         debts,
         hold,
         about,
+        expiry,
     } = entry;
     v1::Entry {
         sequence: sequence.0,
@@ -179,6 +180,10 @@ fn entry(entry: &Entry) -> v1::Entry {
             .collect(),
         hold_number: hold.map_or(0, |number| number.0),
         about_sequence: about.map_or(0, |Sequence(undone)| undone),
+        expiry_change: expiry.map(|ExpiryChange { from, to }| v1::ExpiryChange {
+            before: from.map(instant),
+            after: to.map(instant),
+        }),
         ..v1::Entry::default()
     }
 }
@@ -308,14 +313,22 @@ pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
     let Grant {
         number: GrantNumber(number),
         terms,
+        window,
         granted_at,
         activated: _,
         expired_at,
         parts,
         lost: _,
     } = grant;
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
-        &**terms;
+    let GrantTerms {
+        amount,
+        granted_window: _,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = &**terms;
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
     v1::Grant {
         account: name.account.to_string(),
@@ -367,6 +380,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::ExtendHold => v1::TransactionKind::ExtendHold,
         TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
         TransactionKind::RevokeFunding => v1::TransactionKind::RevokeFunding,
+        TransactionKind::ChangeGrantExpiry => v1::TransactionKind::ChangeGrantExpiry,
     }
 }
 
@@ -386,6 +400,7 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::Reversed => v1::EntryKind::Reversed,
         EntryKind::Revoked => v1::EntryKind::Revoked,
         EntryKind::RevocationReversed => v1::EntryKind::RevocationReversed,
+        EntryKind::ExpiryChanged => v1::EntryKind::ExpiryChanged,
     }
 }
 

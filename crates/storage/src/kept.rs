@@ -100,6 +100,7 @@ fn needs_only_its_wallet(request: &Request) -> bool {
             | Command::UpdateWallet(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_) => false,
         }

@@ -1,11 +1,11 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef, GracePeriod,
-    GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName,
-    PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend, RevokeFunding, Scale,
-    Spend, TransactionId, UpdateWallet, WalletName,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
+    CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint,
+    FundingRef, GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId,
+    NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend,
+    RevokeFunding, Scale, Spend, TransactionId, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
@@ -134,6 +134,15 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+        Change::ChangeExpiry { grant, expires_at, never } => match (expires_at, never) {
+            _ if *grant < 1 => Err(Refusal::field("grant_number")),
+            (None, false) => Err(Refusal::field("expires_at")),
+            (Some(_), true) => Err(Refusal::field("never")),
+            (Some(_), false) | (None, true) => {
+                let (grant, expires_at) = (GrantNumber(*grant), *expires_at);
+                Ok(Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at }))
+            }
+        },
         Change::Revoke { funding_ref, cumulative_amount } => {
             Ok(Command::RevokeFunding(RevokeFunding {
                 funding_ref: self::funding_ref(funding_ref)?,
@@ -215,7 +224,8 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Void { .. }
         | Change::Expire { .. }
         | Change::Reverse { .. }
-        | Change::Revoke { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::Revoke { .. }
+        | Change::ChangeExpiry { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn entry(entry: &Entry) -> EntryView {
             .collect(),
         debts: entry.debts.iter().map(|part| (part.entry.0, part.amount.to_string())).collect(),
         about: entry.about.map_or(0, |undone| undone.0),
+        expiry: entry.expiry,
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) fn slice(slice: &Slice) -> SliceView {
 pub(super) fn grant(grant: &Grant) -> GrantView {
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
         grant.parts;
-    let window = grant.terms.window;
+    let window = grant.window;
     GrantView {
         number: grant.number.0,
         status: grant_status(grant.status()).to_owned(),

@@ -1,6 +1,6 @@
 //! From messages to what a scenario compares.
 
-use purse_domain::Timestamp;
+use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
     Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, ExcessPolicy,
     ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice, ReversedSliceOutcome, Transaction,
@@ -123,6 +123,10 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .map(|DebtPart { entry_sequence, amount }| (entry_sequence, amount))
             .collect(),
         about: entry.about_sequence,
+        expiry: entry.expiry_change.map(|change| ExpiryChange {
+            from: find_instant(change.before.as_ref()),
+            to: find_instant(change.after.as_ref()),
+        }),
     }
 }
 

@@ -223,7 +223,7 @@ fn may_change(kind: EntryKind, amount: Decimal, change: Decimal) -> bool {
         EntryKind::Revoked => (-amount..=Decimal::ZERO).contains(&change),
         EntryKind::RevocationReversed => (Decimal::ZERO..=amount).contains(&change),
         // Available and debt fall alike, or neither changes.
-        EntryKind::Repaid | EntryKind::Captured => change.is_zero(),
+        EntryKind::Repaid | EntryKind::Captured | EntryKind::ExpiryChanged => change.is_zero(),
         EntryKind::Unspecified => false,
     }
 }
@@ -243,6 +243,7 @@ fn consumes(kind: EntryKind, slice: Decimal) -> Decimal {
         | EntryKind::HoldExpired
         | EntryKind::Revoked
         | EntryKind::RevocationReversed
+        | EntryKind::ExpiryChanged
         | EntryKind::Unspecified => Decimal::ZERO,
     }
 }

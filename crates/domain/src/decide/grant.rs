@@ -1,7 +1,7 @@
 //! Putting credits in a wallet. What it owes is repaid first.
 
 use super::Stop;
-use crate::{GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft};
+use crate::{GrantTerms, NewGrant, Rejection, Timestamp, Window, debt::repay, draft::Draft};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
 pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
@@ -17,17 +17,13 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
     } = new;
     let now = draft.now;
     let effective_at = effective_at.unwrap_or(now);
-    if expires_at.is_some_and(|expires_at| expires_at <= now) {
-        return Err(Rejection::ExpiresAtNotAhead { now }.into());
-    }
-    let window = Window::new(effective_at, *expires_at)
-        .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })?;
+    let granted_window = window(effective_at, *expires_at, now)?;
     if (draft.head.balances.held_in_all() + amount.get()).is_over_cap() {
         return Err(Rejection::BalanceLimitExceeded.into());
     }
     let terms = GrantTerms {
         amount: *amount,
-        window,
+        granted_window,
         priority: *priority,
         category: category.clone(),
         cost_basis: *cost_basis,
@@ -37,4 +33,17 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
     let key = draft.add_grant(terms);
     repay(draft, &key, now)?;
     Ok(())
+}
+
+/// A window that ends ahead of now, if it ends at all.
+pub(super) fn window(
+    effective_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Window, Rejection> {
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(Rejection::ExpiresAtNotAhead { now });
+    }
+    Window::new(effective_at, expires_at)
+        .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })
 }

@@ -113,7 +113,7 @@ fn is_spendable(grant: &Grant, operation: Option<&OperationName>, late: Option<T
     grant.activated
         && !grant.parts.available.is_zero()
         && grant.applies_to(operation)
-        && late.is_none_or(|occurred_at| grant.terms.window.has_begun(occurred_at))
+        && late.is_none_or(|occurred_at| grant.window.has_begun(occurred_at))
 }
 
 /// Whether the grant was valid at `occurred_at` and has lost credits to expiry since.
@@ -124,6 +124,6 @@ fn was_lost_since(
 ) -> bool {
     !grant.lost.is_zero()
         && grant.applies_to(operation)
-        && grant.terms.window.has_begun(occurred_at)
+        && grant.window.has_begun(occurred_at)
         && grant.expired_at.is_some_and(|expired_at| expired_at > occurred_at)
 }

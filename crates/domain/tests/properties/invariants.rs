@@ -168,7 +168,8 @@ fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
             | EntryKind::Held
             | EntryKind::Captured
             | EntryKind::Released
-            | EntryKind::HoldExpired => prop_assert_eq!(entry.about, None),
+            | EntryKind::HoldExpired
+            | EntryKind::ExpiryChanged => prop_assert_eq!(entry.about, None),
         }
     }
     Ok(())

@@ -309,6 +309,7 @@ fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
         Ok(v1::EntryKind::Reversed) => Some(EntryKind::Reversed),
         Ok(v1::EntryKind::Revoked) => Some(EntryKind::Revoked),
         Ok(v1::EntryKind::RevocationReversed) => Some(EntryKind::RevocationReversed),
+        Ok(v1::EntryKind::ExpiryChanged) => Some(EntryKind::ExpiryChanged),
         Ok(v1::EntryKind::Unspecified) | Err(_) => {
             fields.note("kinds", "is no known value");
             None

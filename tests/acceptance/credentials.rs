@@ -17,7 +17,7 @@ fn token(text: &str, namespace: &str, roles: &[Role]) -> TokenSettings {
     }
 }
 
-async fn server() -> Server {
+pub async fn server() -> Server {
     let credentials = Credentials::from_settings(&[
         token("acme-admin", "acme", &[Role::Admin]),
         token("acme-reader", "acme", &[Role::Reader]),

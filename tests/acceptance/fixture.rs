@@ -216,8 +216,19 @@ pub fn group(command: Command) -> Group {
     let metadata = Metadata::default();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let key = Some(IdempotencyKey::parse(&format!("batch {}", unique())).unwrap());
-    let validate_only = false;
-    Asked { wallet, command, key, fingerprint, actor, reason, metadata, validate_only }.into()
+    let (validate_only, commit_token) = (false, None);
+    Asked {
+        wallet,
+        command,
+        key,
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+        commit_token,
+    }
+    .into()
 }
 
 pub fn spend(account: &str, amount: &str, key: &str) -> v1::SpendRequest {

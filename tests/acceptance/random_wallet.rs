@@ -112,7 +112,13 @@ pub async fn play(
             _ => dice.change(now),
         };
         let key = format!("write {index}");
-        let write = Write { wallet: wallet.clone(), key, validate_only: false, change };
+        let write = Write {
+            wallet: wallet.clone(),
+            key,
+            validate_only: false,
+            commit_token: String::new(),
+            change,
+        };
         let (answer, expected) = (remote.write(&write).await, domain.write(&write).await);
         assert_eq!(answer.is_ok(), expected.is_ok(), "{write:?}: {answer:?}");
         instants.push(now);

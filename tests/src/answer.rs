@@ -42,6 +42,8 @@ pub struct EntryView {
     pub debts: Vec<(i64, String)>,
     /// The entry that it undoes; 0: none.
     pub about: i64,
+    /// The account at the other end of a transfer.
+    pub counterparty: String,
     /// Of a change of expiry, from when to when.
     pub expiry: Option<ExpiryChange>,
 }
@@ -101,6 +103,10 @@ pub struct Written {
     pub wallet: Option<WalletView>,
     /// What it reversed.
     pub slices: Vec<SliceView>,
+    /// The grants that another wallet received.
+    pub received: Vec<GrantView>,
+    /// What makes the preview binding.
+    pub commit_token: Option<String>,
 }
 
 /// A slice of a reversed spend.

@@ -9,10 +9,10 @@ use std::{
 };
 
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, FoldError,
-    NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale, Sequence, SpendRecord,
-    Timestamp, TransactionId, Verdict, WalletId, WalletName, WalletState, balances_at, decide,
-    settle::settled, slices, verify,
+    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Fingerprint, Fold,
+    FoldError, GroupVerdict, NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale,
+    Sequence, SpendRecord, Timestamp, TransactionId, WalletId, WalletName, WalletState,
+    balances_at, decide_group, settle::settled, slices, verify,
 };
 use uuid::Uuid;
 
@@ -35,12 +35,14 @@ pub struct DomainDriver {
     transactions: u128,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Ledger {
     state: WalletState,
     entries: Vec<purse_domain::Entry>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
+    /// The other wallets of entries that moved credits between wallets.
+    counterparties: BTreeMap<Sequence, WalletName>,
 }
 
 impl Ledger {
@@ -51,7 +53,7 @@ impl Ledger {
         let fold = self.fold(&entries).expect("entries that were decided are a ledger");
         // A deadline that was moved since counts as if it had always been there.
         let deadline = |hold| self.state.holds.get(&hold).map_or(known_at, |hold| hold.expires_at);
-        Self { state: fold.into_state(deadline), entries, operations: self.operations.clone() }
+        Self { state: fold.into_state(deadline), entries, ..self.clone() }
     }
 
     fn fold(&self, entries: &[purse_domain::Entry]) -> Result<Fold, FoldError> {
@@ -64,6 +66,14 @@ impl Ledger {
         Ok(fold)
     }
 
+    fn views(&self) -> Vec<EntryView> {
+        let entries = self.entries.iter();
+        let view = |entry: &purse_domain::Entry| {
+            view::entry(entry, self.counterparties.get(&entry.sequence))
+        };
+        entries.map(view).collect()
+    }
+
     fn verify(&self) -> Result<(), String> {
         let fold = self.fold(&self.entries).map_err(|error| error.to_string())?;
         verify(fold, self.state.head.last_hash, &self.state)
@@ -71,7 +81,7 @@ impl Ledger {
     }
 
     fn holdings(&self, at: Timestamp) -> Result<Holdings, Refusal> {
-        let Self { state, entries, operations: _ } = self;
+        let Self { state, entries, .. } = self;
         if at < state.head.recorded_at {
             return Ok(view::past_holdings(entries, at));
         }
@@ -115,23 +125,32 @@ impl DomainDriver {
 
         let request = with_asset_scale(request, asset_scale);
         self.hold_funding(&request);
-        let wallet = self.wallets.get(&request.wallet.wallet_id);
-        let decision = match decide(wallet.map(|ledger| &ledger.state), &request, self.clock) {
-            Verdict::Accepted(decision) => decision,
-            Verdict::Rejected(rejection) => return Err(refusal(&rejection, &request.wallet)),
-            Verdict::Lacking(missing) => {
-                return Err(Refusal::new("LACKING", &[("missing", format!("{missing:?}"))]));
+        let find = |id| self.wallets.get(&id).map(|ledger: &Ledger| &ledger.state);
+        let decided = match decide_group(find, &[&request], self.clock) {
+            GroupVerdict::Accepted(decided) => decided,
+            GroupVerdict::Rejected(refused) => {
+                return Err(refusal(&refused.rejection, &refused.wallet));
             }
+            GroupVerdict::Lacking(_, missing) => return Err(lacking(&missing)),
         };
-        let is_written = decision.writes && !request.validate_only;
-        let mut written = written(&request, &decision);
-        if is_written {
+        let commit_token = CommitToken::of(&decided).to_string();
+        let [first, others @ ..] = &decided[..] else {
+            return Err(Refusal::new("NOT_DECIDED", &[]));
+        };
+        let received = others.iter().flat_map(|leg| leg.decision.made_grants().map(view::grant));
+        let mut written = written(&request, &first.decision);
+        written.received = received.collect();
+        let moves = written.wallet.is_none();
+        written.commit_token = (moves && request.validate_only).then_some(commit_token);
+        if first.decision.writes && !request.validate_only {
             self.transactions += 1;
             let id = TransactionId::from_uuid(Uuid::from_u128(self.transactions));
             if written.wallet.is_none() {
                 written.transaction_id = Some(id.to_string());
             }
-            self.append(&request, &decision, id);
+            for Decided { request, decision } in &decided {
+                self.append(request, decision, id);
+            }
             self.used_keys.insert(used, (request.fingerprint, id, written.clone()));
         }
         Ok(written)
@@ -152,7 +171,9 @@ impl DomainDriver {
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
-            | Command::ReverseSpend(_) => None,
+            | Command::ReverseSpend(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => None,
         };
         if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
         {
@@ -165,7 +186,12 @@ impl DomainDriver {
         if let (Command::CreateWallet(_), Some(settings)) = (&request.command, &decision.settings) {
             self.assets.insert(settings.name.asset.clone(), settings.scale);
             let state = WalletState::opened(settings.clone());
-            let ledger = Ledger { state, entries: Vec::new(), operations: BTreeMap::new() };
+            let ledger = Ledger {
+                state,
+                entries: Vec::new(),
+                operations: BTreeMap::new(),
+                counterparties: BTreeMap::new(),
+            };
             self.wallets.insert(id, ledger);
         }
         if let Some(ledger) = self.wallets.get_mut(&id) {
@@ -174,6 +200,8 @@ impl DomainDriver {
             let operation = decision.operation(&request.command);
             for entry in decision.own_entries() {
                 ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
+                let other = request.command.counterparty();
+                ledger.counterparties.extend(other.map(|other| (entry.sequence, other.clone())));
             }
             let spend = SpendRecord::of(request.command.kind(), decision.own_entries());
             ledger.state.spends.insert(transaction, spend);
@@ -235,7 +263,7 @@ impl Driver for DomainDriver {
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<EntryView>, Refusal>> + Send {
         let ledger = self.ledger(wallet);
-        std::future::ready(ledger.map(|ledger| ledger.entries.iter().map(view::entry).collect()))
+        std::future::ready(ledger.map(Ledger::views))
     }
 
     fn grants(
@@ -276,7 +304,9 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::ReleaseHold(_)
         | Command::ExtendHold(..)
         | Command::ReverseSpend(_)
-        | Command::RevokeFunding(_) => request,
+        | Command::RevokeFunding(_)
+        | Command::Transfer(_)
+        | Command::Receive(_) => request,
     }
 }
 
@@ -292,7 +322,11 @@ fn written(request: &Request, decision: &Decision) -> Written {
     Written {
         replayed: false,
         transaction_id: None,
-        entries: decision.own_entries().iter().map(view::entry).collect(),
+        entries: decision
+            .own_entries()
+            .iter()
+            .map(|entry| view::entry(entry, request.command.counterparty()))
+            .collect(),
         balances: wallet.is_none().then(|| view::holdings(&decision.head.balances)),
         grant: match request.command {
             Command::Grant(_) => decision.made_grants().next().map(view::grant),
@@ -307,7 +341,9 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
             | Command::ReverseSpend(_)
-            | Command::RevokeFunding(_) => None,
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -327,8 +363,12 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
-            | Command::RevokeFunding(_) => Vec::new(),
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => Vec::new(),
         },
+        received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -407,6 +447,7 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         }
         Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
+        Rejection::StaleCommitToken => Refusal::new("STALE_COMMIT_TOKEN", &[]),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])
         }

@@ -24,6 +24,8 @@ pub struct Write {
     pub key: String,
     /// Only decide.
     pub validate_only: bool,
+    /// What a preview answered; empty: none.
+    pub commit_token: String,
     /// What is asked.
     pub change: Change,
 }
@@ -129,6 +131,17 @@ pub enum Change {
         hold: i32,
         /// The new deadline.
         expires_at: Timestamp,
+    },
+    /// Move credits to another wallet.
+    Transfer {
+        /// The other wallet.
+        to: WalletRef,
+        /// How much.
+        amount: String,
+        /// When they expire there, such as `NONE`.
+        expiration_policy: String,
+        /// That instant.
+        expires_at: Option<Timestamp>,
     },
     /// Reverse a spend.
     Reverse {

@@ -11,7 +11,7 @@ use crate::{
 /// which entry's debt; what undoes another entry says which, and a change of expiry from when to when.
 ///
 /// `2026-01-02 EXPIRED 100: 150 -> 50 (1: 100)`, `2026-01-02 SPENT 25: 10 -> -15 (1: 10, debt of 2: 15)`,
-/// `2026-01-03 REVERSED of 2 15: -15 -> 0 (debt of 2: 15)`,
+/// `2026-01-03 REVERSED of 2 15: -15 -> 0 (debt of 2: 15)`, `2026-01-03 TRANSFERRED_OUT with shop 15: 15 -> 0 (1: 15)`,
 /// `2026-01-04 EXPIRY_CHANGED 40: 40 -> 40 (1: 40) from 2026-01-10 to never`
 pub fn entry(entry: &EntryView) -> String {
     let EntryView {
@@ -23,6 +23,7 @@ pub fn entry(entry: &EntryView) -> String {
         allocations,
         debts,
         about,
+        counterparty,
         expiry,
         ..
     } = entry;
@@ -35,7 +36,14 @@ pub fn entry(entry: &EntryView) -> String {
         expiry.map(|ExpiryChange { from, to }| format!(" from {} to {}", end(from), end(to)));
     let expiry = expiry.unwrap_or_default();
     let of = if *about == 0 { String::new() } else { format!(" of {about}") };
-    format!("{at} {kind}{of} {amount}: {balance_before} -> {} ({from}){expiry}", after.balance)
+    let other = match counterparty.rsplit(':').next() {
+        None | Some("") => String::new(),
+        Some(other) => format!(" with {other}"),
+    };
+    format!(
+        "{at} {kind}{of}{other} {amount}: {balance_before} -> {} ({from}){expiry}",
+        after.balance
+    )
 }
 
 /// A grant: its number, its status, its amount and where that is.
@@ -44,6 +52,15 @@ pub fn entry(entry: &EntryView) -> String {
 pub fn grant(grant: &GrantView) -> String {
     let GrantView { number, status, amount, parts, .. } = grant;
     format!("{number} {status} {amount}: {}", self::parts(parts))
+}
+
+/// A grant that was received: its amount and window.
+///
+/// `100 from 2026-01-01 until 2026-01-06`, `70 from 2026-01-02`
+pub fn received(grant: &GrantView) -> String {
+    let GrantView { amount, effective_at, expires_at, .. } = grant;
+    let until = expires_at.map(|at| format!(" until {}", render(at))).unwrap_or_default();
+    format!("{amount} from {}{until}", render(*effective_at))
 }
 
 /// A hold: its number, its status, its amount, its deadline and where the amount is.

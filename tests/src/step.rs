@@ -81,6 +81,8 @@ pub enum Action {
     Reverse(ReverseAction),
     /// Revoke a funding.
     Revoke(RevokeAction),
+    /// Move credits to another wallet.
+    Transfer(TransferAction),
     /// Let a grant end at another instant.
     ChangeExpiry(ChangeExpiryAction),
 }
@@ -98,6 +100,8 @@ pub struct Common {
     /// Only decide.
     #[serde(default)]
     pub validate_only: bool,
+    /// The key of a preview whose token it brings, or a token.
+    pub commit: Option<String>,
     /// The reason of the refusal; absent: it is accepted.
     pub error: Option<String>,
     /// Figures of the refusal.
@@ -115,11 +119,12 @@ pub struct Common {
 }
 
 impl Common {
-    const KEYS: [&'static str; 10] = [
+    const KEYS: [&'static str; 11] = [
         "account",
         "asset",
         "key",
         "validate_only",
+        "commit",
         "error",
         "metadata",
         "field",
@@ -326,6 +331,25 @@ pub struct RevokeAction {
     pub cumulative: String,
 }
 
+/// `{ transfer = "250", to = "shop", received = ["250 from 2026-01-01"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferAction {
+    /// How much.
+    pub transfer: String,
+    /// The other account; the file's name is put before it.
+    pub to: String,
+    /// The other asset; absent: the same.
+    pub to_asset: Option<String>,
+    /// When the credits expire there.
+    #[serde(default)]
+    pub expiration_policy: String,
+    /// That instant.
+    pub expires_at: Option<Instant>,
+    /// The grants that the other wallet must get.
+    pub received: Option<Vec<String>>,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -378,7 +402,7 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 18] = [
+const ACTIONS: [&str; 19] = [
     "time",
     "advance",
     "create",
@@ -393,6 +417,7 @@ const ACTIONS: [&str; 18] = [
     "extend",
     "reverse",
     "revoke",
+    "transfer",
     "change_expiry",
     "entries",
     "grants",
@@ -416,7 +441,7 @@ impl Step {
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" | "revoke" | "change_expiry" => action,
+            | "release" | "extend" | "reverse" | "revoke" | "transfer" | "change_expiry" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -434,6 +459,7 @@ impl Step {
             "extend" => Action::Extend(into(table)?),
             "reverse" => Action::Reverse(into(table)?),
             "revoke" => Action::Revoke(into(table)?),
+            "transfer" => Action::Transfer(into(table)?),
             "change_expiry" => Action::ChangeExpiry(into(table)?),
             _ => Action::Expire(into(table)?),
         };

@@ -10,6 +10,7 @@ use crate::{
     end_grant::EndGrantArgs,
     entries::EntriesArgs,
     exit::EXIT_CODES,
+    explain::ExplainCommand,
     grant::GrantArgs,
     grants::GrantsArgs,
     hold::{CaptureArgs, ExtendArgs, HoldArgs, HoldsArgs, ReleaseArgs},
@@ -21,6 +22,7 @@ use crate::{
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
+    transfer::TransferArgs,
     verify::VerifyArgs,
     wallet::WalletCommand,
 };
@@ -96,6 +98,11 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Say why a transaction drew what it drew, or what a balance is made of
+    #[command(subcommand)]
+    Explain(ExplainCommand),
+    /// Move credits to another account's wallet
+    Transfer(TransferArgs),
     /// Take back what was granted on a payment, as far as that was refunded
     Revoke(RevokeArgs),
 }

@@ -56,6 +56,7 @@ pub async fn run(
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.change_grant_expiry(request).await?;
     output.answer(&answer, |answer| {

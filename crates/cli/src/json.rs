@@ -27,7 +27,8 @@ macro_rules! answers {
 
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse, RevokeFundingResponse, ChangeGrantExpiryResponse,
+    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse, TransferResponse, RevokeFundingResponse,
+    ExplainTransactionResponse, ExplainBalanceResponse, ChangeGrantExpiryResponse,
 }
 
 /// The message as JSON, indented.

@@ -3,16 +3,17 @@
 use purse_proto::v1::{
     CaptureHoldRequest, CaptureHoldResponse, ChangeGrantExpiryRequest, ChangeGrantExpiryResponse,
     CreateHoldRequest, CreateHoldResponse, CreateWalletRequest, CreateWalletResponse,
-    ExpireGrantRequest, ExpireGrantResponse, ExtendHoldRequest, ExtendHoldResponse,
+    ExpireGrantRequest, ExpireGrantResponse, ExplainBalanceRequest, ExplainBalanceResponse,
+    ExplainTransactionRequest, ExplainTransactionResponse, ExtendHoldRequest, ExtendHoldResponse,
     GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetHoldRequest,
     GetHoldResponse, GetTimelineRequest, GetTimelineResponse, GetWalletRequest, GetWalletResponse,
     GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse, ListGrantsRequest,
     ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListWalletsRequest,
     ListWalletsResponse, ReleaseHoldRequest, ReleaseHoldResponse, ReverseSpendRequest,
     ReverseSpendResponse, RevokeFundingRequest, RevokeFundingResponse, SpendRequest, SpendResponse,
-    UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest, VerifyWalletResponse,
-    VoidGrantRequest, VoidGrantResponse, grant_service_client::GrantServiceClient,
-    wallet_service_client::WalletServiceClient,
+    TransferRequest, TransferResponse, UpdateWalletRequest, UpdateWalletResponse,
+    VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -51,6 +52,8 @@ calls! { WalletServiceClient:
     get_timeline(GetTimelineRequest) -> GetTimelineResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
+    /// Moves credits to another wallet of the asset.
+    transfer(TransferRequest) -> TransferResponse;
     /// Sets credits aside for a later capture.
     create_hold(CreateHoldRequest) -> CreateHoldResponse;
     /// Takes part or all of what a hold has set aside.
@@ -69,6 +72,10 @@ calls! { WalletServiceClient:
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
+    /// Says why a transaction moved what it moved.
+    explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse;
+    /// Says what a balance is made of, now or at any instant.
+    explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse;
 }
 
 calls! { GrantServiceClient:

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use crate::{
-    Entry, EntryKind, ExpiryChange, Fingerprint, FundingRef, GrantNumber, GrantTerms,
-    IdempotencyKey, OperationName, WalletId, canonical::Canonical,
+    Entry, ExpiryChange, Fingerprint, FundingRef, GrantNumber, GrantTerms, IdempotencyKey,
+    OperationName, WalletId, canonical::Canonical,
 };
 
 /// The hash of an entry.
@@ -80,7 +80,7 @@ impl EntryHash {
         for part in allocations {
             canonical.text(10, &part.grant.0.to_be_bytes());
             canonical.decimal(11, part.amount.decimal());
-            if *kind == EntryKind::Granted
+            if kind.makes_grants()
                 && let Some(terms) = terms(part.grant)
             {
                 hash_terms(&mut canonical, terms);

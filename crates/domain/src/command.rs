@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, FundingRef,
-    GrantNumber, HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority,
-    Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
+    Actor, Amount, Category, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint,
+    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount,
+    Priority, Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -159,6 +159,38 @@ pub struct RevokeFunding {
     pub cumulative_amount: Amount,
 }
 
+/// Move credits to another wallet of the asset, all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The other wallet, of the same asset and namespace.
+    pub to: WalletName,
+    /// How much.
+    pub amount: PositiveAmount,
+    /// When the credits expire there.
+    pub expiration_policy: ExpirationPolicy,
+}
+
+/// When credits expire in the wallet that they are moved to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExpirationPolicy {
+    /// When they would have expired.
+    #[default]
+    Preserve,
+    /// Never.
+    None,
+    /// At this instant.
+    Fixed(Timestamp),
+}
+
+/// Take in what another wallet sent: the other half of a transfer, which follows from the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receive {
+    /// The wallet that sent it.
+    pub from: WalletName,
+    /// What it sent.
+    pub grants: Vec<GrantTerms>,
+}
+
 /// One write as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -188,6 +220,10 @@ pub enum Command {
     ReverseSpend(ReverseSpend),
     /// Take back what was funded.
     RevokeFunding(RevokeFunding),
+    /// Move credits to another wallet.
+    Transfer(Transfer),
+    /// Take in what another wallet sent.
+    Receive(Receive),
 }
 
 impl Command {
@@ -207,6 +243,7 @@ impl Command {
             Self::ExtendHold(..) => TransactionKind::ExtendHold,
             Self::ReverseSpend(_) => TransactionKind::ReverseSpend,
             Self::RevokeFunding(_) => TransactionKind::RevokeFunding,
+            Self::Transfer(_) | Self::Receive(_) => TransactionKind::Transfer,
         }
     }
 
@@ -225,6 +262,29 @@ impl Command {
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
+        }
+    }
+
+    /// The other wallet of a transfer.
+    pub fn counterparty(&self) -> Option<&WalletName> {
+        match self {
+            Self::Transfer(transfer) => Some(&transfer.to),
+            Self::Receive(receive) => Some(&receive.from),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_)
             | Self::RevokeFunding(_) => None,
         }
     }
@@ -232,7 +292,7 @@ impl Command {
     /// Whether it draws grants in drawdown order.
     pub fn draws(&self) -> bool {
         match self {
-            Self::Spend(_) | Self::CreateHold(_) => true,
+            Self::Spend(_) | Self::CreateHold(_) | Self::Transfer(_) => true,
             Self::CaptureHold(capture) => capture.excess == Excess::Extend,
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
@@ -243,7 +303,8 @@ impl Command {
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
-            | Self::RevokeFunding(_) => false,
+            | Self::RevokeFunding(_)
+            | Self::Receive(_) => false,
         }
     }
 
@@ -262,7 +323,9 @@ impl Command {
             | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::ReverseSpend(_)
-            | Self::RevokeFunding(_) => None,
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 
@@ -280,7 +343,9 @@ impl Command {
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
-            | Self::RevokeFunding(_) => None,
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 
@@ -299,7 +364,9 @@ impl Command {
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::RevokeFunding(_) => None,
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 
@@ -318,7 +385,9 @@ impl Command {
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 
@@ -337,7 +406,9 @@ impl Command {
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
-            | Self::RevokeFunding(_) => None,
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 }
@@ -362,4 +433,13 @@ pub struct Request {
     pub metadata: Metadata,
     /// Decide and answer, and write nothing.
     pub validate_only: bool,
+    /// What its preview answered: do just that, or nothing. Of a further leg it is in the first.
+    pub commit_token: Option<CommitToken>,
+}
+
+impl Request {
+    /// The wallets that it is decided on.
+    pub fn wallets(&self) -> impl Iterator<Item = &WalletName> {
+        [&self.wallet].into_iter().chain(self.command.counterparty())
+    }
 }

@@ -12,14 +12,15 @@ mod hold;
 mod reverse;
 mod revoke;
 mod spend;
+mod transfer;
 mod wallet;
 
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, Head, Hold, HoldNumber,
-    Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord, Timestamp,
-    TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
+    Command, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, GrantTerms, Head, Hold,
+    HoldNumber, Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord,
+    Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -51,6 +52,8 @@ pub struct Decision {
     pub new_grants: Vec<GrantNumber>,
     /// The spend that it reversed, as it is after it.
     pub reversed: Option<(TransactionId, SpendRecord)>,
+    /// What it sends to another wallet, which has to take it in for this to happen.
+    pub sent: Vec<GrantTerms>,
     /// Whether there is anything to write: opening a wallet that is there already writes nothing.
     pub writes: bool,
 }
@@ -133,6 +136,7 @@ fn attempt(
     let settled = draft.entries.len();
     let mut settings = None;
     let mut reversed = None;
+    let mut sent = Vec::new();
     let mut hold = request.command.hold_number();
     match &request.command {
         // Answered above: there is no wallet to settle yet.
@@ -151,6 +155,8 @@ fn attempt(
         }
         Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
         Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
+        Command::Transfer(transfer) => sent = transfer::send(&mut draft, transfer)?,
+        Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
     }
     let Draft {
         now,
@@ -178,6 +184,7 @@ fn attempt(
         hold,
         new_grants,
         reversed,
+        sent,
         writes: true,
     })
 }

@@ -164,15 +164,29 @@ impl<'a> Draft<'a> {
     /// Adds a new grant and books it. It counts from `effective_at` if that is past: late usage of that time
     /// may draw it, and a spend must not count before the grant that it draws.
     pub fn add_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
+        let counts_from = terms.granted_window.effective_at().min(self.now);
+        self.make_grant(EntryKind::Granted, counts_from, terms)
+    }
+
+    /// Adds a grant that another wallet sent. It counts from now, whenever its window began.
+    pub fn receive_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
+        self.make_grant(EntryKind::TransferredIn, self.now, terms)
+    }
+
+    fn make_grant(
+        &mut self,
+        kind: EntryKind,
+        counts_from: Timestamp,
+        terms: GrantTerms,
+    ) -> DrawdownKey {
         let grant = Grant::made(self.head.last_grant_number.next(), terms, self.now);
         let key = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
         let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
         self.head.last_grant_number = grant.number;
         self.new_grants.push(grant.number);
         self.head.next_due_at = earliest(self.head.next_due_at, grant.due_at());
-        let counts_from = grant.window.effective_at().min(self.now);
         self.changed.insert(key, grant);
-        self.book(EntryKind::Granted, counts_from, &[(key, allocation)]);
+        self.book(kind, counts_from, &[(key, allocation)]);
         key
     }
 

@@ -1,9 +1,9 @@
 //! Entries, the lines of the ledger, and the transactions that they belong to.
 
 use crate::{
-    Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, ExpiryChange, Fingerprint, Grant,
-    GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName, Reason, Sequence,
-    SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
+    AccountName, Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, ExpiryChange,
+    Fingerprint, Grant, GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName,
+    Reason, Sequence, SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
@@ -37,6 +37,10 @@ pub enum EntryKind {
     Revoked,
     /// Less was refunded after all: debt was forgiven, and credits came back.
     RevocationReversed,
+    /// Credits went to another wallet.
+    TransferredOut,
+    /// Credits came from another wallet.
+    TransferredIn,
     /// What a grant has left ends at another instant. It moves nothing; its amount is what that is about.
     ExpiryChanged,
 }
@@ -53,6 +57,28 @@ pub enum DebtMove {
 }
 
 impl EntryKind {
+    /// Whether it makes the grants that it names.
+    pub fn makes_grants(self) -> bool {
+        match self {
+            Self::Granted | Self::TransferredIn => true,
+            Self::Activated
+            | Self::Expired
+            | Self::Spent
+            | Self::Voided
+            | Self::ExpiryReversed
+            | Self::Repaid
+            | Self::Held
+            | Self::Captured
+            | Self::Released
+            | Self::HoldExpired
+            | Self::Reversed
+            | Self::Revoked
+            | Self::RevocationReversed
+            | Self::TransferredOut
+            | Self::ExpiryChanged => false,
+        }
+    }
+
     /// Its name, for ever.
     pub fn name(self) -> &'static str {
         match self {
@@ -70,6 +96,8 @@ impl EntryKind {
             Self::Reversed => "REVERSED",
             Self::Revoked => "REVOKED",
             Self::RevocationReversed => "REVOCATION_REVERSED",
+            Self::TransferredOut => "TRANSFERRED_OUT",
+            Self::TransferredIn => "TRANSFERRED_IN",
             Self::ExpiryChanged => "EXPIRY_CHANGED",
         }
     }
@@ -90,6 +118,8 @@ impl EntryKind {
             | Self::Released
             | Self::HoldExpired
             | Self::Revoked
+            | Self::TransferredOut
+            | Self::TransferredIn
             | Self::ExpiryChanged => DebtMove::Makes,
         }
     }
@@ -209,6 +239,8 @@ pub enum TransactionKind {
     ReverseSpend,
     /// Funding was refunded, more or less of it than before.
     RevokeFunding,
+    /// Credits were moved to another wallet: a leg in each.
+    Transfer,
 }
 
 /// What one accepted command did.
@@ -224,6 +256,8 @@ pub struct Transaction {
     pub key: Option<IdempotencyKey>,
     /// What the key was used for.
     pub fingerprint: Fingerprint,
+    /// The account at the other end of a transfer.
+    pub counterparty: Option<AccountName>,
     /// What a spend paid for.
     pub operation: Option<OperationName>,
     /// Who asked.
@@ -246,8 +280,8 @@ pub struct Transaction {
     pub after_sequence: Sequence,
     /// The wallet's settings after it, if the command was about them.
     pub settings: Option<WalletSettings>,
-    /// The grant as it was made, if the command was to make one.
-    pub grant: Option<Grant>,
+    /// The grants as they were made, if the command was to make some.
+    pub grants: Vec<Grant>,
     /// The hold after it, if the command was about one.
     pub hold: Option<Hold>,
 }

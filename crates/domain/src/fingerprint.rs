@@ -6,8 +6,9 @@
 
 use crate::{
     Actor, CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, DrawdownPolicy,
-    Excess, ExpiredPolicy, FundingRef, Metadata, NewGrant, OperationName, Reason, ReleaseHold,
-    ReverseSpend, RevokeFunding, Spend, UpdateWallet, WalletName, canonical::Canonical,
+    Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, Metadata, NewGrant, OperationName, Reason,
+    ReleaseHold, ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet, WalletName,
+    canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -142,6 +143,22 @@ impl Canonical {
                 self.text(1, funding_ref.as_str().as_bytes());
                 self.text(2, cumulative_amount.to_string().as_bytes());
             }
+            Command::Transfer(transfer) => self.transfer(transfer),
+            // Asked for by nobody: it shares the fingerprint of its transfer.
+            Command::Receive(_) => {}
+        }
+    }
+
+    fn transfer(&mut self, transfer: &Transfer) {
+        let Transfer { to, amount, expiration_policy } = transfer;
+        self.text(b'C', b"transfer");
+        self.text(1, to.wallet_id.uuid().as_bytes());
+        self.text(2, amount.get().to_string().as_bytes());
+        match expiration_policy {
+            // The default, so as good as not set.
+            ExpirationPolicy::Preserve => {}
+            ExpirationPolicy::None => self.text(3, b"none"),
+            ExpirationPolicy::Fixed(expires_at) => self.instant(4, Some(*expires_at)),
         }
     }
 
@@ -203,7 +220,9 @@ impl Canonical {
             | Command::ExpireGrant(_)
             | Command::ChangeGrantExpiry(_)
             | Command::ReverseSpend(_)
-            | Command::RevokeFunding(_) => {}
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => {}
         }
     }
 

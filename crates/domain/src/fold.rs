@@ -174,6 +174,9 @@ impl Fold {
             let repaying = entry.allocations.get(index).copied();
             entry.kind.book_debt(part.amount, repaying, debt, &mut head.balances);
         }
+        if let Some(debt) = entry.about.and_then(|undone| debts.get_mut(&undone)) {
+            debt.undo(entry.kind, &entry.allocations);
+        }
         if let Some(number) = entry.hold {
             head.last_hold_number = head.last_hold_number.max(number);
             holds
@@ -192,6 +195,16 @@ impl Fold {
         Ok(())
     }
 
+    /// The grants so far, open and ended, by number.
+    pub fn grants(&self) -> &BTreeMap<GrantNumber, Grant> {
+        &self.grants
+    }
+
+    /// The debts so far, open and settled, by the entries that made them.
+    pub fn debts(&self) -> &BTreeMap<Sequence, Debt> {
+        &self.debts
+    }
+
     /// The state after the entries so far, with all grants, open and ended. Its revision and, if a transaction
     /// without entries came last, its `recorded_at` are behind: entries do not tell them. So it is for reads;
     /// nothing may be decided on it. The deadlines of holds are not in the ledger either: `deadline` says those
@@ -201,7 +214,6 @@ impl Fold {
         for hold in holds.values_mut().filter(|hold| hold.is_open()) {
             hold.expires_at = deadline(hold.number);
         }
-        // With them goes what they were repaid, and reversals gave back: that is of settled debts only.
         debts.retain(|_, debt| !debt.left.is_zero());
         let open = holds.values().filter(|hold| hold.is_open());
         let deadlines = open.map(|hold| hold.expires_at);

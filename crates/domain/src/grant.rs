@@ -83,7 +83,8 @@ pub enum GrantStatus {
     Scheduled,
     /// Some of it is available or held.
     Active,
-    /// Nothing is left, and nothing expired, was voided or was revoked at the end.
+    /// Nothing is left, and nothing expired, was voided or was revoked at the end: it was spent or sent to another
+    /// wallet.
     UsedUp,
     /// What was left has expired.
     Expired,
@@ -110,6 +111,9 @@ pub struct Grant {
     pub expired_at: Option<Timestamp>,
     /// Where the amount is.
     pub parts: GrantParts,
+    /// Whether it came from another wallet: then it was not here before it was recorded, whenever its window
+    /// began.
+    pub transferred_in: bool,
     /// The part of what expired that could be spent until then. Late usage may take it back, and not what came
     /// back from a hold or by a reversal when the grant had ended already.
     pub lost: Amount,
@@ -131,9 +135,15 @@ impl Grant {
             activated: window.has_begun(granted_at),
             expired_at: None,
             parts: GrantParts::of(terms.amount.get()),
+            transferred_in: false,
             lost: Amount::ZERO,
             terms,
         }
+    }
+
+    /// Whether the grant could be drawn in this wallet at an instant, as far as its beginning goes.
+    pub fn had_begun(&self, at: Timestamp) -> bool {
+        self.window.has_begun(at) && (!self.transferred_in || self.granted_at <= at)
     }
 
     /// Whether the grant can still change by a spend or by time.
@@ -208,6 +218,11 @@ impl Grant {
         match kind {
             // A change of expiry is of the window, not of a part.
             EntryKind::Granted | EntryKind::ExpiryChanged => {}
+            EntryKind::TransferredIn => self.transferred_in = true,
+            EntryKind::TransferredOut => {
+                parts.available = parts.available - amount;
+                parts.transferred_out = parts.transferred_out + amount;
+            }
             EntryKind::Activated => self.activated = true,
             EntryKind::Expired => {
                 parts.available = parts.available - amount;

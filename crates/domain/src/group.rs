@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use crate::{
-    Decision, Missing, Rejection, Request, Timestamp, Verdict, WalletId, WalletName, WalletState,
-    decide,
+    Command, CommitToken, Decision, Missing, Receive, Rejection, Request, Timestamp, Verdict,
+    WalletId, WalletName, WalletState, decide,
 };
 
 /// Requests that are accepted together or not at all.
@@ -77,26 +77,59 @@ pub fn decide_group<'r, 's>(
     clock: Timestamp,
 ) -> GroupVerdict<'r> {
     // Within no wallet does time run backwards.
-    let last = requests.iter().filter_map(|request| find(request.wallet.wallet_id));
-    let clock = last.map(|state| state.head.recorded_at).fold(clock, Timestamp::max);
+    let wallets = requests.iter().flat_map(|request| request.wallets());
+    let states = wallets.filter_map(|name| find(name.wallet_id));
+    let clock = states.map(|state| state.head.recorded_at).fold(clock, Timestamp::max);
     let mut after: HashMap<WalletId, WalletState> = HashMap::new();
     let mut decided = Vec::with_capacity(requests.len());
     for (index, request) in requests.iter().enumerate() {
-        let request = Cow::Borrowed(*request);
-        let id = request.wallet.wallet_id;
-        let state = after.get(&id).or_else(|| find(id));
-        let decision = match decide(state, &request, clock) {
-            Verdict::Accepted(decision) => *decision,
-            Verdict::Lacking(missing) => return GroupVerdict::Lacking(id, missing),
-            Verdict::Rejected(rejection) => {
-                let wallet = request.wallet.clone();
-                return GroupVerdict::Rejected(Refused { index, wallet, rejection });
+        let mut next = Some(Cow::Borrowed(*request));
+        while let Some(request) = next {
+            let id = request.wallet.wallet_id;
+            let state = after.get(&id).or_else(|| find(id));
+            let decision = match decide(state, &request, clock) {
+                Verdict::Accepted(decision) => *decision,
+                Verdict::Lacking(missing) => return GroupVerdict::Lacking(id, missing),
+                Verdict::Rejected(rejection) => {
+                    let wallet = request.wallet.clone();
+                    return GroupVerdict::Rejected(Refused { index, wallet, rejection });
+                }
+            };
+            next = receipt(&request, &decision).map(Cow::Owned);
+            if requests.len() > 1 || next.is_some() {
+                after.extend(WalletState::after(state, &decision).map(|state| (id, state)));
             }
-        };
-        if requests.len() > 1 {
-            after.extend(WalletState::after(state, &decision).map(|state| (id, state)));
+            decided.push(Decided { request, decision });
         }
-        decided.push(Decided { request, decision });
+    }
+    let stale = transactions(&decided).find(|legs| {
+        let token = legs[0].request.commit_token;
+        token.is_some_and(|token| token != CommitToken::of(legs))
+    });
+    if let Some(legs) = stale {
+        let request = &legs[0].request;
+        let is_it = |asked: &&&Request| asked.key == request.key && asked.wallet == request.wallet;
+        let index = requests.iter().take_while(|asked| !is_it(asked)).count();
+        let (wallet, rejection) = (request.wallet.clone(), Rejection::StaleCommitToken);
+        return GroupVerdict::Rejected(Refused { index, wallet, rejection });
     }
     GroupVerdict::Accepted(decided)
+}
+
+/// What was decided, transaction by transaction: a request with a key, and the legs that follow it.
+pub fn transactions<'d, 'r>(decided: &'d [Decided<'r>]) -> impl Iterator<Item = &'d [Decided<'r>]> {
+    decided.chunk_by(|_, next| next.request.key.is_none())
+}
+
+/// The further leg that follows from a request: the wallet that credits were sent to takes them in.
+fn receipt(request: &Request, decision: &Decision) -> Option<Request> {
+    let Command::Transfer(transfer) = &request.command else { return None };
+    let receive = Receive { from: request.wallet.clone(), grants: decision.sent.clone() };
+    Some(Request {
+        wallet: transfer.to.clone(),
+        command: Command::Receive(receive),
+        key: None,
+        commit_token: None,
+        ..request.clone()
+    })
 }

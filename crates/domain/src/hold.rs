@@ -127,6 +127,8 @@ impl Hold {
             | EntryKind::Reversed
             | EntryKind::Revoked
             | EntryKind::RevocationReversed
+            | EntryKind::TransferredOut
+            | EntryKind::TransferredIn
             | EntryKind::ExpiryChanged => return,
         };
         *sum = *sum + amount;

@@ -11,17 +11,22 @@
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it, and [`group`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
+//! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
+//!   and [`commit_token`] over it;
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`mod@verify`].
 
 pub mod amount;
 mod canonical;
 pub mod chain;
 pub mod command;
+pub mod commit_token;
+pub mod composition;
 pub mod debt;
 pub mod decide;
 pub mod draft;
+pub mod drawing;
 pub mod entry;
+pub mod explain;
 pub mod fingerprint;
 pub mod fold;
 pub mod funding;
@@ -45,12 +50,17 @@ pub mod window;
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, GrantTerms,
-    NewGrant, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
+    GrantTerms, NewGrant, Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
+    Transfer, UpdateWallet,
 };
+pub use commit_token::{CommitToken, CommitTokenError};
+pub use composition::{Composer, Composition};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
+pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
+pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
 pub use funding::FundingRecord;
@@ -59,9 +69,9 @@ pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
-pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
+pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
 pub use rejection::Rejection;
-pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, slices};
+pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
     AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, Metadata, NamespaceName,

@@ -92,14 +92,16 @@ impl Balances {
             EntryKind::Granted
             | EntryKind::ExpiryReversed
             | EntryKind::Reversed
-            | EntryKind::RevocationReversed => {
+            | EntryKind::RevocationReversed
+            | EntryKind::TransferredIn => {
                 *part = *part + amount;
             }
             EntryKind::Expired
             | EntryKind::Spent
             | EntryKind::Voided
             | EntryKind::Repaid
-            | EntryKind::Revoked => {
+            | EntryKind::Revoked
+            | EntryKind::TransferredOut => {
                 *part = *part - amount;
             }
             EntryKind::Held => {

@@ -37,6 +37,11 @@ impl Window {
         Ok(Self { effective_at, expires_at })
     }
 
+    /// A window that never ends.
+    pub fn from(effective_at: Timestamp) -> Self {
+        Self { effective_at, expires_at: None }
+    }
+
     /// The same window with another end.
     pub fn ending(self, expires_at: Option<Timestamp>) -> Result<Self, WindowError> {
         Self::new(self.effective_at, expires_at)

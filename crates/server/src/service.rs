@@ -1,5 +1,6 @@
 //! The methods of the services: who may call, parse, run, answer.
 
+mod explanations;
 mod grants;
 mod holds;
 mod test_clock;

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use purse_domain::{GrantNumber, HoldNumber, Rejection, WalletName};
+use purse_domain::{GrantNumber, HoldNumber, Rejection, TransactionId, WalletName};
 use purse_proto::v1::ErrorReason;
 use purse_storage::{StorageError, Unanswerable};
 use tonic::{Code, Status};
@@ -115,6 +115,16 @@ pub fn hold_not_found(hold: HoldNumber) -> Status {
     )
 }
 
+/// The wallet has no such transaction.
+pub fn transaction_not_found(transaction: TransactionId) -> Status {
+    status(
+        Code::NotFound,
+        format!("the wallet has no transaction {transaction}"),
+        ErrorReason::TransactionNotFound,
+        &[("transaction_id", transaction.to_string())],
+    )
+}
+
 /// A command that may not happen.
 #[expect(clippy::too_many_lines, reason = "one table, an arm for each rejection")]
 pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
@@ -172,12 +182,7 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             "overdraft_limit",
             format!("has more than {} decimal places", scale.places()),
         ),
-        Rejection::TransactionNotFound { transaction } => status(
-            Code::NotFound,
-            message,
-            ErrorReason::TransactionNotFound,
-            &[("transaction_id", transaction.to_string())],
-        ),
+        Rejection::TransactionNotFound { transaction } => transaction_not_found(*transaction),
         Rejection::TransactionNotReversible { transaction } => precondition(
             ErrorReason::TransactionNotReversible,
             &[("transaction_id", transaction.to_string())],
@@ -208,6 +213,9 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
+        Rejection::StaleCommitToken => {
+            status(Code::Aborted, message, ErrorReason::StaleCommitToken, &[])
+        }
         Rejection::ExpiresAtNotAhead { now } => {
             invalid_field("expires_at", format!("must be after now, {now}"))
         }
@@ -233,6 +241,7 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
 pub fn unanswerable(why: Unanswerable, wallet: &WalletName) -> Status {
     match why {
         Unanswerable::WalletNotFound => wallet_not_found(wallet),
+        Unanswerable::TransactionNotFound { transaction } => transaction_not_found(transaction),
         Unanswerable::KnownAtAhead { now } => {
             invalid_field("known_at", format!("must not be after now, {now}"))
         }

@@ -44,13 +44,14 @@ impl Kept {
             return None;
         }
         let suffices = |request: &&Request| {
-            needs_only_its_wallet(request) && self.wallets.contains(&request.wallet.wallet_id)
+            needs_only_its_wallets(request)
+                && request.wallets().all(|name| self.wallets.contains(&name.wallet_id))
         };
         let requests = || groups.iter().flat_map(|group| group.requests());
         if !requests().all(|request| suffices(&request)) {
             return None;
         }
-        let ids = requests().map(|request| request.wallet.wallet_id);
+        let ids = requests().flat_map(Request::wallets).map(|name| name.wallet_id);
         // The second request on a wallet finds it taken out.
         Some(ids.filter_map(|id| self.wallets.pop_entry(&id)).collect())
     }
@@ -85,8 +86,8 @@ impl Kept {
     }
 }
 
-/// Whether a request needs nothing of the database but its wallet and the first grants.
-fn needs_only_its_wallet(request: &Request) -> bool {
+/// Whether a request needs nothing of the database but its wallets and the first grants.
+fn needs_only_its_wallets(request: &Request) -> bool {
     !request.validate_only
         && match &request.command {
             // A hold that is not kept is missing, and then looked up.
@@ -94,7 +95,8 @@ fn needs_only_its_wallet(request: &Request) -> bool {
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
-            | Command::ExtendHold(..) => true,
+            | Command::ExtendHold(..)
+            | Command::Transfer(_) => true,
             Command::Spend(spend) => spend.occurred_at.is_none(),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
@@ -102,6 +104,7 @@ fn needs_only_its_wallet(request: &Request) -> bool {
             | Command::ExpireGrant(_)
             | Command::ChangeGrantExpiry(_)
             | Command::ReverseSpend(_)
-            | Command::RevokeFunding(_) => false,
+            | Command::RevokeFunding(_)
+            | Command::Receive(_) => false,
         }
 }

@@ -113,7 +113,20 @@ struct Need<'a> {
     late_since: Option<Timestamp>,
 }
 
-impl Need<'_> {
+impl<'a> Need<'a> {
+    /// The wallet alone.
+    fn of(name: &'a WalletName) -> Self {
+        Self {
+            name,
+            spends: 0,
+            named: HashSet::new(),
+            holds: HashSet::new(),
+            reversed: HashSet::new(),
+            revoked: HashSet::new(),
+            late_since: None,
+        }
+    }
+
     /// How many grants to read in drawdown order.
     fn first_grants(&self) -> i64 {
         if self.spends == 0 { 0 } else { GRANTS_PER_SPEND + self.spends / SPENDS_PER_FURTHER_GRANT }
@@ -126,16 +139,13 @@ pub(crate) async fn load(client: &Client, groups: &[&Group]) -> Result<Loaded, S
     // In id order, which is the lock order of every writer.
     let mut needs: BTreeMap<(AccountId, WalletId), Need<'_>> = BTreeMap::new();
     for request in &requests {
+        let others = request.wallets().skip(1);
+        for name in others {
+            needs.entry((name.account_id, name.wallet_id)).or_insert_with(|| Need::of(name));
+        }
         let name = &request.wallet;
-        let need = needs.entry((name.account_id, name.wallet_id)).or_insert_with(|| Need {
-            name,
-            spends: 0,
-            named: HashSet::new(),
-            holds: HashSet::new(),
-            reversed: HashSet::new(),
-            revoked: HashSet::new(),
-            late_since: None,
-        });
+        let id = (name.account_id, name.wallet_id);
+        let need = needs.entry(id).or_insert_with(|| Need::of(name));
         need.spends += i64::from(request.command.draws());
         need.named.extend(request.command.grant_number());
         need.holds.extend(request.command.hold_number());

@@ -1,11 +1,11 @@
 //! Keys that were used before, and the transactions that they stand for, as they were first answered.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use purse_domain::{
-    AccountId, Actor, Allocation, Balances, DebtPart, Entry, ExpiryChange, Fingerprint, Grant,
-    GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName, Reason, Request,
-    Sequence, SignedAmount, Timestamp, Transaction, TransactionId, WalletName,
+    AccountId, AccountName, Actor, Allocation, Balances, DebtPart, Entry, EntryKind, ExpiryChange,
+    Fingerprint, Grant, GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName,
+    Reason, Request, Sequence, SignedAmount, Timestamp, Transaction, TransactionId, WalletName,
 };
 use rust_decimal::Decimal;
 use tokio_postgres::{Client, Row};
@@ -37,7 +37,8 @@ macro_rules! transaction_columns {
          t.settings::TEXT AS settings,
          t.hold_number,
          t.hold_expires_at,
-         t.after_sequence"
+         t.after_sequence,
+         t.counterparty"
     };
 }
 
@@ -96,13 +97,26 @@ impl UsedKey {
         asked: &[Request],
     ) -> Result<Vec<Arc<Transaction>>, StorageError> {
         let mut legs = vec![Arc::new(transaction(client, &self.row, &asked[0].wallet).await?)];
-        for name in asked.iter().map(|leg| &leg.wallet).skip(1) {
+        for name in asked.iter().flat_map(Request::wallets).skip(1) {
             let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
             let row =
                 client.query_one(LEG, &[&account, &self.transaction_id.uuid(), &wallet]).await?;
             legs.push(Arc::new(transaction(client, &row, name).await?));
         }
         Ok(legs)
+    }
+}
+
+/// A leg of a transaction, the one in this wallet, as it was first answered.
+pub(crate) async fn find_transaction(
+    client: &Client,
+    name: &WalletName,
+    id: TransactionId,
+) -> Result<Option<Transaction>, StorageError> {
+    let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+    match client.query_opt(LEG, &[&account, &id.uuid(), &wallet]).await? {
+        Some(row) => transaction(client, &row, name).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -130,14 +144,15 @@ async fn transaction(
     let settings = columns.take::<Option<&str>>()?;
     let hold = columns.take::<Option<i32>>()?.zip(columns.instant_or_never()?);
     let after_sequence = Sequence(columns.take()?);
+    let counterparty = columns.take::<Option<String>>()?.map(AccountName::from_stored);
     let entries = match range {
         Some((first, last)) => entries(client, name, Sequence(first), Sequence(last)).await?,
         None => Vec::new(),
     };
-    let grant = match number {
-        Some(number) => Some(grant_as_made(client, name, GrantNumber(number)).await?),
-        None => None,
-    };
+    let mut grants = Vec::new();
+    for number in numbers_of_made(&entries, number) {
+        grants.push(grant_as_made(client, name, number).await?);
+    }
     let hold = match hold {
         Some((number, expires_at)) => {
             let number = HoldNumber(number);
@@ -151,6 +166,7 @@ async fn transaction(
         kind,
         key: key.map(IdempotencyKey::from_stored),
         fingerprint,
+        counterparty,
         operation,
         actor,
         reason,
@@ -165,7 +181,7 @@ async fn transaction(
         after_sequence,
         entries,
         settings: settings.map(|json| SettingsSnapshot::parse(json, name.clone())).transpose()?,
-        grant,
+        grants,
         hold,
     })
 }
@@ -260,6 +276,13 @@ fn debts(columns: &mut Columns<'_>) -> Result<Vec<DebtPart>, StorageError> {
         .collect()
 }
 
+/// The grants that a command was to make: the one that its row names, or those that it received.
+fn numbers_of_made(entries: &[Entry], named: Option<i32>) -> BTreeSet<GrantNumber> {
+    let received = entries.iter().filter(|entry| entry.kind == EntryKind::TransferredIn);
+    let received = received.flat_map(|entry| &entry.allocations).map(|part| part.grant);
+    received.chain(named.map(GrantNumber)).collect()
+}
+
 async fn grant_as_made(
     client: &Client,
     name: &WalletName,
@@ -268,7 +291,8 @@ async fn grant_as_made(
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
     let row = client.query_one(GRANT, &[&account, &wallet, &number.0]).await?;
     let now = row::grant(&mut Columns::of(&row))?;
-    Ok(Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at))
+    let made = Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at);
+    Ok(Grant { transferred_in: now.transferred_in, ..made })
 }
 
 /// A hold as a transaction left it: what its entries up to then did to it.

@@ -173,6 +173,8 @@ pub(crate) fn entry_kind_code(kind: EntryKind) -> i16 {
         EntryKind::Reversed => 8,
         EntryKind::Revoked => 9,
         EntryKind::RevocationReversed => 10,
+        EntryKind::TransferredOut => 15,
+        EntryKind::TransferredIn => 16,
         EntryKind::ExpiryChanged => 17,
     }
 }
@@ -193,6 +195,8 @@ pub(crate) fn entry_kind(code: i16) -> Result<EntryKind, StorageError> {
         8 => Ok(EntryKind::Reversed),
         9 => Ok(EntryKind::Revoked),
         10 => Ok(EntryKind::RevocationReversed),
+        15 => Ok(EntryKind::TransferredOut),
+        16 => Ok(EntryKind::TransferredIn),
         17 => Ok(EntryKind::ExpiryChanged),
         other => Err(StorageError::Corrupt(format!("entry kind {other}"))),
     }
@@ -213,6 +217,7 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::ExtendHold => 12,
         TransactionKind::ReverseSpend => 7,
         TransactionKind::RevokeFunding => 8,
+        TransactionKind::Transfer => 13,
         TransactionKind::ChangeGrantExpiry => 17,
     }
 }
@@ -231,6 +236,7 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         12 => Ok(TransactionKind::ExtendHold),
         7 => Ok(TransactionKind::ReverseSpend),
         8 => Ok(TransactionKind::RevokeFunding),
+        13 => Ok(TransactionKind::Transfer),
         17 => Ok(TransactionKind::ChangeGrantExpiry),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
@@ -363,6 +369,7 @@ macro_rules! grant_columns {
          g.voided,
          g.revoked,
          g.transferred_out,
+         g.transferred_in,
          g.lost"
     };
 }
@@ -410,6 +417,7 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
             revoked: columns.amount()?,
             transferred_out: columns.amount()?,
         },
+        transferred_in: columns.take()?,
         lost: columns.amount()?,
     })
 }

@@ -2,10 +2,11 @@
 
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
-    CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint,
-    FundingRef, GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId,
-    NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend,
-    RevokeFunding, Scale, Spend, TransactionId, UpdateWallet, WalletName,
+    CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy,
+    ExpiredPolicy, Fingerprint, FundingRef, GracePeriod, GrantNumber, HoldNumber, IdempotencyKey,
+    Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold,
+    Request, ReverseSpend, RevokeFunding, Scale, Spend, Timestamp, TransactionId, Transfer,
+    UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ pub(super) fn request(
     wallet: WalletName,
     scale: Option<Scale>,
 ) -> Result<(IdempotencyKey, Request), Refusal> {
-    let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
+    let command = command(&wallet, &write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
     let has_amount = matches!(
         command,
@@ -38,6 +39,7 @@ pub(super) fn request(
             | Command::Spend(_)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
+            | Command::Transfer(_)
     );
     if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
@@ -55,13 +57,20 @@ pub(super) fn request(
         reason,
         metadata,
         validate_only,
+        commit_token: commit_token(&write.commit_token)?,
     };
     Ok((key, request))
 }
 
-fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
-    let amount =
-        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+fn commit_token(text: &str) -> Result<Option<CommitToken>, Refusal> {
+    match text {
+        "" => Ok(None),
+        text => CommitToken::parse(text).map(Some).map_err(|_| Refusal::field("commit_token")),
+    }
+}
+
+fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
+    let amount = |text: &str| self::amount(text, scale);
     match change {
         Change::Create { scale, policy, overdraft_limit } => {
             let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
@@ -134,21 +143,19 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
-        Change::ChangeExpiry { grant, expires_at, never } => match (expires_at, never) {
-            _ if *grant < 1 => Err(Refusal::field("grant_number")),
-            (None, false) => Err(Refusal::field("expires_at")),
-            (Some(_), true) => Err(Refusal::field("never")),
-            (Some(_), false) | (None, true) => {
-                let (grant, expires_at) = (GrantNumber(*grant), *expires_at);
-                Ok(Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at }))
-            }
-        },
+        Change::ChangeExpiry { grant, expires_at, never } => {
+            change_expiry(*grant, *expires_at, *never)
+        }
         Change::Revoke { funding_ref, cumulative_amount } => {
             Ok(Command::RevokeFunding(RevokeFunding {
                 funding_ref: self::funding_ref(funding_ref)?,
                 cumulative_amount: Amount::parse(cumulative_amount, scale)
                     .map_err(|_| Refusal::field("cumulative_amount"))?,
             }))
+        }
+        Change::Transfer { to, amount, expiration_policy, expires_at } => {
+            let amount = self::amount(amount, scale)?;
+            transfer(wallet, to, amount, self::expiration_policy(expiration_policy, *expires_at)?)
         }
         Change::Reverse { transaction, amount: text, expired_policy, grace_micros } => {
             let id = Uuid::parse_str(transaction).map_err(|_| Refusal::field("transaction_id"))?;
@@ -161,8 +168,57 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
     }
 }
 
+fn change_expiry(
+    grant: i32,
+    expires_at: Option<Timestamp>,
+    never: bool,
+) -> Result<Command, Refusal> {
+    match (expires_at, never) {
+        _ if grant < 1 => Err(Refusal::field("grant_number")),
+        (None, false) => Err(Refusal::field("expires_at")),
+        (Some(_), true) => Err(Refusal::field("never")),
+        (Some(_), false) | (None, true) => {
+            let grant = GrantNumber(grant);
+            Ok(Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at }))
+        }
+    }
+}
+
 fn funding_ref(name: &str) -> Result<FundingRef, Refusal> {
     FundingRef::parse(name).map_err(|_| Refusal::field("funding_ref"))
+}
+
+fn transfer(
+    wallet: &WalletName,
+    to: &WalletRef,
+    amount: PositiveAmount,
+    expiration_policy: ExpirationPolicy,
+) -> Result<Command, Refusal> {
+    let to = wallet_name(wallet.namespace_id, to)?;
+    if to.asset != wallet.asset {
+        return Err(Refusal::field("to_asset"));
+    }
+    if to == *wallet {
+        return Err(Refusal::field("to_account"));
+    }
+    Ok(Command::Transfer(Transfer { to, amount, expiration_policy }))
+}
+
+fn amount(text: &str, scale: Scale) -> Result<PositiveAmount, Refusal> {
+    PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"))
+}
+
+fn expiration_policy(
+    name: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<ExpirationPolicy, Refusal> {
+    match (name, expires_at) {
+        ("" | "PRESERVE", None) => Ok(ExpirationPolicy::Preserve),
+        ("NONE", None) => Ok(ExpirationPolicy::None),
+        ("" | "FIXED", Some(expires_at)) => Ok(ExpirationPolicy::Fixed(expires_at)),
+        ("FIXED", None) | ("PRESERVE" | "NONE", Some(_)) => Err(Refusal::field("expires_at")),
+        _ => Err(Refusal::field("expiration_policy")),
+    }
 }
 
 fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy, Refusal> {
@@ -180,8 +236,7 @@ fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy
 }
 
 fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
-    let amount =
-        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+    let amount = |text: &str| self::amount(text, scale);
     let hold_number = |number: &i32| {
         let number = Some(HoldNumber(*number)).filter(|number| number.0 > 0);
         number.ok_or_else(|| Refusal::field("hold_number"))
@@ -225,6 +280,7 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Expire { .. }
         | Change::Reverse { .. }
         | Change::Revoke { .. }
+        | Change::Transfer { .. }
         | Change::ChangeExpiry { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }

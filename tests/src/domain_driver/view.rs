@@ -2,7 +2,7 @@
 
 use purse_domain::{
     Amount, Balances, DrawdownPolicy, Entry, Grant, GrantParts, GrantStatus, Hold, HoldStatus,
-    Slice, SliceOutcome, Timestamp,
+    Slice, SliceOutcome, Timestamp, WalletName,
 };
 
 use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView};
@@ -43,7 +43,7 @@ pub(super) fn past_holdings(entries: &[Entry], at: Timestamp) -> Holdings {
 }
 
 /// An entry.
-pub(super) fn entry(entry: &Entry) -> EntryView {
+pub(super) fn entry(entry: &Entry, counterparty: Option<&WalletName>) -> EntryView {
     EntryView {
         sequence: entry.sequence.0,
         kind: entry.kind.name().to_owned(),
@@ -59,6 +59,7 @@ pub(super) fn entry(entry: &Entry) -> EntryView {
             .collect(),
         debts: entry.debts.iter().map(|part| (part.entry.0, part.amount.to_string())).collect(),
         about: entry.about.map_or(0, |undone| undone.0),
+        counterparty: counterparty.map(|other| other.account.to_string()).unwrap_or_default(),
         expiry: entry.expiry,
     }
 }

@@ -3,8 +3,8 @@
 use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
     Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, ExcessPolicy,
-    ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice, ReversedSliceOutcome, Transaction,
-    Wallet,
+    ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice, ReversedSliceOutcome,
+    Transaction, Wallet,
 };
 
 use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView, WalletView, Written};
@@ -18,6 +18,15 @@ pub(super) fn policy_number(name: &str) -> i32 {
         return DrawdownPolicy::Unspecified.into();
     }
     let policy = DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{name}"));
+    policy.map_or(NO_POLICY, i32::from)
+}
+
+/// The number of an expiration policy's name.
+pub(super) fn expiration_policy_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return ExpirationPolicy::Unspecified.into();
+    }
+    let policy = ExpirationPolicy::from_str_name(&format!("EXPIRATION_POLICY_{name}"));
     policy.map_or(NO_POLICY, i32::from)
 }
 
@@ -70,6 +79,8 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             etag: wallet.etag.clone(),
         }),
         slices: Vec::new(),
+        received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -79,7 +90,7 @@ pub(super) fn of_transaction(
     balance: Option<Balance>,
     replayed: bool,
 ) -> Written {
-    let Transaction { transaction_id, entries, .. } = transaction.unwrap_or_default();
+    let Transaction { transaction_id, entries, commit_token, .. } = transaction.unwrap_or_default();
     Written {
         replayed,
         transaction_id: Some(transaction_id).filter(|id| !id.is_empty()),
@@ -89,6 +100,8 @@ pub(super) fn of_transaction(
         hold: None,
         wallet: None,
         slices: Vec::new(),
+        received: Vec::new(),
+        commit_token: Some(commit_token).filter(|token| !token.is_empty()),
     }
 }
 
@@ -123,6 +136,7 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .map(|DebtPart { entry_sequence, amount }| (entry_sequence, amount))
             .collect(),
         about: entry.about_sequence,
+        counterparty: entry.counterparty_account,
         expiry: entry.expiry_change.map(|change| ExpiryChange {
             from: find_instant(change.before.as_ref()),
             to: find_instant(change.after.as_ref()),

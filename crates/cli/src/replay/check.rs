@@ -216,8 +216,11 @@ fn may_change(kind: EntryKind, amount: Decimal, change: Decimal) -> bool {
         | EntryKind::ExpiryReversed
         | EntryKind::Released
         | EntryKind::HoldExpired
-        | EntryKind::Reversed => change == amount,
-        EntryKind::Expired | EntryKind::Spent | EntryKind::Held => change == -amount,
+        | EntryKind::Reversed
+        | EntryKind::TransferredIn => change == amount,
+        EntryKind::Expired | EntryKind::Spent | EntryKind::Held | EntryKind::TransferredOut => {
+            change == -amount
+        }
         EntryKind::Voided => [-amount, Decimal::ZERO].contains(&change),
         // Of several grants, some may be scheduled.
         EntryKind::Revoked => (-amount..=Decimal::ZERO).contains(&change),
@@ -243,6 +246,8 @@ fn consumes(kind: EntryKind, slice: Decimal) -> Decimal {
         | EntryKind::HoldExpired
         | EntryKind::Revoked
         | EntryKind::RevocationReversed
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn
         | EntryKind::ExpiryChanged
         | EntryKind::Unspecified => Decimal::ZERO,
     }

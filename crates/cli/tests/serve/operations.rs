@@ -140,3 +140,37 @@ async fn time_is_a_plot_for_people_and_json_for_programs() {
     assert_eq!(answer["balance"]["balance"], "0", "{answer:#}");
     assert_eq!(answer["balance"]["at"], "2020-01-01T00:00:00Z", "{answer:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spend_and_a_balance_are_explained() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    let grant = ["grant", ACCOUNT, ASSET, "7", "--priority", "1", "--category", "trial"];
+    assert_eq!(call(server.endpoint(), &grant).code, Some(0));
+    let order = ["spend", ACCOUNT, ASSET, "12.50", "--reason", "an order", "-o", "json"];
+    let spent: Value = serde_json::from_str(&call(server.endpoint(), &order).stdout).unwrap();
+    let transaction = spent["transaction"]["transactionId"].as_str().unwrap();
+
+    let explain = ["explain", "transaction", ACCOUNT, ASSET, transaction];
+    let explained = call(server.endpoint(), &explain);
+    assert_eq!(explained.code, Some(0), "{explained:#?}");
+    for said in ["an order", "expiry-first, version 1", "12.5 of 12.5 drawn", "priority", "trial"] {
+        assert!(explained.stdout.contains(said), "{said}: {}", explained.stdout);
+    }
+    let json = call(server.endpoint(), &[&explain[..], &["-o", "json"]].concat());
+    let answer: Value = serde_json::from_str(&json.stdout).unwrap();
+    let grants = &answer["explanations"][0]["drawing"]["grants"];
+    assert_eq!((&grants[0]["grant"]["number"], &grants[0]["drawn"]), (&2.into(), &"7".into()));
+    assert_eq!(grants[1]["placedBy"], "PLACEMENT_RULE_PRIORITY", "{answer:#}");
+
+    let balance = call(server.endpoint(), &["explain", "balance", ACCOUNT, ASSET]);
+    assert_eq!(balance.code, Some(0), "{balance:#?}");
+    for said in ["94.5", "#1", "granted", "107", "-12.5"] {
+        assert!(balance.stdout.contains(said), "{said}: {}", balance.stdout);
+    }
+    let unknown = ["explain", "transaction", ACCOUNT, ASSET, "17"];
+    let refused = call(server.endpoint(), &unknown);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("transaction_id is no UUID"), "{refused:#?}");
+}

@@ -1,7 +1,9 @@
 //! Putting credits in a wallet. What it owes is repaid first.
 
 use super::Stop;
-use crate::{GrantTerms, NewGrant, Rejection, Timestamp, Window, debt::repay, draft::Draft};
+use crate::{
+    Amount, GrantTerms, NewGrant, Rejection, Timestamp, Window, debt::repay, draft::Draft,
+};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
 pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
@@ -18,9 +20,7 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
     let now = draft.now;
     let effective_at = effective_at.unwrap_or(now);
     let granted_window = window(effective_at, *expires_at, now)?;
-    if (draft.head.balances.held_in_all() + amount.get()).is_over_cap() {
-        return Err(Rejection::BalanceLimitExceeded.into());
-    }
+    check_room(draft, amount.get())?;
     let terms = GrantTerms {
         amount: *amount,
         granted_window,
@@ -32,6 +32,14 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
     };
     let key = draft.add_grant(terms);
     repay(draft, &key, now)?;
+    Ok(())
+}
+
+/// Whether the wallet may hold so much more.
+pub(super) fn check_room(draft: &Draft<'_>, more: Amount) -> Result<(), Rejection> {
+    if (draft.head.balances.held_in_all() + more).is_over_cap() {
+        return Err(Rejection::BalanceLimitExceeded);
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::{
     Rejection, RevokeFunding, Sequence,
     debt::repay,
     draft::{Booking, Draft},
+    drawing::{Drawing, available},
     give_back::{give_back, placed},
 };
 
@@ -48,18 +49,16 @@ fn owed_or_repaid(draft: &Draft<'_>, funding: &FundingRecord) -> Amount {
 
 /// Takes what the grants have left and is not held, in drawdown order. The rest is owed, whatever the limit.
 fn take(draft: &mut Draft<'_>, funding_ref: &FundingRef, about: Sequence, amount: Amount) {
-    let mut left = amount;
-    let mut taken = Vec::new();
+    let mut drawing = Drawing::of(amount);
     for (key, grant) in grants_of(draft, funding_ref) {
-        let part = grant.parts.available.min(left);
-        if !part.is_zero() {
-            left = left - part;
-            taken.push((key, Allocation { grant: grant.number, amount: part }));
+        if let Ok(available) = available(grant) {
+            drawing.take(key, grant.number, available);
         }
     }
+    let Drawing { taken, left: debt } = drawing;
     let revocation =
         Booking { about: Some(about), ..Booking::of(EntryKind::Revoked, draft.now, &taken) };
-    draft.append_on_credit(revocation, left, None);
+    draft.append_on_credit(revocation, debt, None);
 }
 
 /// Forgives what is still owed, gives what was repaid back to the grants that repaid it, and then what was

@@ -169,6 +169,8 @@ fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
             | EntryKind::Captured
             | EntryKind::Released
             | EntryKind::HoldExpired
+            | EntryKind::TransferredOut
+            | EntryKind::TransferredIn
             | EntryKind::ExpiryChanged => prop_assert_eq!(entry.about, None),
         }
     }

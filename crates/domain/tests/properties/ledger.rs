@@ -6,10 +6,11 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Command, Decision, Entry, Fold, FundingRecord, Grant, GrantNumber,
-    GrantTerms, HoldNumber, OperationName, Sequence, SignedAmount, SpendRecord, Timestamp, Verdict,
-    WalletState, balances_at, decide,
+    Amount, Balances, Command, Composer, Composition, Decision, Entry, Fold, FundingRecord, Grant,
+    GrantNumber, GrantTerms, HoldNumber, OperationName, Sequence, SignedAmount, SpendRecord,
+    Timestamp, Verdict, WalletState, balances_at, decide,
     draft::Draft,
+    explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
 };
 
@@ -100,6 +101,30 @@ impl Ledger {
             fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
         }
         fold
+    }
+
+    /// Why the entries of a command moved what they moved.
+    pub fn explain(&self, unexplained: Unexplained) -> Vec<Explanation> {
+        let terms = self.terms();
+        let mut explainer = Explainer::new(Arc::clone(&self.state.settings), unexplained);
+        let last = explainer.last_before();
+        for entry in self.entries.iter().filter(|entry| entry.sequence <= last) {
+            let operation = self.operations.get(&entry.sequence);
+            explainer.book(entry, operation, &terms).expect("entries that were decided");
+        }
+        explainer.explain(&terms).expect("what was decided is decided again")
+    }
+
+    /// What the balance at an instant is made of.
+    pub fn compose(&self, at: Timestamp) -> Composition {
+        let terms = self.terms();
+        let mut composer = Composer::new(Arc::clone(&self.state.settings), at);
+        for entry in &self.entries {
+            let operation = self.operations.get(&entry.sequence);
+            composer.book(entry, operation, &terms).expect("entries that were decided");
+        }
+        let deadline = |hold| self.state.holds.get(&hold).map_or(START, |hold| hold.expires_at);
+        composer.compose(deadline).expect("a ledger sums to balances")
     }
 
     /// Each instant at which something begins or ends, and a microsecond on either side.

@@ -205,6 +205,25 @@ impl Model {
         ]
     }
 
+    /// What each grant has available, scheduled and held at an instant, and what is owed of each debt; those with
+    /// nothing left out.
+    pub fn shares(&self, at: Timestamp) -> (Vec<(i32, [i64; 3])>, Vec<i64>) {
+        let mut then = self.clone();
+        then.repay_until(at);
+        let grants = then.grants.iter().map(|grant| {
+            let free = then.free_at(grant, at);
+            let begun = grant.has_begun(at);
+            let counts = |counts: bool| if counts { free } else { 0 };
+            let held = then.holds.iter().map(|hold| hold.held_at(Some(grant.number), at)).sum();
+            let available = counts(begun && !grant.has_ended(at));
+            let scheduled = counts(!begun && grant.granted_at <= at);
+            (grant.number, [available, scheduled, held])
+        });
+        let grants = grants.filter(|(_, figures)| *figures != [0; 3]).collect();
+        let owed = then.debts.iter().map(|debt| debt.left_at(at)).filter(|owed| *owed != 0);
+        (grants, owed.collect())
+    }
+
     /// What of a grant is neither taken nor held at an instant.
     fn free_at(&self, grant: &ModelGrant, at: Timestamp) -> i64 {
         let held: i64 = self.holds.iter().map(|hold| hold.held_at(Some(grant.number), at)).sum();
@@ -307,6 +326,7 @@ impl Model {
             },
             Command::ReverseSpend(reverse) => self.reverse(reverse, now),
             Command::RevokeFunding(revoke) => self.revoke(revoke, now),
+            Command::Transfer(_) | Command::Receive(_) => Outcome::Refused("there is one wallet"),
         };
         if matches!(outcome, Outcome::Done(_)) {
             self.writes.push(reversible);

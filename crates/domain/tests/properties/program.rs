@@ -319,7 +319,17 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
     let (actor, reason, metadata) = (nobody(), no_reason(), Metadata::default());
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let key = IdempotencyKey::parse("key").ok();
-    Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
+    Request {
+        wallet,
+        command,
+        key,
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only: false,
+        commit_token: None,
+    }
 }
 
 /// The settings of a wallet that was opened at the start.

@@ -119,7 +119,9 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         | EntryKind::Held
         | EntryKind::Captured
         | EntryKind::Released
-        | EntryKind::HoldExpired => false,
+        | EntryKind::HoldExpired
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
     }
 }
 

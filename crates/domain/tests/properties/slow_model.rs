@@ -91,7 +91,9 @@ fn is_about_grants(kind: EntryKind) -> bool {
         | EntryKind::Held
         | EntryKind::Captured
         | EntryKind::Released
-        | EntryKind::HoldExpired => false,
+        | EntryKind::HoldExpired
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
     }
 }
 
@@ -100,6 +102,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::InsufficientCredits { available, .. } => {
             return Outcome::Insufficient(hundredths(*available));
         }
+        Rejection::StaleCommitToken => "no request has a commit token",
         Rejection::ExpiresAtNotAhead { .. } => "expires_at is not ahead",
         Rejection::WindowEndsBeforeItStarts { .. } => "the window is empty",
         Rejection::OccurredAtAhead { .. } => "occurred_at is ahead",

@@ -37,6 +37,7 @@ pub fn grant(
         reason,
         metadata,
         validate_only,
+        commit_token,
         funding_ref,
     } = message;
     let mut fields = Fields::default();
@@ -77,7 +78,7 @@ pub fn grant(
             funding_ref: funding_ref?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -97,8 +98,9 @@ pub fn void_grant(caller: &Caller, message: v1::VoidGrantRequest) -> Result<Requ
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
-    let write = Write { idempotency_key, actor, reason, metadata, validate_only };
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token };
     end_grant(caller, (&account, &asset, grant_number), write, Command::VoidGrant)
 }
 
@@ -113,8 +115,9 @@ pub fn expire_grant(caller: &Caller, message: v1::ExpireGrantRequest) -> Result<
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
-    let write = Write { idempotency_key, actor, reason, metadata, validate_only };
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token };
     end_grant(caller, (&account, &asset, grant_number), write, Command::ExpireGrant)
 }
 
@@ -146,6 +149,7 @@ pub fn change_grant_expiry(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -162,7 +166,7 @@ pub fn change_grant_expiry(
     let command = grant.zip(expires_at).map(|(grant, expires_at)| {
         Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at })
     });
-    Write { idempotency_key, actor, reason, metadata, validate_only }
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }
         .request(fields, caller, wallet, command)
 }
 

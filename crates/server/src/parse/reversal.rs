@@ -2,11 +2,10 @@
 
 use purse_domain::{
     Amount, Command, ExpiredPolicy, FundingRef, GracePeriod, Request, ReverseSpend, RevokeFunding,
-    Scale, TransactionId,
+    Scale,
 };
 use purse_proto::v1;
 use tonic::Status;
-use uuid::Uuid;
 
 use super::{Fields, Write};
 use crate::auth::Caller;
@@ -32,10 +31,11 @@ pub fn reverse_spend(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let transaction = transaction(&mut fields, &transaction_id);
+    let transaction = fields.transaction_id(&transaction_id);
     let amount = fields.optional_amount(&amount, scale);
     let expired_policy = self::expired_policy(&mut fields, expired_policy, grace_period);
     let command = (|| {
@@ -45,13 +45,8 @@ pub fn reverse_spend(
             expired_policy: expired_policy?,
         }))
     })();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
-        (&asset, scale),
-        fields,
-        caller,
-        wallet,
-        command,
-    )?;
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }
+        .request_in((&asset, scale), fields, caller, wallet, command)?;
     // Without a policy there was no command.
     Ok((request, expired_policy.unwrap_or_default()))
 }
@@ -72,6 +67,7 @@ pub fn revoke_funding(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -84,22 +80,13 @@ pub fn revoke_funding(
             cumulative_amount: cumulative_amount?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
         wallet,
         command,
     )
-}
-
-fn transaction(fields: &mut Fields, id: &str) -> Option<TransactionId> {
-    if id.is_empty() {
-        fields.note("transaction_id", "is missing");
-        return None;
-    }
-    let parsed = Uuid::parse_str(id).map_err(|_| "is no UUID");
-    fields.check("transaction_id", parsed).map(TransactionId::from_uuid)
 }
 
 fn expired_policy(

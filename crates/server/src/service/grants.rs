@@ -33,7 +33,7 @@ impl GrantService for Grants {
         let answer = self.0.write(trace, began, command).await?;
         let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::GrantResponse {
-            grant: render::made_grant(&answer),
+            grant: render::made_grants(&answer).into_iter().next(),
             transaction: Some(transaction),
             balance: Some(balance),
             replayed: answer.replayed,

@@ -144,6 +144,28 @@ impl WalletService for Wallets {
         }))
     }
 
+    async fn transfer(
+        &self,
+        request: Request<v1::TransferRequest>,
+    ) -> Result<Response<v1::TransferResponse>, Status> {
+        let began = Instant::now();
+        // Who may only spend could else prolong every grant: send it away without expiry, and back.
+        let role = match request.get_ref().expiration_policy() {
+            v1::ExpirationPolicy::Unspecified if request.get_ref().expires_at.is_some() => {
+                Role::Granter
+            }
+            v1::ExpirationPolicy::Unspecified | v1::ExpirationPolicy::Preserve => Role::Spender,
+            v1::ExpirationPolicy::None | v1::ExpirationPolicy::Fixed => Role::Granter,
+        };
+        let caller = caller(&request, role)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let command = parse::transfer(&caller, message, scale)?;
+        let answers = self.0.write_group(trace, began, command.into()).await?;
+        render::transferred(&answers).map(Response::new).ok_or_else(status::unanswered)
+    }
+
     async fn list_entries(
         &self,
         request: Request<v1::ListEntriesRequest>,
@@ -216,5 +238,19 @@ impl WalletService for Wallets {
         let found = self.0.storage.verify_wallet(&name).await.map_err(|e| status::storage(&e))?;
         let found = found.ok_or_else(|| status::wallet_not_found(&name))?;
         Ok(Response::new(render::verification(&found)))
+    }
+
+    async fn explain_transaction(
+        &self,
+        request: Request<v1::ExplainTransactionRequest>,
+    ) -> Result<Response<v1::ExplainTransactionResponse>, Status> {
+        self.0.explain_transaction(request).await.map(Response::new)
+    }
+
+    async fn explain_balance(
+        &self,
+        request: Request<v1::ExplainBalanceRequest>,
+    ) -> Result<Response<v1::ExplainBalanceResponse>, Status> {
+        self.0.explain_balance(request).await.map(Response::new)
     }
 }

@@ -7,9 +7,10 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decided, Decision, Fingerprint, Group,
-    GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Refused, Rejection, Request, Scale,
+    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Fingerprint,
+    Group, GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Refused, Rejection, Request, Scale,
     Transaction, TransactionId, TransactionKind, WalletId, WalletState, decide_group,
+    group::transactions,
 };
 
 use super::{Answer, Outcome};
@@ -45,6 +46,9 @@ impl Batch {
         for legs in group.transactions() {
             let Some(key) = key_of(legs) else { continue };
             let Some(used) = self.used.get(&key) else { continue };
+            if used.fingerprint != legs[0].fingerprint {
+                continue;
+            }
             if let Entry::Vacant(unread) = self.answered.entry(key) {
                 unread.insert((used.fingerprint, used.legs(client, legs).await?));
             }
@@ -89,7 +93,7 @@ impl Batch {
                 return Ok(Outcome::Rejected(Refused { index, ..refused }));
             }
         };
-        let mut decided = decided.chunk_by(|_, next| next.request.key.is_none());
+        let mut decided = transactions(&decided);
         let mut answers = Vec::with_capacity(group.requests().len());
         for known in known {
             answers.extend(match known {
@@ -102,12 +106,18 @@ impl Batch {
 
     /// The answer to a transaction whose key was used, by this batch or before it.
     fn answer_known(&self, legs: &[Request]) -> Option<Result<Vec<Answer>, Rejection>> {
-        let key = legs[0].key.as_ref()?;
-        let (fingerprint, first) = self.answered.get(&key_of(legs)?)?;
-        if *fingerprint != legs[0].fingerprint {
-            let transaction = first[0].id;
-            return Some(Err(Rejection::IdempotencyKeyReused { key: key.clone(), transaction }));
+        let (key, fingerprint) = (key_of(legs)?, &legs[0].fingerprint);
+        let first = self.answered.get(&key);
+        let used_for = first.map(|(used_for, legs)| (used_for, legs[0].id));
+        // Of another request only the id is told, and no leg was read.
+        let used_for = used_for
+            .or_else(|| self.used.get(&key).map(|used| (&used.fingerprint, used.transaction_id)));
+        let (used_for, transaction) = used_for?;
+        if used_for != fingerprint {
+            let key = legs[0].key.clone()?;
+            return Some(Err(Rejection::IdempotencyKeyReused { key, transaction }));
         }
+        let (_, first) = first?;
         Some(Ok(first.iter().map(Arc::clone).map(Answer::replayed).collect()))
     }
 
@@ -125,7 +135,8 @@ impl Batch {
     /// Takes up a transaction, leg by leg.
     fn accept(&mut self, storage: &Storage, legs: &[Decided<'_>]) -> Vec<Answer> {
         let id = storage.ids().transaction_id(legs[0].decision.now);
-        let answers: Vec<Answer> = legs.iter().map(|leg| self.accept_leg(leg, id)).collect();
+        let token = legs[0].request.validate_only.then(|| CommitToken::of(legs));
+        let answers: Vec<Answer> = legs.iter().map(|leg| self.accept_leg(leg, id, token)).collect();
         if answers.iter().all(|answer| answer.changes && !answer.previewed)
             && let Some(key) = legs[0].request.key.as_ref()
         {
@@ -137,7 +148,12 @@ impl Batch {
         answers
     }
 
-    fn accept_leg(&mut self, leg: &Decided<'_>, id: TransactionId) -> Answer {
+    fn accept_leg(
+        &mut self,
+        leg: &Decided<'_>,
+        id: TransactionId,
+        commit_token: Option<CommitToken>,
+    ) -> Answer {
         let Decided { request, decision } = leg;
         let before = self.wallets.get(&request.wallet.wallet_id);
         let existed = before.is_some();
@@ -146,7 +162,7 @@ impl Batch {
         if changes && !previewed {
             self.write(request, decision, &transaction, existed);
         }
-        Answer { transaction, replayed: false, changes, previewed }
+        Answer { transaction, replayed: false, changes, previewed, commit_token }
     }
 
     fn write(
@@ -191,6 +207,7 @@ fn transaction(
         kind: request.command.kind(),
         key: request.key.clone(),
         fingerprint: request.fingerprint,
+        counterparty: request.command.counterparty().map(|other| other.account.clone()),
         operation: decision.operation(&request.command).cloned(),
         actor: request.actor.clone(),
         reason: request.reason.clone(),
@@ -208,7 +225,8 @@ fn transaction(
             | TransactionKind::ReleaseHold
             | TransactionKind::ExtendHold
             | TransactionKind::ReverseSpend
-            | TransactionKind::RevokeFunding => request.metadata.clone(),
+            | TransactionKind::RevokeFunding
+            | TransactionKind::Transfer => request.metadata.clone(),
         },
         drawdown_policy: settings
             .map(|settings| settings.drawdown_policy)
@@ -220,8 +238,8 @@ fn transaction(
         balances: decision.head.balances,
         after_sequence: decision.head.last_sequence,
         settings: decision.settings.clone(),
-        grant: match request.command {
-            Command::Grant(_) => decision.made_grants().next().cloned(),
+        grants: match request.command {
+            Command::Grant(_) | Command::Receive(_) => decision.made_grants().cloned().collect(),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Spend(_)
@@ -233,7 +251,8 @@ fn transaction(
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
             | Command::ReverseSpend(_)
-            | Command::RevokeFunding(_) => None,
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_) => Vec::new(),
         },
         hold: decision.hold().cloned(),
     }

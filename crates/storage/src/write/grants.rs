@@ -97,7 +97,9 @@ fn may_move(kind: EntryKind) -> bool {
         | EntryKind::Captured
         | EntryKind::Released
         | EntryKind::HoldExpired
-        | EntryKind::Revoked => false,
+        | EntryKind::Revoked
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
     }
 }
 
@@ -197,6 +199,7 @@ pub(super) struct GrantRow {
     drawdown_key: Vec<u8>,
     lost: Decimal,
     funding_ref: Option<String>,
+    transferred_in: bool,
     granted_expires_at: Option<Expiry>,
 }
 
@@ -206,7 +209,7 @@ impl Row for GrantRow {
             amount, effective_at, expires_at, priority, category, cost_basis, applies_to,
             activated, expired_at, available, held, consumed, expired, voided, revoked,
             transferred_out, open, due_at, drawdown_key, lost, funding_ref,
-            granted_expires_at)
+            transferred_in, granted_expires_at)
         SELECT r.* FROM unnest($1::grant_row[]) AS r";
 }
 
@@ -250,6 +253,7 @@ impl GrantRow {
             drawdown_key: new.place.as_bytes().to_vec(),
             lost: grant.lost.decimal(),
             funding_ref: funding_ref.as_ref().map(|name| name.as_str().to_owned()),
+            transferred_in: grant.transferred_in,
             granted_expires_at: granted_expiry(grant),
         }
     }

@@ -31,6 +31,7 @@ pub(super) struct TransactionRow {
     hold_number: Option<i32>,
     hold_expires_at: Option<Instant>,
     after_sequence: i64,
+    counterparty: Option<String>,
 }
 
 impl Row for TransactionRow {
@@ -38,7 +39,7 @@ impl Row for TransactionRow {
         INSERT INTO transactions (account_id, transaction_id, wallet_id, kind, idempotency_key,
             fingerprint, operation, actor, reason, metadata, drawdown_policy, policy_version,
             recorded_at, first_sequence, last_sequence, grant_number, settings,
-            hold_number, hold_expires_at, after_sequence)
+            hold_number, hold_expires_at, after_sequence, counterparty)
         SELECT r.* FROM unnest($1::transaction_row[]) AS r";
 }
 
@@ -50,6 +51,7 @@ impl TransactionRow {
             kind,
             key,
             fingerprint,
+            counterparty,
             operation,
             actor,
             reason,
@@ -61,7 +63,7 @@ impl TransactionRow {
             balances: _,
             after_sequence,
             settings,
-            grant,
+            grants,
             hold,
         } = transaction;
         Self {
@@ -80,11 +82,12 @@ impl TransactionRow {
             recorded_at: Instant(*recorded_at),
             first_sequence: entries.first().map(|entry| entry.sequence.0),
             last_sequence: entries.last().map(|entry| entry.sequence.0),
-            grant_number: grant.as_ref().map(|grant| grant.number.0),
+            grant_number: grants.first().map(|grant| grant.number.0),
             settings: settings.as_ref().map(|settings| Json(SettingsSnapshot::of(settings))),
             hold_number: hold.as_ref().map(|hold| hold.number.0),
             hold_expires_at: hold.as_ref().map(|hold| Instant(hold.expires_at)),
             after_sequence: after_sequence.0,
+            counterparty: counterparty.as_ref().map(|name| name.as_str().to_owned()),
         }
     }
 }

@@ -27,8 +27,11 @@ macro_rules! answers {
 
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse, TransferResponse, CreateHoldsResponse, RevokeFundingResponse,
-    ExplainTransactionResponse, ExplainBalanceResponse,
+    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse,
+    VoidGrantResponse, ExpireGrantResponse, ChangeGrantExpiryResponse, CreateHoldResponse,
+    CreateHoldsResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse,
+    ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse,
+    TransferResponse, RevokeFundingResponse, ExplainTransactionResponse, ExplainBalanceResponse,
 }
 
 /// The message as JSON, indented.
@@ -87,6 +90,7 @@ mod tests {
             v1::ExpireGrantResponse::NAME,
             v1::ReverseSpendResponse::NAME,
             v1::RevokeFundingResponse::NAME,
+            v1::ChangeGrantExpiryResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

@@ -11,7 +11,7 @@ mod transfer;
 mod wallet;
 
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
-pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
+pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
     release_hold,

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use purse_domain::{
-    AccountId, AccountName, Actor, Allocation, Balances, DebtPart, Entry, EntryKind, Fingerprint,
-    Grant, GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName, Reason,
-    Request, Sequence, SignedAmount, Timestamp, Transaction, TransactionId, WalletName,
+    AccountId, AccountName, Actor, Allocation, Balances, DebtPart, Entry, EntryKind, ExpiryChange,
+    Fingerprint, Grant, GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName,
+    Reason, Request, Sequence, SignedAmount, Timestamp, Transaction, TransactionId, WalletName,
 };
 use rust_decimal::Decimal;
 use tokio_postgres::{Client, Row};
@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Row};
 use crate::{
     StorageError,
     load::HOLD,
-    row::{self, Columns, SettingsSnapshot, grant_columns},
+    row::{self, Columns, Expiry, SettingsSnapshot, grant_columns},
 };
 
 /// The columns of a transaction `t`.
@@ -151,7 +151,7 @@ async fn transaction(
     };
     let mut grants = Vec::new();
     for number in numbers_of_made(&entries, number) {
-        grants.push(grant_as_made(client, name, number).await?);
+        grants.push(grant_as_made(client, name, number, &entries).await?);
     }
     let hold = match hold {
         Some((number, expires_at)) => {
@@ -216,7 +216,9 @@ macro_rules! entry_columns {
          e.debt_entries,
          e.debt_amounts,
          e.hold_number,
-         e.about"
+         e.about,
+         e.expires_at_before,
+         e.expires_at_after"
     };
 }
 pub(crate) use entry_columns;
@@ -250,11 +252,17 @@ pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
         debts: debts(columns)?,
         hold: columns.take::<Option<i32>>()?.map(HoldNumber),
         about: columns.take::<Option<i64>>()?.map(Sequence),
+        expiry: expiry(columns)?,
     })
 }
 
 fn allocations(columns: &mut Columns<'_>) -> Result<Vec<Allocation>, StorageError> {
     row::allocations(columns.take()?, columns.take()?)
+}
+
+fn expiry(columns: &mut Columns<'_>) -> Result<Option<ExpiryChange>, StorageError> {
+    let (from, to) = (columns.take::<Option<Expiry>>()?, columns.take::<Option<Expiry>>()?);
+    Ok(from.zip(to).map(|(Expiry(from), Expiry(to))| ExpiryChange { from, to }))
 }
 
 fn debts(columns: &mut Columns<'_>) -> Result<Vec<DebtPart>, StorageError> {
@@ -275,16 +283,23 @@ fn numbers_of_made(entries: &[Entry], named: Option<i32>) -> BTreeSet<GrantNumbe
     received.chain(named.map(GrantNumber)).collect()
 }
 
+/// A grant as the transaction that made it left it: it may have repaid debt at once.
 async fn grant_as_made(
     client: &Client,
     name: &WalletName,
     number: GrantNumber,
+    entries: &[Entry],
 ) -> Result<Grant, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
     let row = client.query_one(GRANT, &[&account, &wallet, &number.0]).await?;
     let now = row::grant(&mut Columns::of(&row))?;
-    let made = Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at);
-    Ok(Grant { transferred_in: now.transferred_in, ..made })
+    let mut made = Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at);
+    for entry in entries {
+        for part in entry.allocations.iter().filter(|part| part.grant == number) {
+            made.book(entry.kind, part.amount, entry.effective_at);
+        }
+    }
+    Ok(made)
 }
 
 /// A hold as a transaction left it: what its entries up to then did to it.

@@ -11,6 +11,7 @@ mod database_away;
 mod deadlines;
 mod explanations;
 mod fixture;
+mod history;
 mod idempotency;
 mod kept_wallets;
 mod known_balances;

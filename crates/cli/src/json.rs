@@ -28,7 +28,7 @@ macro_rules! answers {
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
     GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse, TransferResponse, RevokeFundingResponse,
-    ExplainTransactionResponse, ExplainBalanceResponse,
+    GetTransactionResponse, ExplainTransactionResponse, ExplainBalanceResponse,
 }
 
 /// The message as JSON, indented.

@@ -6,14 +6,15 @@ use purse_proto::v1::{
     ExplainBalanceRequest, ExplainBalanceResponse, ExplainTransactionRequest,
     ExplainTransactionResponse, ExtendHoldRequest, ExtendHoldResponse, GetBalanceRequest,
     GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetHoldRequest, GetHoldResponse,
-    GetTimelineRequest, GetTimelineResponse, GetWalletRequest, GetWalletResponse, GrantRequest,
-    GrantResponse, ListEntriesRequest, ListEntriesResponse, ListGrantsRequest, ListGrantsResponse,
-    ListHoldsRequest, ListHoldsResponse, ListWalletsRequest, ListWalletsResponse,
-    ReleaseHoldRequest, ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse,
-    RevokeFundingRequest, RevokeFundingResponse, SpendRequest, SpendResponse, TransferRequest,
-    TransferResponse, UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest,
-    VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
-    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    GetTimelineRequest, GetTimelineResponse, GetTransactionRequest, GetTransactionResponse,
+    GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest,
+    ListEntriesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
+    ListHoldsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
+    ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse, RevokeFundingRequest,
+    RevokeFundingResponse, SpendRequest, SpendResponse, TransferRequest, TransferResponse,
+    UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest, VerifyWalletResponse,
+    VoidGrantRequest, VoidGrantResponse, grant_service_client::GrantServiceClient,
+    wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -72,6 +73,8 @@ calls! { WalletServiceClient:
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
+    /// Answers one transaction with its entries.
+    get_transaction(GetTransactionRequest) -> GetTransactionResponse;
     /// Says why a transaction moved what it moved.
     explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse;
     /// Says what a balance is made of, now or at any instant.

@@ -91,6 +91,7 @@ fn domain_spend(amount: &str, key: &str) -> Request {
         reason,
         metadata,
         validate_only: false,
+        commit_token: None,
     }
 }
 

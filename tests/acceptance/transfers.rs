@@ -176,4 +176,7 @@ async fn crossing_transfers_on_two_servers_never_lock_each_other_out() {
         HAVING sum(CASE WHEN e.kind = 15 THEN e.amount ELSE -e.amount END) <> 0
             OR count(DISTINCT e.wallet_id) <> 2";
     assert_eq!(one.sql().await.query(unbalanced, &[]).await.unwrap().len(), 0);
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let deadlocks: i64 = one.sql().await.query_one(deadlocks, &[]).await.unwrap().get(0);
+    assert_eq!(deadlocks, 0);
 }

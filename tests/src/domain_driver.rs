@@ -9,10 +9,10 @@ use std::{
 };
 
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decided, Decision, Fingerprint, Fold, FoldError,
-    GroupVerdict, NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale, Sequence,
-    SpendRecord, Timestamp, TransactionId, WalletId, WalletName, WalletState, balances_at,
-    decide_group, settle::settled, slices, verify,
+    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Fingerprint, Fold,
+    FoldError, GroupVerdict, NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale,
+    Sequence, SpendRecord, Timestamp, TransactionId, WalletId, WalletName, WalletState,
+    balances_at, decide_group, settle::settled, slices, verify,
 };
 use uuid::Uuid;
 
@@ -133,12 +133,15 @@ impl DomainDriver {
             }
             GroupVerdict::Lacking(_, missing) => return Err(lacking(&missing)),
         };
+        let commit_token = CommitToken::of(&decided).to_string();
         let [first, others @ ..] = &decided[..] else {
             return Err(Refusal::new("NOT_DECIDED", &[]));
         };
         let received = others.iter().flat_map(|leg| leg.decision.made_grants().map(view::grant));
         let mut written = written(&request, &first.decision);
         written.received = received.collect();
+        let moves = written.wallet.is_none();
+        written.commit_token = (moves && request.validate_only).then_some(commit_token);
         if first.decision.writes && !request.validate_only {
             self.transactions += 1;
             let id = TransactionId::from_uuid(Uuid::from_u128(self.transactions));
@@ -163,6 +166,7 @@ impl DomainDriver {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
@@ -294,6 +298,7 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::Spend(_)
         | Command::VoidGrant(_)
         | Command::ExpireGrant(_)
+        | Command::ChangeGrantExpiry(_)
         | Command::CreateHold(_)
         | Command::CaptureHold(_)
         | Command::ReleaseHold(_)
@@ -330,6 +335,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
@@ -352,6 +358,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
@@ -361,6 +368,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::Receive(_) => Vec::new(),
         },
         received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -439,6 +447,7 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         }
         Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
+        Rejection::StaleCommitToken => Refusal::new("STALE_COMMIT_TOKEN", &[]),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])
         }

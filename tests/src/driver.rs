@@ -24,6 +24,8 @@ pub struct Write {
     pub key: String,
     /// Only decide.
     pub validate_only: bool,
+    /// What a preview answered; empty: none.
+    pub commit_token: String,
     /// What is asked.
     pub change: Change,
 }
@@ -86,6 +88,15 @@ pub enum Change {
     Expire {
         /// Its number.
         grant: i32,
+    },
+    /// Let a grant end at another instant.
+    ChangeExpiry {
+        /// Its number.
+        grant: i32,
+        /// When it ends.
+        expires_at: Option<Timestamp>,
+        /// It does not.
+        never: bool,
     },
     /// Set credits aside.
     Hold {

@@ -69,6 +69,7 @@ struct Run<'a, D> {
     wallets: HashSet<WalletRef>,
     first_answers: HashMap<(String, String), Written>,
     etags: Vec<String>,
+    tokens: HashMap<String, String>,
 }
 
 impl<'a, D: Driver> Run<'a, D> {
@@ -81,6 +82,7 @@ impl<'a, D: Driver> Run<'a, D> {
             wallets: HashSet::new(),
             first_answers: HashMap::new(),
             etags: Vec::new(),
+            tokens: HashMap::new(),
         }
     }
 
@@ -212,6 +214,11 @@ impl<'a, D: Driver> Run<'a, D> {
                 funding_ref: revoke.revoke.clone(),
                 cumulative_amount: revoke.cumulative.clone(),
             },
+            Action::ChangeExpiry(change) => Change::ChangeExpiry {
+                grant: change.change_expiry,
+                expires_at: at(change.expires_at),
+                never: change.never,
+            },
             Action::Hold(hold) => Change::Hold {
                 amount: hold.hold.clone(),
                 operation: hold.operation.clone(),
@@ -251,7 +258,9 @@ impl<'a, D: Driver> Run<'a, D> {
                 grace_micros: grace.as_ref().map(|grace| grace.micros),
             },
         };
-        Ok(Write { wallet, key, validate_only: common.validate_only, change })
+        let previewed = |key: &String| self.tokens.get(key).unwrap_or(key).clone();
+        let commit_token = common.commit.as_ref().map(previewed).unwrap_or_default();
+        Ok(Write { wallet, key, validate_only: common.validate_only, commit_token, change })
     }
 
     /// The transaction of a key that this file used, or what is meant to be one.
@@ -285,6 +294,8 @@ impl<'a, D: Driver> Run<'a, D> {
             };
         }
         if write.validate_only {
+            let token = written.commit_token.map(|token| (write.key.clone(), token));
+            self.tokens.extend(token);
             return Ok(());
         }
         if let Some(WalletView { etag, .. }) = &written.wallet
@@ -422,7 +433,8 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         | Action::Spend(_)
         | Action::Void(_)
         | Action::Expire(_)
-        | Action::Revoke(_) => Ok(()),
+        | Action::Revoke(_)
+        | Action::ChangeExpiry(_) => Ok(()),
     }
 }
 

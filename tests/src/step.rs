@@ -83,6 +83,8 @@ pub enum Action {
     Revoke(RevokeAction),
     /// Move credits to another wallet.
     Transfer(TransferAction),
+    /// Let a grant end at another instant.
+    ChangeExpiry(ChangeExpiryAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -98,6 +100,8 @@ pub struct Common {
     /// Only decide.
     #[serde(default)]
     pub validate_only: bool,
+    /// The key of a preview whose token it brings, or a token.
+    pub commit: Option<String>,
     /// The reason of the refusal; absent: it is accepted.
     pub error: Option<String>,
     /// Figures of the refusal.
@@ -115,11 +119,12 @@ pub struct Common {
 }
 
 impl Common {
-    const KEYS: [&'static str; 10] = [
+    const KEYS: [&'static str; 11] = [
         "account",
         "asset",
         "key",
         "validate_only",
+        "commit",
         "error",
         "metadata",
         "field",
@@ -303,6 +308,19 @@ pub struct ReverseAction {
     pub slices: Option<Vec<String>>,
 }
 
+/// `{ change_expiry = 1, expires_at = "2026-02-01" }`, `{ change_expiry = 1, never = true }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeExpiryAction {
+    /// The grant's number.
+    pub change_expiry: i32,
+    /// When it ends.
+    pub expires_at: Option<Instant>,
+    /// It does not.
+    #[serde(default)]
+    pub never: bool,
+}
+
 /// `{ revoke = "ch_1", cumulative = "250" }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -384,9 +402,26 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 18] = [
-    "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
-    "release", "extend", "reverse", "revoke", "transfer", "entries", "grants", "holds",
+const ACTIONS: [&str; 19] = [
+    "time",
+    "advance",
+    "create",
+    "update",
+    "grant",
+    "spend",
+    "void",
+    "expire",
+    "hold",
+    "capture",
+    "release",
+    "extend",
+    "reverse",
+    "revoke",
+    "transfer",
+    "change_expiry",
+    "entries",
+    "grants",
+    "holds",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -406,7 +441,7 @@ impl Step {
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" | "revoke" | "transfer" => action,
+            | "release" | "extend" | "reverse" | "revoke" | "transfer" | "change_expiry" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -425,6 +460,7 @@ impl Step {
             "reverse" => Action::Reverse(into(table)?),
             "revoke" => Action::Revoke(into(table)?),
             "transfer" => Action::Transfer(into(table)?),
+            "change_expiry" => Action::ChangeExpiry(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

@@ -128,6 +128,8 @@ pub fn table(entries: &[Entry]) -> String {
         Column::Text("reason"),
         Column::Text("grants"),
         Column::Text("debt"),
+        Column::Text("expiry"),
+        Column::Text("reason"),
     ];
     table::rows(
         &columns,
@@ -144,6 +146,8 @@ pub fn table(entries: &[Entry]) -> String {
                 entry.reason.clone(),
                 label::allocations(&entry.allocations),
                 label::debts(entry),
+                label::expiry_change(entry),
+                entry.reason.clone(),
             ]
         }),
     )

@@ -74,6 +74,7 @@ pub async fn run(args: GrantArgs, client: &Client, output: &mut Output) -> Resul
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.grant(request).await?;
     output.answer(&answer, record)

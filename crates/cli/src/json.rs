@@ -28,7 +28,7 @@ macro_rules! answers {
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
     GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse, TransferResponse, RevokeFundingResponse,
-    GetTransactionResponse, ExplainTransactionResponse, ExplainBalanceResponse,
+    GetTransactionResponse, ExplainTransactionResponse, ExplainBalanceResponse, ChangeGrantExpiryResponse,
 }
 
 /// The message as JSON, indented.
@@ -87,6 +87,7 @@ mod tests {
             v1::ExpireGrantResponse::NAME,
             v1::ReverseSpendResponse::NAME,
             v1::RevokeFundingResponse::NAME,
+            v1::ChangeGrantExpiryResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

@@ -32,6 +32,7 @@ pub async fn run(args: RevokeArgs, client: &Client, output: &mut Output) -> Resu
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.revoke_funding(request).await?;
     output.answer(&answer, |answer| {

@@ -64,6 +64,7 @@ pub async fn run(args: TransferArgs, client: &Client, output: &mut Output) -> Re
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.transfer(request).await?;
     output.answer(&answer, |answer| {

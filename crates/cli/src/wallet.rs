@@ -107,6 +107,7 @@ pub async fn run(
 
 async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
     let CreateArgs { wallet, scale, policy, overdraft_limit, write } = args;
+    write.refuse_commit_token()?;
     let WalletArgs { account, asset } = wallet;
     let request = CreateWalletRequest {
         account,
@@ -176,6 +177,7 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
         etag,
         write,
     } = args;
+    write.refuse_commit_token()?;
     let mut paths = Vec::new();
     if policy.is_some() {
         paths.push("drawdown_policy".to_owned());

@@ -136,6 +136,7 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::AssetScaleMismatch => Some("Leave the scale out, or give the asset's own."),
         ErrorReason::IdempotencyKeyReused => Some("Choose a new key for a new request."),
         ErrorReason::StaleEtag => Some("Read the wallet again and repeat with its present etag."),
+        ErrorReason::StaleCommitToken => Some("Preview it again; nothing was written."),
         ErrorReason::CredentialsMissing => Some("Send a bearer token."),
         ErrorReason::CredentialsInvalid => Some("Check the bearer token."),
         ErrorReason::RoleMissing => Some("Use credentials with that role."),

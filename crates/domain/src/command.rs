@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, FundingRef,
-    GrantNumber, HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority,
-    Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
+    Actor, Amount, Category, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint,
+    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount,
+    Priority, Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -56,13 +56,13 @@ pub struct NewGrant {
     pub funding_ref: Option<FundingRef>,
 }
 
-/// The terms of a grant, once its window is known.
+/// The terms of a grant, once its window is known: as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantTerms {
     /// How much was granted.
     pub amount: PositiveAmount,
-    /// When it can be spent.
-    pub window: Window,
+    /// When it can be spent, unless its expiry is changed. As that may be, the grant has its own.
+    pub granted_window: Window,
     /// Lower is drawn first.
     pub priority: Priority,
     /// What kind of credits.
@@ -73,6 +73,15 @@ pub struct GrantTerms {
     pub applies_to: BTreeSet<OperationName>,
     /// What paid for it.
     pub funding_ref: Option<FundingRef>,
+}
+
+/// Let a grant end at another instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeGrantExpiry {
+    /// The grant.
+    pub grant: GrantNumber,
+    /// Until when; `None`: for ever.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Take credits, all or nothing.
@@ -197,6 +206,8 @@ pub enum Command {
     VoidGrant(GrantNumber),
     /// Let what a grant has left expire now.
     ExpireGrant(GrantNumber),
+    /// Let a grant end at another instant.
+    ChangeGrantExpiry(ChangeGrantExpiry),
     /// Set credits aside.
     CreateHold(CreateHold),
     /// Take what is held.
@@ -225,6 +236,7 @@ impl Command {
             Self::Spend(_) => TransactionKind::Spend,
             Self::VoidGrant(_) => TransactionKind::VoidGrant,
             Self::ExpireGrant(_) => TransactionKind::ExpireGrant,
+            Self::ChangeGrantExpiry(_) => TransactionKind::ChangeGrantExpiry,
             Self::CreateHold(_) => TransactionKind::CreateHold,
             Self::CaptureHold(_) => TransactionKind::CaptureHold,
             Self::ReleaseHold(_) => TransactionKind::ReleaseHold,
@@ -245,6 +257,7 @@ impl Command {
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
@@ -266,6 +279,7 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
@@ -285,6 +299,7 @@ impl Command {
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
@@ -305,6 +320,7 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
@@ -317,6 +333,7 @@ impl Command {
     pub fn grant_number(&self) -> Option<GrantNumber> {
         match self {
             Self::VoidGrant(number) | Self::ExpireGrant(number) => Some(*number),
+            Self::ChangeGrantExpiry(change) => Some(change.grant),
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
@@ -342,6 +359,7 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
@@ -362,6 +380,7 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
@@ -381,6 +400,7 @@ impl Command {
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
@@ -413,6 +433,8 @@ pub struct Request {
     pub metadata: Metadata,
     /// Decide and answer, and write nothing.
     pub validate_only: bool,
+    /// What its preview answered: do just that, or nothing. Of a further leg it is in the first.
+    pub commit_token: Option<CommitToken>,
 }
 
 impl Request {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+mod change_expiry;
 mod end_grant;
 mod grant;
 mod hold;
@@ -37,6 +38,8 @@ pub struct Decision {
     pub head: Head,
     /// The grants that changed or are new, as they are after it.
     pub grants: BTreeMap<DrawdownKey, Grant>,
+    /// The places in the order that grants have left for others.
+    pub vacated: Vec<DrawdownKey>,
     /// The debts that changed or are new, as they are after it.
     pub debts: BTreeMap<Sequence, Debt>,
     /// The holds that changed or are new, as they are after it.
@@ -143,6 +146,7 @@ fn attempt(
         Command::Spend(spend) => spend::spend(&mut draft, spend)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
+        Command::ChangeGrantExpiry(change) => change_expiry::change(&mut draft, *change)?,
         Command::CreateHold(create) => hold = Some(hold::create(&mut draft, create)?),
         Command::CaptureHold(capture) => hold::capture(&mut draft, capture)?,
         Command::ReleaseHold(release) => hold::release(&mut draft, release)?,
@@ -154,8 +158,17 @@ fn attempt(
         Command::Transfer(transfer) => sent = transfer::send(&mut draft, transfer)?,
         Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
     }
-    let Draft { now, mut head, entries, changed, changed_debts, changed_holds, new_grants, .. } =
-        draft;
+    let Draft {
+        now,
+        mut head,
+        entries,
+        changed,
+        vacated,
+        changed_debts,
+        changed_holds,
+        new_grants,
+        ..
+    } = draft;
     let hashes = chained(&mut head, request, &entries, settled, &changed);
     Ok(Decision {
         now,
@@ -164,6 +177,7 @@ fn attempt(
         settled,
         head,
         grants: changed,
+        vacated,
         debts: changed_debts,
         holds: changed_holds,
         settings,

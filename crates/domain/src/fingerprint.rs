@@ -5,8 +5,8 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess,
-    ExpirationPolicy, ExpiredPolicy, FundingRef, Metadata, NewGrant, OperationName, Reason,
+    Actor, CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, DrawdownPolicy,
+    Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, Metadata, NewGrant, OperationName, Reason,
     ReleaseHold, ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet, WalletName,
     canonical::Canonical,
 };
@@ -127,6 +127,12 @@ impl Canonical {
                 self.text(b'C', b"expire_grant");
                 self.text(1, &number.0.to_be_bytes());
             }
+            // Never is not set.
+            Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at }) => {
+                self.text(b'C', b"change_grant_expiry");
+                self.text(1, &grant.0.to_be_bytes());
+                self.instant(2, *expires_at);
+            }
             Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
@@ -212,6 +218,7 @@ impl Canonical {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
@@ -231,10 +238,10 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use crate::{
-        AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, ExpiredPolicy,
-        Fingerprint, FundingRef, GracePeriod, Metadata, NamespaceId, NamespaceName, NewGrant,
-        PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding, Scale, Spend, TransactionId,
-        WalletName,
+        AccountName, Actor, Amount, AssetCode, Category, ChangeGrantExpiry, Command, CostBasis,
+        ExpiredPolicy, Fingerprint, FundingRef, GracePeriod, GrantNumber, Metadata, NamespaceId,
+        NamespaceName, NewGrant, PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding,
+        Scale, Spend, Timestamp, TransactionId, WalletName,
     };
     use std::collections::BTreeSet;
     use uuid::Uuid;
@@ -287,6 +294,19 @@ mod tests {
         for (index, one) in all.iter().enumerate() {
             assert!(all[index + 1..].iter().all(|other| other != one), "{index}");
         }
+    }
+
+    #[test]
+    fn each_end_of_a_grant_is_another_request() {
+        let change = |grant, micros: Option<i64>| {
+            of(&Command::ChangeGrantExpiry(ChangeGrantExpiry {
+                grant: GrantNumber(grant),
+                expires_at: micros.map(Timestamp::from_micros),
+            }))
+        };
+        assert_ne!(change(1, None), change(2, None));
+        assert_ne!(change(1, None), change(1, Some(0)));
+        assert_ne!(change(1, Some(0)), change(1, Some(1)));
     }
 
     #[test]

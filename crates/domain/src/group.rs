@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use crate::{
-    Command, Decision, Missing, Receive, Rejection, Request, Timestamp, Verdict, WalletId,
-    WalletName, WalletState, decide,
+    Command, CommitToken, Decision, Missing, Receive, Rejection, Request, Timestamp, Verdict,
+    WalletId, WalletName, WalletState, decide,
 };
 
 /// Requests that are accepted together or not at all.
@@ -102,7 +102,23 @@ pub fn decide_group<'r, 's>(
             decided.push(Decided { request, decision });
         }
     }
+    let stale = transactions(&decided).find(|legs| {
+        let token = legs[0].request.commit_token;
+        token.is_some_and(|token| token != CommitToken::of(legs))
+    });
+    if let Some(legs) = stale {
+        let request = &legs[0].request;
+        let is_it = |asked: &&&Request| asked.key == request.key && asked.wallet == request.wallet;
+        let index = requests.iter().take_while(|asked| !is_it(asked)).count();
+        let (wallet, rejection) = (request.wallet.clone(), Rejection::StaleCommitToken);
+        return GroupVerdict::Rejected(Refused { index, wallet, rejection });
+    }
     GroupVerdict::Accepted(decided)
+}
+
+/// What was decided, transaction by transaction: a request with a key, and the legs that follow it.
+pub fn transactions<'d, 'r>(decided: &'d [Decided<'r>]) -> impl Iterator<Item = &'d [Decided<'r>]> {
+    decided.chunk_by(|_, next| next.request.key.is_none())
 }
 
 /// The further leg that follows from a request: the wallet that credits were sent to takes them in.
@@ -113,6 +129,7 @@ fn receipt(request: &Request, decision: &Decision) -> Option<Request> {
         wallet: transfer.to.clone(),
         command: Command::Receive(receive),
         key: None,
+        commit_token: None,
         ..request.clone()
     })
 }

@@ -11,14 +11,15 @@
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, and
-//!   [`group`] over it;
+//! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
+//!   and [`commit_token`] over it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`mod@verify`].
 
 pub mod amount;
 mod canonical;
 pub mod chain;
 pub mod command;
+pub mod commit_token;
 pub mod composition;
 pub mod debt;
 pub mod decide;
@@ -49,9 +50,11 @@ pub mod window;
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy, GrantTerms, NewGrant,
-    Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
+    GrantTerms, NewGrant, Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
+    Transfer, UpdateWallet,
 };
+pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
@@ -78,4 +81,4 @@ pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verify::{Discrepancy, verify};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
-pub use window::{Window, WindowError};
+pub use window::{ExpiryChange, Window, WindowError};

@@ -157,6 +157,9 @@ pub enum Rejection {
         /// When it would become effective.
         effective_at: Timestamp,
     },
+    /// It would not do what its preview said.
+    #[error("what the commit token stands for has changed; preview it again")]
+    StaleCommitToken,
     /// Usage cannot lie ahead.
     #[error("occurred_at must not be after now, {now}")]
     OccurredAtAhead {

@@ -12,7 +12,7 @@ mod transfer;
 mod wallet;
 
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
-pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
+pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
 pub use history::{get_transaction, list_entries};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
 pub use reversal::{reverse_spend, revoke_funding};
@@ -25,9 +25,9 @@ pub use wallet::{
 use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
-    AccountName, Actor, AssetCode, Command, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey,
-    Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp, TransactionId,
-    WalletName,
+    AccountName, Actor, AssetCode, Command, CommitToken, Fingerprint, GrantNumber, HoldNumber,
+    IdempotencyKey, Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp,
+    TransactionId, WalletName,
 };
 use tonic::Status;
 use uuid::Uuid;
@@ -203,6 +203,7 @@ struct Write {
     reason: String,
     metadata: BTreeMap<String, String>,
     validate_only: bool,
+    commit_token: String,
 }
 
 impl Write {
@@ -231,16 +232,28 @@ impl Write {
         wallet: Option<WalletName>,
         command: Option<Command>,
     ) -> Result<Request, Status> {
-        let Self { idempotency_key, actor, reason, metadata, validate_only } = self;
+        let Self { idempotency_key, actor, reason, metadata, validate_only, commit_token } = self;
         let key = fields.check("idempotency_key", IdempotencyKey::parse(&idempotency_key));
         let asked = fields.check("actor", Actor::parse(&actor));
         let reason = fields.check("reason", Reason::parse(&reason));
         let metadata = fields.check("metadata", Metadata::parse(metadata));
-        let parts = (|| Some((wallet?, command?, key?, asked?, reason?, metadata?)))();
-        let (wallet, command, key, asked, reason, metadata) = fields.finish(parts)?;
+        let token = (!commit_token.is_empty()).then(|| CommitToken::parse(&commit_token));
+        let token = fields.check_optional("commit_token", token);
+        let parts = (|| Some((wallet?, command?, key?, asked?, reason?, metadata?, token?)))();
+        let (wallet, command, key, asked, reason, metadata, commit_token) = fields.finish(parts)?;
         let fingerprint = Fingerprint::of(&wallet, &command, &asked, &reason, &metadata);
         let actor = if asked.as_str().is_empty() { caller.name.clone() } else { asked };
         let key = Some(key);
-        Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
+        Ok(Request {
+            wallet,
+            command,
+            key,
+            fingerprint,
+            actor,
+            reason,
+            metadata,
+            validate_only,
+            commit_token,
+        })
     }
 }

@@ -6,9 +6,9 @@ pub use explanation::{composed_balance, explained_transaction};
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
-    ExpiredPolicy, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus,
-    Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId, TransactionKind,
-    WalletName, WalletSettings, slices,
+    ExpiredPolicy, ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold,
+    HoldStatus, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
+    TransactionKind, WalletName, WalletSettings, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
@@ -108,11 +108,12 @@ pub fn transferred(legs: &[Answer]) -> Option<v1::TransferResponse> {
 }
 
 fn transaction(answer: &Answer) -> v1::Transaction {
-    let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
+    let Answer { transaction, previewed, commit_token, replayed: _, changes: _ } = answer;
     let mut written = stored_transaction(transaction);
     if *previewed {
         written.transaction_id = String::new();
     }
+    written.commit_token = commit_token.map(|token| token.to_string()).unwrap_or_default();
     written
 }
 
@@ -154,6 +155,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
         reason: reason.to_string(),
         metadata: metadata.as_map().clone(),
         counterparty_account: counterparty.as_ref().map(ToString::to_string).unwrap_or_default(),
+        commit_token: String::new(),
     }
 }
 
@@ -199,6 +201,7 @@ fn entry(entry: &Entry, counterparty: Option<&AccountName>) -> v1::Entry {
         debts,
         hold,
         about,
+        expiry,
     } = entry;
     v1::Entry {
         sequence: sequence.0,
@@ -225,6 +228,10 @@ fn entry(entry: &Entry, counterparty: Option<&AccountName>) -> v1::Entry {
         hold_number: hold.map_or(0, |number| number.0),
         about_sequence: about.map_or(0, |Sequence(undone)| undone),
         counterparty_account: counterparty.map(ToString::to_string).unwrap_or_default(),
+        expiry_change: expiry.map(|ExpiryChange { from, to }| v1::ExpiryChange {
+            before: from.map(instant),
+            after: to.map(instant),
+        }),
         ..v1::Entry::default()
     }
 }
@@ -242,7 +249,7 @@ fn allocations(allocations: &[Allocation]) -> Vec<v1::Allocation> {
 
 /// The hold as a transaction left it. Only the transaction that made it is known here.
 pub fn hold_after(answer: &Answer) -> Option<v1::Hold> {
-    let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
+    let Answer { transaction, previewed, .. } = answer;
     let made_it = transaction.kind == TransactionKind::CreateHold && !previewed;
     transaction
         .hold
@@ -369,6 +376,7 @@ fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
     let Grant {
         number: GrantNumber(number),
         terms,
+        window,
         granted_at,
         activated: _,
         expired_at,
@@ -376,8 +384,15 @@ fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
         transferred_in,
         lost: _,
     } = grant;
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
-        &**terms;
+    let GrantTerms {
+        amount,
+        granted_window: _,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = &**terms;
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
     v1::Grant {
         account: name.account.to_string(),
@@ -428,6 +443,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
         TransactionKind::RevokeFunding => v1::TransactionKind::RevokeFunding,
         TransactionKind::Transfer => v1::TransactionKind::Transfer,
+        TransactionKind::ChangeGrantExpiry => v1::TransactionKind::ChangeGrantExpiry,
     }
 }
 
@@ -449,6 +465,7 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::RevocationReversed => v1::EntryKind::RevocationReversed,
         EntryKind::TransferredOut => v1::EntryKind::TransferredOut,
         EntryKind::TransferredIn => v1::EntryKind::TransferredIn,
+        EntryKind::ExpiryChanged => v1::EntryKind::ExpiryChanged,
     }
 }
 

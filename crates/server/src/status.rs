@@ -213,6 +213,9 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
+        Rejection::StaleCommitToken => {
+            status(Code::Aborted, message, ErrorReason::StaleCommitToken, &[])
+        }
         Rejection::ExpiresAtNotAhead { now } => {
             invalid_field("expires_at", format!("must be after now, {now}"))
         }

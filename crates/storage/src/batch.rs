@@ -14,7 +14,7 @@ use std::{
 };
 
 use deadpool_postgres::Client;
-use purse_domain::{AccountId, Group, Refused, Transaction, WalletId, WalletState};
+use purse_domain::{AccountId, CommitToken, Group, Refused, Transaction, WalletId, WalletState};
 
 use crate::{
     Kept, Storage, StorageError,
@@ -52,12 +52,14 @@ pub struct Answer {
     pub changes: bool,
     /// It was only validated: nothing was written.
     pub previewed: bool,
+    /// What makes the preview binding; the legs of a transaction have one.
+    pub commit_token: Option<CommitToken>,
 }
 
 impl Answer {
     /// The first answer again.
     fn replayed(transaction: Arc<Transaction>) -> Self {
-        Self { transaction, replayed: true, changes: true, previewed: false }
+        Self { transaction, replayed: true, changes: true, previewed: false, commit_token: None }
     }
 }
 

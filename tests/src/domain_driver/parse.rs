@@ -1,11 +1,12 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, Fingerprint, FundingRef,
-    GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant,
-    OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend,
-    RevokeFunding, Scale, Spend, Timestamp, TransactionId, Transfer, UpdateWallet, WalletName,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
+    CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy,
+    ExpiredPolicy, Fingerprint, FundingRef, GracePeriod, GrantNumber, HoldNumber, IdempotencyKey,
+    Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold,
+    Request, ReverseSpend, RevokeFunding, Scale, Spend, Timestamp, TransactionId, Transfer,
+    UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
@@ -56,8 +57,16 @@ pub(super) fn request(
         reason,
         metadata,
         validate_only,
+        commit_token: commit_token(&write.commit_token)?,
     };
     Ok((key, request))
+}
+
+fn commit_token(text: &str) -> Result<Option<CommitToken>, Refusal> {
+    match text {
+        "" => Ok(None),
+        text => CommitToken::parse(text).map(Some).map_err(|_| Refusal::field("commit_token")),
+    }
 }
 
 fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
@@ -134,6 +143,9 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
         | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+        Change::ChangeExpiry { grant, expires_at, never } => {
+            change_expiry(*grant, *expires_at, *never)
+        }
         Change::Revoke { funding_ref, cumulative_amount } => {
             Ok(Command::RevokeFunding(RevokeFunding {
                 funding_ref: self::funding_ref(funding_ref)?,
@@ -152,6 +164,22 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
                 amount: if text.is_empty() { None } else { Some(amount(text)?) },
                 expired_policy: self::expired_policy(expired_policy, *grace_micros)?,
             }))
+        }
+    }
+}
+
+fn change_expiry(
+    grant: i32,
+    expires_at: Option<Timestamp>,
+    never: bool,
+) -> Result<Command, Refusal> {
+    match (expires_at, never) {
+        _ if grant < 1 => Err(Refusal::field("grant_number")),
+        (None, false) => Err(Refusal::field("expires_at")),
+        (Some(_), true) => Err(Refusal::field("never")),
+        (Some(_), false) | (None, true) => {
+            let grant = GrantNumber(grant);
+            Ok(Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at }))
         }
     }
 }
@@ -252,7 +280,8 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Expire { .. }
         | Change::Reverse { .. }
         | Change::Revoke { .. }
-        | Change::Transfer { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::Transfer { .. }
+        | Change::ChangeExpiry { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 

@@ -61,7 +61,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::HoldClosed
         | ErrorReason::ExceedsHold => Code::FailedPrecondition,
         ErrorReason::IdempotencyKeyReused => Code::AlreadyExists,
-        ErrorReason::StaleEtag => Code::Aborted,
+        ErrorReason::StaleEtag | ErrorReason::StaleCommitToken => Code::Aborted,
         ErrorReason::CredentialsMissing | ErrorReason::CredentialsInvalid => Code::Unauthenticated,
         ErrorReason::RoleMissing => Code::PermissionDenied,
         ErrorReason::DatabaseUnavailable | ErrorReason::ServerStopping => Code::Unavailable,

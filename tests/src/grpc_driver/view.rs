@@ -1,6 +1,6 @@
 //! From messages to what a scenario compares.
 
-use purse_domain::Timestamp;
+use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
     Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, ExcessPolicy,
     ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice, ReversedSliceOutcome,
@@ -80,6 +80,7 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
         }),
         slices: Vec::new(),
         received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -89,7 +90,7 @@ pub(super) fn of_transaction(
     balance: Option<Balance>,
     replayed: bool,
 ) -> Written {
-    let Transaction { transaction_id, entries, .. } = transaction.unwrap_or_default();
+    let Transaction { transaction_id, entries, commit_token, .. } = transaction.unwrap_or_default();
     Written {
         replayed,
         transaction_id: Some(transaction_id).filter(|id| !id.is_empty()),
@@ -100,6 +101,7 @@ pub(super) fn of_transaction(
         wallet: None,
         slices: Vec::new(),
         received: Vec::new(),
+        commit_token: Some(commit_token).filter(|token| !token.is_empty()),
     }
 }
 
@@ -135,6 +137,10 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .collect(),
         about: entry.about_sequence,
         counterparty: entry.counterparty_account,
+        expiry: entry.expiry_change.map(|change| ExpiryChange {
+            from: find_instant(change.before.as_ref()),
+            to: find_instant(change.after.as_ref()),
+        }),
     }
 }
 

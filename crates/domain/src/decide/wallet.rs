@@ -46,6 +46,7 @@ pub(super) fn create(
         settled: 0,
         head,
         grants: BTreeMap::new(),
+        vacated: Vec::new(),
         debts: BTreeMap::new(),
         holds: BTreeMap::new(),
         settings: Some(settings),

@@ -80,7 +80,8 @@ fn is_about_grants(kind: EntryKind) -> bool {
         EntryKind::Spent
         | EntryKind::Reversed
         | EntryKind::Revoked
-        | EntryKind::RevocationReversed => true,
+        | EntryKind::RevocationReversed
+        | EntryKind::ExpiryChanged => true,
         EntryKind::Granted
         | EntryKind::Activated
         | EntryKind::Expired
@@ -101,6 +102,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::InsufficientCredits { available, .. } => {
             return Outcome::Insufficient(hundredths(*available));
         }
+        Rejection::StaleCommitToken => "no request has a commit token",
         Rejection::ExpiresAtNotAhead { .. } => "expires_at is not ahead",
         Rejection::WindowEndsBeforeItStarts { .. } => "the window is empty",
         Rejection::OccurredAtAhead { .. } => "occurred_at is ahead",

@@ -31,6 +31,7 @@ pub fn reverse_spend(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -44,13 +45,8 @@ pub fn reverse_spend(
             expired_policy: expired_policy?,
         }))
     })();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
-        (&asset, scale),
-        fields,
-        caller,
-        wallet,
-        command,
-    )?;
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }
+        .request_in((&asset, scale), fields, caller, wallet, command)?;
     // Without a policy there was no command.
     Ok((request, expired_policy.unwrap_or_default()))
 }
@@ -71,6 +67,7 @@ pub fn revoke_funding(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -83,7 +80,7 @@ pub fn revoke_funding(
             cumulative_amount: cumulative_amount?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,

@@ -29,6 +29,7 @@ pub fn transfer(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -45,7 +46,7 @@ pub fn transfer(
             expiration_policy: expiration_policy?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,

@@ -44,7 +44,7 @@ pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Resul
             overdraft_limit: overdraft_limit?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
         .request(fields, caller, wallet, command)
 }
 
@@ -104,12 +104,8 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
         update.expected_version =
             fields.check("etag", etag.parse().map_err(|_| "is not one that this service gave"));
     }
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request(
-        fields,
-        caller,
-        wallet,
-        Some(Command::UpdateWallet(update)),
-    )
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
+        .request(fields, caller, wallet, Some(Command::UpdateWallet(update)))
 }
 
 /// A request to spend. `scale` is the asset's; `None`: there is no such asset.
@@ -129,6 +125,7 @@ pub fn spend(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -142,7 +139,7 @@ pub fn spend(
             occurred_at: occurred_at?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,

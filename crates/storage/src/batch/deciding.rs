@@ -7,9 +7,10 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decided, Decision, Fingerprint, Group,
-    GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Refused, Rejection, Request, Scale,
+    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Fingerprint,
+    Group, GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Refused, Rejection, Request, Scale,
     Transaction, TransactionId, TransactionKind, WalletId, WalletState, decide_group,
+    group::transactions,
 };
 
 use super::{Answer, Outcome};
@@ -92,7 +93,7 @@ impl Batch {
                 return Ok(Outcome::Rejected(Refused { index, ..refused }));
             }
         };
-        let mut decided = decided.chunk_by(|_, next| next.request.key.is_none());
+        let mut decided = transactions(&decided);
         let mut answers = Vec::with_capacity(group.requests().len());
         for known in known {
             answers.extend(match known {
@@ -134,7 +135,8 @@ impl Batch {
     /// Takes up a transaction, leg by leg.
     fn accept(&mut self, storage: &Storage, legs: &[Decided<'_>]) -> Vec<Answer> {
         let id = storage.ids().transaction_id(legs[0].decision.now);
-        let answers: Vec<Answer> = legs.iter().map(|leg| self.accept_leg(leg, id)).collect();
+        let token = legs[0].request.validate_only.then(|| CommitToken::of(legs));
+        let answers: Vec<Answer> = legs.iter().map(|leg| self.accept_leg(leg, id, token)).collect();
         if answers.iter().all(|answer| answer.changes && !answer.previewed)
             && let Some(key) = legs[0].request.key.as_ref()
         {
@@ -146,7 +148,12 @@ impl Batch {
         answers
     }
 
-    fn accept_leg(&mut self, leg: &Decided<'_>, id: TransactionId) -> Answer {
+    fn accept_leg(
+        &mut self,
+        leg: &Decided<'_>,
+        id: TransactionId,
+        commit_token: Option<CommitToken>,
+    ) -> Answer {
         let Decided { request, decision } = leg;
         let before = self.wallets.get(&request.wallet.wallet_id);
         let existed = before.is_some();
@@ -155,7 +162,7 @@ impl Batch {
         if changes && !previewed {
             self.write(request, decision, &transaction, existed);
         }
-        Answer { transaction, replayed: false, changes, previewed }
+        Answer { transaction, replayed: false, changes, previewed, commit_token }
     }
 
     fn write(
@@ -212,6 +219,7 @@ fn transaction(
             | TransactionKind::Spend
             | TransactionKind::VoidGrant
             | TransactionKind::ExpireGrant
+            | TransactionKind::ChangeGrantExpiry
             | TransactionKind::CreateHold
             | TransactionKind::CaptureHold
             | TransactionKind::ReleaseHold
@@ -237,6 +245,7 @@ fn transaction(
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)

@@ -12,6 +12,7 @@ mod deadlines;
 mod expiry_changes;
 mod explanations;
 mod fixture;
+mod history;
 mod idempotency;
 mod kept_wallets;
 mod known_balances;

@@ -112,7 +112,7 @@ async fn ask(
     let id = |answer: &Result<Written, Refusal>| {
         answer.as_ref().ok().and_then(|written| written.transaction_id.clone())
     };
-    let (id_there, id_here) = (id(&there), id(&here));
+    let ids = id(&there).zip(id(&here));
     assert_eq!(
         comparable(there.clone()),
         comparable(here),
@@ -120,7 +120,7 @@ async fn ask(
         program.number
     );
     let spends = matches!(write.change, Change::Spend { .. });
-    if let (true, Some(there), Some(here)) = (spends, id_there, id_here) {
+    if let (true, Some((there, here))) = (spends, ids) {
         program.spends.push((write.wallet.clone(), there, here));
     }
     there
@@ -170,9 +170,9 @@ async fn a_random_program_of_all_commands_does_what_the_domain_does() {
             }
             let answer = ask(&mut program, (&mut remote, &mut domain), &write, here.as_ref()).await;
             if answer.is_ok() {
-                accepted += 1
+                accepted += 1;
             } else {
-                refused += 1
+                refused += 1;
             }
             // One in six is retried on doubt.
             if program.dice.number(6) == 1 && answer.is_ok() {

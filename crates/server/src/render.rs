@@ -152,7 +152,7 @@ fn transaction(answer: &Answer) -> v1::Transaction {
 }
 
 /// A transaction.
-fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
+pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
     let Transaction {
         id,
         wallet: name,
@@ -204,15 +204,21 @@ pub fn entry_record(record: &EntryRecord) -> v1::Entry {
         reason,
         metadata,
         counterparty,
+        categories,
     } = record;
+    let bare = entry(line, counterparty.as_ref());
+    let allocations = bare.allocations.into_iter().zip(categories);
+    let allocations = allocations
+        .map(|(part, category)| v1::Allocation { category: category.to_string(), ..part });
     v1::Entry {
+        allocations: allocations.collect(),
         transaction_id: transaction_id.map(|id| id.to_string()).unwrap_or_default(),
         operation: operation.as_ref().map(ToString::to_string).unwrap_or_default(),
         actor: actor.as_ref().map(ToString::to_string).unwrap_or_default(),
         reason: reason.as_ref().map(ToString::to_string).unwrap_or_default(),
         metadata: metadata.as_map().clone(),
         idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
-        ..entry(line, counterparty.as_ref())
+        ..bare
     }
 }
 
@@ -270,6 +276,7 @@ fn allocations(allocations: &[Allocation]) -> Vec<v1::Allocation> {
         .map(|Allocation { grant, amount }| v1::Allocation {
             grant_number: grant.0,
             amount: amount.to_string(),
+            category: String::new(),
         })
         .collect()
 }

@@ -34,7 +34,7 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, ComposedBalance, EntryQuery, EntryRecord, ExplainedTransaction,
-    GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord, TimelineQuery,
-    TimelineRecord, Unanswerable, Verification, WalletQuery,
+    BalanceAt, BalanceQuery, ComposedBalance, EntryFilter, EntryPage, EntryQuery, EntryRecord,
+    ExplainedTransaction, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord,
+    TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
 };

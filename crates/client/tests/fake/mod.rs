@@ -163,6 +163,7 @@ scripted! {
     transfer(TransferRequest) -> TransferResponse,
     list_entries(ListEntriesRequest) -> ListEntriesResponse,
     explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse,
+    get_transaction(GetTransactionRequest) -> GetTransactionResponse,
     explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse,
 }
 

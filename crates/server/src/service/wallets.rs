@@ -192,12 +192,23 @@ impl WalletService for Wallets {
         let (query, page) = parse::list_entries(&caller, request.into_inner())?;
         let found = self.0.storage.list_entries(&query).await.map_err(|e| status::storage(&e))?;
         let found = found.ok_or_else(|| status::wallet_not_found(&query.wallet))?;
-        let full = i64::try_from(found.len()).is_ok_and(|count| count == query.most);
-        let last = found.last().filter(|_| full);
         let next_page_token =
-            last.map(|last| page.token(&last.entry.sequence.to_string())).unwrap_or_default();
-        let entries = found.iter().map(render::entry_record).collect();
+            found.more_after.map(|last| page.token(&last.to_string())).unwrap_or_default();
+        let entries = found.records.iter().map(render::entry_record).collect();
         Ok(Response::new(v1::ListEntriesResponse { entries, next_page_token }))
+    }
+
+    async fn get_transaction(
+        &self,
+        request: Request<v1::GetTransactionRequest>,
+    ) -> Result<Response<v1::GetTransactionResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (wallet, id) = parse::get_transaction(&caller, request.into_inner())?;
+        let found = self.0.storage.find_transaction(&wallet, id).await;
+        let found = found.map_err(|error| status::storage(&error))?;
+        let transaction = found.map_err(|why| status::unanswerable(why, &wallet))?;
+        let transaction = Some(render::stored_transaction(&transaction));
+        Ok(Response::new(v1::GetTransactionResponse { transaction }))
     }
 
     async fn create_hold(

@@ -173,7 +173,10 @@ impl DomainDriver {
             | Command::ExtendHold(..)
             | Command::ReverseSpend(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => None,
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => None,
         };
         if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
         {
@@ -306,7 +309,10 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::ReverseSpend(_)
         | Command::RevokeFunding(_)
         | Command::Transfer(_)
-        | Command::Receive(_) => request,
+        | Command::Receive(_)
+        | Command::FreezeWallet
+        | Command::UnfreezeWallet
+        | Command::CloseWallet(_) => request,
     }
 }
 
@@ -318,6 +324,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
         overdraft_limit: settings.overdraft_limit.to_string(),
         created: matches!(request.command, Command::CreateWallet(_)).then_some(decision.writes),
         etag: settings.version.to_string(),
+        status: view::wallet_status(settings.status).to_owned(),
     });
     Written {
         replayed: false,
@@ -343,7 +350,10 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => None,
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -365,7 +375,10 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::ExtendHold(..)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => Vec::new(),
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => Vec::new(),
         },
         received: Vec::new(),
         commit_token: None,
@@ -447,6 +460,17 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         }
         Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
+        Rejection::WalletFrozen => Refusal::new("WALLET_FROZEN", &[]),
+        Rejection::WalletClosed => Refusal::new("WALLET_CLOSED", &[]),
+        Rejection::WalletNotEmpty { available, held, debt, scheduled } => Refusal::new(
+            "WALLET_NOT_EMPTY",
+            &[
+                ("available", available.to_string()),
+                ("held", held.to_string()),
+                ("debt", debt.to_string()),
+                ("scheduled", scheduled.to_string()),
+            ],
+        ),
         Rejection::StaleCommitToken => Refusal::new("STALE_COMMIT_TOKEN", &[]),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])

@@ -19,7 +19,7 @@ use crate::{
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, ReleaseAction, ReverseAction, Step, TransferAction, WriteStep,
+        HoldsStep, ReleaseAction, ReverseAction, StatusAction, Step, TransferAction, WriteStep,
     },
 };
 
@@ -236,6 +236,11 @@ impl<'a, D: Driver> Run<'a, D> {
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
             }
+            Action::Status(StatusAction { status, rest }) => match status.as_str() {
+                "FROZEN" => Change::Freeze,
+                "ACTIVE" => Change::Unfreeze,
+                _ => Change::Close { rest: rest.clone() },
+            },
             Action::Transfer(transfer) => Change::Transfer {
                 to: self.wallet(
                     Some(&transfer.to),
@@ -409,6 +414,10 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
                 }
             }
             Ok(())
+        }
+        Action::Status(StatusAction { status, .. }) => {
+            let wallet = written.wallet.as_ref().ok_or("answers no wallet")?;
+            same("the status", &wallet.status, status)
         }
         Action::Grant(grant) => grant_answered(grant, written.grant.as_ref()),
         Action::Hold(asked) => {

@@ -36,6 +36,7 @@ mod transaction;
 mod transfer;
 mod verify;
 mod wallet;
+mod wallet_status;
 mod write_args;
 
 use std::process::ExitCode;

@@ -50,9 +50,9 @@ pub mod window;
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
-    GrantTerms, NewGrant, Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
-    Transfer, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet, Excess,
+    ExpirationPolicy, GrantTerms, NewGrant, Receive, ReleaseHold, Request, Rest, ReverseSpend,
+    RevokeFunding, Spend, Transfer, UpdateWallet,
 };
 pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
@@ -80,5 +80,5 @@ pub use text::{
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verify::{Discrepancy, verify};
-pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
+pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState, WalletStatus};
 pub use window::{ExpiryChange, Window, WindowError};

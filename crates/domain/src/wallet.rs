@@ -13,6 +13,19 @@ use crate::{
     SignedAmount, SpendRecord, Timestamp, TransactionId, WalletName, draft::earliest,
 };
 
+/// What may happen to a wallet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WalletStatus {
+    /// Everything.
+    #[default]
+    Active,
+    /// Nothing that takes credits, but captures of what was set aside before. Credits may come in and come back, and
+    /// time goes on.
+    Frozen,
+    /// Nothing, for ever.
+    Closed,
+}
+
 /// A wallet's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletSettings {
@@ -26,6 +39,8 @@ pub struct WalletSettings {
     pub overdraft_limit: Amount,
     /// The caller's own data.
     pub metadata: Metadata,
+    /// Whether credits may be taken, or anything happen at all.
+    pub status: WalletStatus,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When these settings last changed.

@@ -10,6 +10,7 @@ mod hold;
 mod reversal;
 mod transfer;
 mod wallet;
+mod wallet_status;
 
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
 pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
@@ -24,6 +25,8 @@ pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,
     verify_wallet,
 };
+
+pub use wallet_status::{close_wallet, freeze_wallet, unfreeze_wallet};
 
 use std::{collections::BTreeMap, fmt::Display};
 

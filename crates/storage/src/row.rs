@@ -10,7 +10,7 @@ use purse_domain::{
     Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryHash, EntryKind,
     Fingerprint, FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber,
     Metadata, OperationName, PositiveAmount, Priority, Scale, Sequence, Timestamp, TransactionKind,
-    WalletName, WalletSettings, Window,
+    WalletName, WalletSettings, WalletStatus, Window,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -218,6 +218,9 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::ReverseSpend => 7,
         TransactionKind::RevokeFunding => 8,
         TransactionKind::Transfer => 13,
+        TransactionKind::FreezeWallet => 14,
+        TransactionKind::UnfreezeWallet => 15,
+        TransactionKind::CloseWallet => 16,
         TransactionKind::ChangeGrantExpiry => 17,
     }
 }
@@ -237,6 +240,9 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         7 => Ok(TransactionKind::ReverseSpend),
         8 => Ok(TransactionKind::RevokeFunding),
         13 => Ok(TransactionKind::Transfer),
+        14 => Ok(TransactionKind::FreezeWallet),
+        15 => Ok(TransactionKind::UnfreezeWallet),
+        16 => Ok(TransactionKind::CloseWallet),
         17 => Ok(TransactionKind::ChangeGrantExpiry),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
@@ -280,7 +286,8 @@ macro_rules! settings_columns {
          w.metadata::TEXT AS metadata,
          w.created_at,
          w.updated_at,
-         w.version"
+         w.version,
+         w.status"
     };
 }
 pub(crate) use settings_columns;
@@ -298,7 +305,25 @@ pub(crate) fn settings(
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
         version: columns.take()?,
+        status: wallet_status(columns.take()?)?,
     })
+}
+
+pub(crate) fn wallet_status_code(status: WalletStatus) -> i16 {
+    match status {
+        WalletStatus::Active => 1,
+        WalletStatus::Frozen => 2,
+        WalletStatus::Closed => 3,
+    }
+}
+
+pub(crate) fn wallet_status(code: i16) -> Result<WalletStatus, StorageError> {
+    match code {
+        1 => Ok(WalletStatus::Active),
+        2 => Ok(WalletStatus::Frozen),
+        3 => Ok(WalletStatus::Closed),
+        _ => Err(corrupt("a wallet's status")),
+    }
 }
 
 pub(crate) fn scale(places: i16) -> Result<Scale, StorageError> {
@@ -486,6 +511,9 @@ pub(crate) struct SettingsSnapshot {
     created_at_micros: i64,
     updated_at_micros: i64,
     version: i64,
+    /// Absent before wallets could be frozen.
+    #[serde(default)]
+    status: Option<i16>,
 }
 
 impl SettingsSnapshot {
@@ -498,6 +526,7 @@ impl SettingsSnapshot {
             created_at_micros: settings.created_at.micros(),
             updated_at_micros: settings.updated_at.micros(),
             version: settings.version,
+            status: Some(wallet_status_code(settings.status)),
         }
     }
 
@@ -510,6 +539,7 @@ impl SettingsSnapshot {
             created_at_micros,
             updated_at_micros,
             version,
+            status,
         } = serde_json::from_str(json).map_err(|_| corrupt("a snapshot of settings"))?;
         let overdraft_limit = overdraft_limit.map_or(Ok(Decimal::ZERO), |limit| limit.parse());
         Ok(WalletSettings {
@@ -523,6 +553,7 @@ impl SettingsSnapshot {
             created_at: Timestamp::from_micros(created_at_micros),
             updated_at: Timestamp::from_micros(updated_at_micros),
             version,
+            status: status.map_or(Ok(WalletStatus::Active), wallet_status)?,
         })
     }
 }

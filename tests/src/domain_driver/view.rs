@@ -2,7 +2,7 @@
 
 use purse_domain::{
     Amount, Balances, DrawdownPolicy, Entry, Grant, GrantParts, GrantStatus, Hold, HoldStatus,
-    Slice, SliceOutcome, Timestamp, WalletName,
+    Slice, SliceOutcome, Timestamp, WalletName, WalletStatus,
 };
 
 use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView};
@@ -138,6 +138,15 @@ pub(super) fn policy(policy: DrawdownPolicy) -> &'static str {
     match policy {
         DrawdownPolicy::ExpiryFirst => "EXPIRY_FIRST",
         DrawdownPolicy::OldestFirst => "OLDEST_FIRST",
+    }
+}
+
+/// A status' name on the wire.
+pub(super) fn wallet_status(status: WalletStatus) -> &'static str {
+    match status {
+        WalletStatus::Active => "ACTIVE",
+        WalletStatus::Frozen => "FROZEN",
+        WalletStatus::Closed => "CLOSED",
     }
 }
 

@@ -2,9 +2,9 @@
 
 use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
-    Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, ExcessPolicy,
-    ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice, ReversedSliceOutcome,
-    Transaction, Wallet,
+    Allocation, Balance, ClosingRest, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind,
+    ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice,
+    ReversedSliceOutcome, Transaction, Wallet,
 };
 
 use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView, WalletView, Written};
@@ -19,6 +19,15 @@ pub(super) fn policy_number(name: &str) -> i32 {
     }
     let policy = DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{name}"));
     policy.map_or(NO_POLICY, i32::from)
+}
+
+/// The number of what becomes of the rest.
+pub(super) fn closing_rest_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return ClosingRest::Unspecified.into();
+    }
+    let rest = ClosingRest::from_str_name(&format!("CLOSING_REST_{name}"));
+    rest.map_or(NO_POLICY, i32::from)
 }
 
 /// The number of an expiration policy's name.
@@ -77,6 +86,7 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             overdraft_limit: wallet.overdraft_limit.clone(),
             created,
             etag: wallet.etag.clone(),
+            status: wallet.status().as_str_name().trim_start_matches("WALLET_STATUS_").to_owned(),
         }),
         slices: Vec::new(),
         received: Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Decision, Stop};
 use crate::{
     Amount, Coverage, CreateWallet, Missing, Rejection, Request, Scale, Timestamp, UpdateWallet,
-    WalletSettings, WalletState, draft::Draft,
+    WalletSettings, WalletState, WalletStatus, draft::Draft,
 };
 
 /// Opens a wallet, or answers the one there is and writes nothing.
@@ -30,6 +30,7 @@ pub(super) fn create(
             drawdown_policy: *drawdown_policy,
             overdraft_limit: *overdraft_limit,
             metadata: request.metadata.clone(),
+            status: WalletStatus::Active,
             created_at: clock,
             updated_at: clock,
             version: 1,

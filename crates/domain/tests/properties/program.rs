@@ -9,7 +9,7 @@ use purse_domain::{
     GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId, NamespaceName,
     NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend,
     RevokeFunding, Scale, Spend, Timestamp, TransactionId, UpdateWallet, WalletName,
-    WalletSettings,
+    WalletSettings, WalletStatus,
 };
 use uuid::Uuid;
 
@@ -340,6 +340,7 @@ pub fn settings() -> WalletSettings {
         drawdown_policy: DrawdownPolicy::default(),
         overdraft_limit: Amount::ZERO,
         metadata: Metadata::default(),
+        status: WalletStatus::Active,
         created_at: START,
         updated_at: START,
         version: 1,

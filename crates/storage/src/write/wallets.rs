@@ -159,6 +159,7 @@ pub(super) struct WalletRow {
     overdraft_limit: Decimal,
     last_hold_number: i32,
     last_hash: Vec<u8>,
+    status: i16,
 }
 
 impl Row for WalletRow {
@@ -166,7 +167,7 @@ impl Row for WalletRow {
         INSERT INTO wallets (account_id, wallet_id, namespace_id, account, asset, scale,
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
             scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
-            overdraft_limit, last_hold_number, last_hash)
+            overdraft_limit, last_hold_number, last_hash, status)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -178,6 +179,7 @@ impl WalletRow {
             drawdown_policy,
             overdraft_limit,
             metadata,
+            status,
             created_at,
             updated_at,
             version,
@@ -216,6 +218,7 @@ impl WalletRow {
             overdraft_limit: overdraft_limit.decimal(),
             last_hold_number: last_hold_number.0,
             last_hash: last_hash.as_bytes().to_vec(),
+            status: row::wallet_status_code(*status),
         }
     }
 }
@@ -231,6 +234,7 @@ pub(super) struct SettingsChange {
     updated_at: Instant,
     version: i64,
     overdraft_limit: Decimal,
+    status: i16,
 }
 
 impl Row for SettingsChange {
@@ -240,7 +244,8 @@ impl Row for SettingsChange {
             overdraft_limit = r.overdraft_limit,
             metadata = r.metadata,
             updated_at = r.updated_at,
-            version = r.version
+            version = r.version,
+            status = r.status
         FROM unnest($1::wallet_settings[]) AS r
         WHERE w.account_id = r.account_id AND w.wallet_id = r.wallet_id";
 }
@@ -255,6 +260,7 @@ impl SettingsChange {
             updated_at: Instant(settings.updated_at),
             version: settings.version,
             overdraft_limit: settings.overdraft_limit.decimal(),
+            status: row::wallet_status_code(settings.status),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A wallet with a life of its own: whole hours, so that windows, writes and late usage often meet at one instant.
 
 use purse_domain::Timestamp;
-use purse_tests::{Change, DomainDriver, Driver as _, GrpcDriver, WalletRef, Write};
+use purse_tests::{Change, DomainDriver, Driver as _, GrpcDriver, Notices, WalletRef, Write};
 
 /// An hour.
 pub const HOUR: i64 = 3_600_000_000;
@@ -68,6 +68,7 @@ impl Dice {
             _ => Change::Update {
                 policy: "EXPIRY_FIRST".to_owned(),
                 overdraft_limit: String::new(),
+                notices: Notices::default(),
                 etag: String::new(),
             },
         }
@@ -92,6 +93,10 @@ pub async fn play(
                 scale: None,
                 policy: String::new(),
                 overdraft_limit: dice.overdraft_limit(),
+                notices: Notices {
+                    thresholds: Some(["20", "60"].map(str::to_owned).to_vec()),
+                    lead_micros: Some(vec![30 * HOUR, 6 * HOUR]),
+                },
             },
             _ => dice.change(now),
         };

@@ -15,9 +15,9 @@ mod wallet;
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, Head, Hold, HoldNumber,
-    Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord, Timestamp,
-    TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
+    Command, Debt, DrawdownKey, Entry, EntryHash, Event, Grant, GrantNumber, Head, Hold,
+    HoldNumber, Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord,
+    Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -31,6 +31,10 @@ pub struct Decision {
     pub hashes: Vec<EntryHash>,
     /// How many of the entries were merely due.
     pub settled: usize,
+    /// The events, in their order: first those of what was due, then the command's own.
+    pub events: Vec<Event>,
+    /// How many of the events time alone made.
+    pub settled_events: usize,
     /// The head of the ledger after them.
     pub head: Head,
     /// The grants that changed or are new, as they are after it.
@@ -126,7 +130,7 @@ fn attempt(
     let state = state.ok_or(Rejection::WalletNotFound)?;
     let mut draft = Draft::new(state, clock);
     settle(&mut draft)?;
-    let settled = draft.entries.len();
+    let (settled, settled_events) = (draft.entries.len(), draft.events.len());
     let mut settings = None;
     let mut reversed = None;
     let mut hold = request.command.hold_number();
@@ -146,14 +150,27 @@ fn attempt(
         }
         Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
     }
-    let Draft { now, mut head, entries, changed, changed_debts, changed_holds, new_grants, .. } =
-        draft;
+    draft.end_step();
+    announce_new_grants(&mut draft);
+    let Draft {
+        now,
+        mut head,
+        entries,
+        events,
+        changed,
+        changed_debts,
+        changed_holds,
+        new_grants,
+        ..
+    } = draft;
     let hashes = chained(&mut head, request, &entries, settled, &changed);
     Ok(Decision {
         now,
         entries,
         hashes,
         settled,
+        events,
+        settled_events,
         head,
         grants: changed,
         debts: changed_debts,
@@ -164,6 +181,23 @@ fn attempt(
         reversed,
         writes: true,
     })
+}
+
+/// Announces the grants of the command that expire so soon that it is time already.
+fn announce_new_grants(draft: &mut Draft<'_>) {
+    let leads = draft.leads();
+    if leads.as_slice().is_empty() {
+        return;
+    }
+    let made = draft.new_grants.iter().filter_map(|number| draft.grant(*number));
+    let mut due = Vec::new();
+    for (key, grant) in made {
+        let announcements = leads.announcements(grant).filter(|(at, _)| *at <= draft.now);
+        due.extend(announcements.map(|(at, lead)| (key, lead, at)));
+    }
+    for (key, lead, at) in due {
+        draft.announce(&key, lead, at);
+    }
 }
 
 /// The hashes of new entries, the first `settled` of which time alone made; the head gets the last.

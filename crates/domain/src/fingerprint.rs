@@ -6,8 +6,8 @@
 
 use crate::{
     Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy,
-    Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend, Spend, UpdateWallet,
-    WalletName, canonical::Canonical,
+    LeadTimes, Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend, Spend,
+    Thresholds, UpdateWallet, WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -56,6 +56,8 @@ impl Canonical {
                 asset_scale: _,
                 drawdown_policy,
                 overdraft_limit,
+                low_balance_thresholds,
+                expiring_soon_leads,
             }) => {
                 self.text(b'C', b"create_wallet");
                 if let Some(scale) = requested_scale {
@@ -65,10 +67,13 @@ impl Canonical {
                 if !overdraft_limit.is_zero() {
                     self.text(3, overdraft_limit.to_string().as_bytes());
                 }
+                self.notices(4, low_balance_thresholds, 5, expiring_soon_leads);
             }
             Command::UpdateWallet(UpdateWallet {
                 drawdown_policy,
                 overdraft_limit,
+                low_balance_thresholds,
+                expiring_soon_leads,
                 metadata,
                 expected_version,
             }) => {
@@ -89,6 +94,15 @@ impl Canonical {
                 if let Some(limit) = overdraft_limit {
                     self.text(6, limit.to_string().as_bytes());
                 }
+                // That they are named counts, and what they are: none is another request than leaving them.
+                if low_balance_thresholds.is_some() {
+                    self.text(7, b"");
+                }
+                if expiring_soon_leads.is_some() {
+                    self.text(9, b"");
+                }
+                let thresholds = low_balance_thresholds.clone().unwrap_or_default();
+                self.notices(8, &thresholds, 10, &expiring_soon_leads.clone().unwrap_or_default());
             }
             Command::Grant(NewGrant {
                 amount,
@@ -192,6 +206,16 @@ impl Canonical {
         }
     }
 
+    /// What a wallet wants to be told of, each in its one order.
+    fn notices(&mut self, low: u8, thresholds: &Thresholds, soon: u8, leads: &LeadTimes) {
+        for threshold in thresholds.as_slice() {
+            self.text(low, threshold.get().to_string().as_bytes());
+        }
+        for lead in leads.as_slice() {
+            self.text(soon, &lead.micros().to_be_bytes());
+        }
+    }
+
     fn policy(&mut self, tag: u8, policy: DrawdownPolicy) {
         let name: &[u8] = match policy {
             DrawdownPolicy::ExpiryFirst => b"expiry_first",
@@ -204,9 +228,9 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use crate::{
-        AccountName, Actor, AssetCode, Command, ExpiredPolicy, Fingerprint, GracePeriod, Metadata,
-        NamespaceId, NamespaceName, PositiveAmount, Reason, ReverseSpend, Scale, Spend,
-        TransactionId, WalletName,
+        AccountName, Actor, AssetCode, Command, ExpiredPolicy, Fingerprint, Metadata, NamespaceId,
+        NamespaceName, Period, PositiveAmount, Reason, ReverseSpend, Scale, Spend, TransactionId,
+        WalletName,
     };
     use uuid::Uuid;
 
@@ -240,7 +264,7 @@ mod tests {
 
     #[test]
     fn each_field_of_a_reversal_counts() {
-        let grace = |micros| ExpiredPolicy::Grace(GracePeriod::from_micros(micros).unwrap());
+        let grace = |micros| ExpiredPolicy::Grace(Period::from_micros(micros).unwrap());
         let all = [
             reversal(None, ExpiredPolicy::RestoreThenExpire),
             reversal(Some("10"), ExpiredPolicy::RestoreThenExpire),

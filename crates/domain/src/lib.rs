@@ -10,9 +10,10 @@
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`wallet`];
+//! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`recount`], [`mod@verify`].
 
 pub mod amount;
 mod canonical;
@@ -22,6 +23,7 @@ pub mod debt;
 pub mod decide;
 pub mod draft;
 pub mod entry;
+pub mod event;
 pub mod fingerprint;
 pub mod fold;
 mod give_back;
@@ -29,7 +31,10 @@ pub mod grant;
 pub mod hold;
 pub mod ids;
 pub mod names;
+pub mod notice;
 pub mod order;
+pub mod period;
+pub mod recount;
 pub mod rejection;
 pub mod reversal;
 pub mod settle;
@@ -49,15 +54,19 @@ pub use command::{
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
+pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
+pub use notice::{LeadTimes, Thresholds};
 pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
+pub use period::{Period, PeriodError};
+pub use recount::{NoticesFrom, Recount};
 pub use rejection::Rejection;
-pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, slices};
+pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
     AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,
@@ -65,6 +74,6 @@ pub use text::{
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
-pub use verify::{Discrepancy, verify};
+pub use verify::{Discrepancy, verify, verify_event};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
 pub use window::{Window, WindowError};

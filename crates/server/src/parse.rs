@@ -3,11 +3,13 @@
 //! Messages are destructured, so a field that is added to a proto breaks the build here until it is read.
 //! All violations of a request are answered at once, each with its field's name.
 
+mod event;
 mod grant;
 mod hold;
 mod reversal;
 mod wallet;
 
+pub use event::{EventQuery, WatchFrom, list_events, watch_events};
 pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
 pub use reversal::reverse_spend;
@@ -20,7 +22,7 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
     AccountName, Actor, AssetCode, Command, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey,
-    Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp, WalletName,
+    Metadata, OperationName, Period, PositiveAmount, Reason, Request, Scale, Timestamp, WalletName,
 };
 use tonic::Status;
 
@@ -159,6 +161,15 @@ impl Fields {
         self.note("grant_number", "must be greater than zero");
         None
     }
+}
+
+/// A length of time; what is finer than a microsecond is cut off.
+fn period(duration: prost_types::Duration) -> Result<Period, String> {
+    let prost_types::Duration { seconds, nanos } = duration;
+    let micros = seconds.checked_mul(1_000_000);
+    let micros = micros.and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
+    let micros = micros.ok_or("must not be longer than 36525 days")?;
+    Period::from_micros(micros).map_err(|error| error.to_string())
 }
 
 /// What every write carries, as it came.

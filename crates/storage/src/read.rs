@@ -3,6 +3,7 @@
 
 mod balance;
 mod entries;
+mod events;
 mod fold;
 mod grants;
 mod holds;
@@ -12,6 +13,7 @@ mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
 pub use entries::{EntryQuery, EntryRecord};
+pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};
 pub use timeline::{TimelineQuery, TimelineRecord};

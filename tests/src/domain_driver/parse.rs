@@ -2,16 +2,16 @@
 
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber,
-    HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount,
-    Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, TransactionId,
-    UpdateWallet, WalletName,
+    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GrantNumber, HoldNumber,
+    IdempotencyKey, LeadTimes, Metadata, NamespaceId, NewGrant, OperationName, Period,
+    PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, Thresholds,
+    TransactionId, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
 use crate::{
     answer::Refusal,
-    driver::{Change, WalletRef, Write},
+    driver::{Change, Notices, WalletRef, Write},
 };
 
 /// The wallet that is named.
@@ -48,7 +48,7 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
     let amount =
         |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
     match change {
-        Change::Create { scale, policy, overdraft_limit } => {
+        Change::Create { scale, policy, overdraft_limit, notices } => {
             let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
             Ok(Command::CreateWallet(CreateWallet {
                 requested_scale: scale.map(places).transpose()?,
@@ -56,15 +56,20 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                 drawdown_policy: drawdown_policy("drawdown_policy", policy)?,
                 overdraft_limit: self::overdraft_limit("overdraft_limit", overdraft_limit)?
                     .unwrap_or(Amount::ZERO),
+                low_balance_thresholds: thresholds("low_balance_thresholds", notices)?
+                    .unwrap_or_default(),
+                expiring_soon_leads: leads("expiring_soon_leads", notices)?.unwrap_or_default(),
             }))
         }
-        Change::Update { policy, overdraft_limit, etag } => {
+        Change::Update { policy, overdraft_limit, notices, etag } => {
             Ok(Command::UpdateWallet(UpdateWallet {
                 drawdown_policy: match policy.as_str() {
                     "" => None,
                     policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
                 },
                 overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
+                low_balance_thresholds: thresholds("wallet.low_balance_thresholds", notices)?,
+                expiring_soon_leads: leads("wallet.expiring_soon_leads", notices)?,
                 metadata: None,
                 expected_version: match etag.as_str() {
                     "" => None,
@@ -129,7 +134,7 @@ fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy
     match (name, grace_micros) {
         ("" | "RESTORE_THEN_EXPIRE", None) => Ok(ExpiredPolicy::RestoreThenExpire),
         ("REISSUE", None) => Ok(ExpiredPolicy::Reissue),
-        ("GRACE", Some(micros)) => GracePeriod::from_micros(micros)
+        ("GRACE", Some(micros)) => Period::from_micros(micros)
             .map(ExpiredPolicy::Grace)
             .map_err(|_| Refusal::field("grace_period")),
         ("" | "RESTORE_THEN_EXPIRE" | "REISSUE" | "GRACE", _) => {
@@ -200,6 +205,20 @@ fn drawdown_policy(field: &str, name: &str) -> Result<DrawdownPolicy, Refusal> {
         "OLDEST_FIRST" => Ok(DrawdownPolicy::OldestFirst),
         _ => Err(Refusal::field(field)),
     }
+}
+
+fn thresholds(field: &str, notices: &Notices) -> Result<Option<Thresholds>, Refusal> {
+    let Some(texts) = &notices.thresholds else { return Ok(None) };
+    let amounts = texts.iter().map(|text| PositiveAmount::parse(text, Scale::MAX));
+    let amounts = amounts.collect::<Result<_, _>>().map_err(|_| Refusal::field(field))?;
+    Thresholds::new(amounts).map(Some).map_err(|_| Refusal::field(field))
+}
+
+fn leads(field: &str, notices: &Notices) -> Result<Option<LeadTimes>, Refusal> {
+    let Some(micros) = &notices.lead_micros else { return Ok(None) };
+    let periods = micros.iter().copied().map(Period::from_micros);
+    let periods = periods.collect::<Result<_, _>>().map_err(|_| Refusal::field(field))?;
+    LeadTimes::new(periods).map(Some).map_err(|_| Refusal::field(field))
 }
 
 fn overdraft_limit(field: &str, limit: &str) -> Result<Option<Amount>, Refusal> {

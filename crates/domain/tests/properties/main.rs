@@ -8,6 +8,7 @@
 //! * `model`: what a wallet does, once more, written as plainly as possible;
 //! * the rest: the properties themselves, one file per rule.
 
+mod events;
 mod folding;
 mod invariants;
 mod knowing;

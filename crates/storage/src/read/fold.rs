@@ -8,11 +8,13 @@ use std::{
 use deadpool_postgres::Client;
 use purse_domain::{
     Chain, Entry, EntryHash, Fingerprint, Fold, FoldError, Grant, GrantNumber, GrantTerms,
-    HoldNumber, IdempotencyKey, OperationName, Owner, Sequence, Timestamp, WalletState,
+    HoldNumber, IdempotencyKey, OperationName, Owner, Sequence, Timestamp, TransactionId,
+    WalletState,
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::verify::EventCheck;
 use crate::{
     StorageError,
     load::NUMBERED_GRANTS,
@@ -27,7 +29,8 @@ const ENTRIES: &str = concat!(
          t.operation,
          t.idempotency_key,
          t.fingerprint,
-         e.hash
+         e.hash,
+         e.transaction_id
       FROM entries AS e
       LEFT JOIN LATERAL (
           SELECT *
@@ -56,18 +59,19 @@ pub(super) async fn state_after(
     last: Sequence,
 ) -> Result<WalletState, StorageError> {
     let name = &now.settings.name;
-    let folded = fold(client, now, last).await?;
+    let folded = fold(client, now, last, None).await?;
     let (fold, _) = folded.map_err(|error| StorageError::Corrupt(error.to_string()))?;
     let deadlines = deadlines(client, (name.account_id.uuid(), name.wallet_id.uuid())).await?;
     // An entry names no hold that there is not.
     Ok(fold.into_state(|hold| deadlines.get(&hold).copied().unwrap_or(now.head.recorded_at)))
 }
 
-/// The ledger up to entry `last` and its last hash, or what is wrong with it.
+/// The ledger up to entry `last` and its last hash, or what is wrong with it. `events` sees each entry first.
 pub(super) async fn fold(
     client: &Client,
     now: &WalletState,
     last: Sequence,
+    mut events: Option<&mut EventCheck>,
 ) -> Result<Result<(Fold, EntryHash), FoldError>, StorageError> {
     let name = &now.settings.name;
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
@@ -80,7 +84,7 @@ pub(super) async fn fold(
         let rows = client.query(&statement, &[&account, &wallet, &after.0, &last.0, &PAGE]).await?;
         let entries: Vec<Line> = rows.iter().map(Line::read).collect::<Result<_, _>>()?;
         add_terms(client, (account, wallet), &entries, &mut terms).await?;
-        for Line { entry, operation, owner, hash } in &entries {
+        for Line { entry, operation, owner, hash, transaction } in &entries {
             let owner = owner.as_ref().map(|(key, fingerprint)| Owner { key, fingerprint });
             let terms_of = |number| terms.get(&number).map(|terms| &**terms);
             let sequence = entry.sequence;
@@ -88,10 +92,16 @@ pub(super) async fn fold(
             if follows && !chain.check(name.wallet_id, entry, owner, terms_of, *hash) {
                 return Ok(Err(FoldError::OtherHash { sequence }));
             }
+            if let Some(events) = &mut events {
+                events.recount.add(&fold, entry, *transaction);
+            }
             if let Err(error) = fold.book(entry, operation.as_ref(), &terms) {
                 return Ok(Err(error));
             }
             after = sequence;
+        }
+        if let Some(events) = &mut events {
+            events.compare(client).await?;
         }
         if entries.is_empty() {
             return Ok(Err(FoldError::OutOfSequence { sequence: last, last: after }));
@@ -121,6 +131,7 @@ struct Line {
     operation: Option<OperationName>,
     owner: Option<(IdempotencyKey, Fingerprint)>,
     hash: Option<EntryHash>,
+    transaction: Option<TransactionId>,
 }
 
 impl Line {
@@ -131,7 +142,8 @@ impl Line {
         let key = columns.take::<Option<String>>()?.map(IdempotencyKey::from_stored);
         let fingerprint = columns.take::<Option<&[u8]>>()?.and_then(Fingerprint::from_stored);
         let hash = columns.take::<Option<&[u8]>>()?.and_then(EntryHash::from_stored);
-        Ok(Self { entry, operation, owner: key.zip(fingerprint), hash })
+        let transaction = columns.take::<Option<Uuid>>()?.map(TransactionId::from_uuid);
+        Ok(Self { entry, operation, owner: key.zip(fingerprint), hash, transaction })
     }
 }
 

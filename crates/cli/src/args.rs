@@ -8,6 +8,7 @@ use crate::{
     demo::DemoArgs,
     end_grant::EndGrantArgs,
     entries::EntriesArgs,
+    events::EventsArgs,
     exit::EXIT_CODES,
     grant::GrantArgs,
     grants::GrantsArgs,
@@ -68,6 +69,8 @@ pub enum Operation {
     Timeline(TimelineArgs),
     /// List a wallet's ledger
     Entries(EntriesArgs),
+    /// List what happened to wallets: low balances, credits that expire soon; or follow it
+    Events(EventsArgs),
     /// List a wallet's grants
     Grants(GrantsArgs),
     /// Put credits in a wallet, spendable within a window

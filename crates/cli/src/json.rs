@@ -28,6 +28,7 @@ macro_rules! answers {
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
     GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse,
+    ListEventsResponse, WatchEventsResponse,
 }
 
 /// The message as JSON, indented.

@@ -6,11 +6,12 @@ use purse_proto::v1::{
     ExtendHoldRequest, ExtendHoldResponse, GetBalanceRequest, GetBalanceResponse, GetGrantRequest,
     GetGrantResponse, GetHoldRequest, GetHoldResponse, GetTimelineRequest, GetTimelineResponse,
     GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest,
-    ListEntriesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
-    ListHoldsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
-    ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse, SpendRequest, SpendResponse,
-    UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest, VerifyWalletResponse,
-    VoidGrantRequest, VoidGrantResponse, grant_service_client::GrantServiceClient,
+    ListEntriesResponse, ListEventsRequest, ListEventsResponse, ListGrantsRequest,
+    ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListWalletsRequest,
+    ListWalletsResponse, ReleaseHoldRequest, ReleaseHoldResponse, ReverseSpendRequest,
+    ReverseSpendResponse, SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
+    VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
     wallet_service_client::WalletServiceClient,
 };
 
@@ -68,6 +69,11 @@ calls! { WalletServiceClient:
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
+}
+
+calls! { EventServiceClient:
+    /// Answers a page of the events of a wallet, an account or the namespace.
+    list_events(ListEventsRequest) -> ListEventsResponse;
 }
 
 calls! { GrantServiceClient:

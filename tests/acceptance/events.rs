@@ -10,8 +10,8 @@ use std::{
 };
 
 use purse_domain::{
-    AccountName, Actor, AssetCode, Command, Fingerprint, IdempotencyKey, Metadata, NamespaceId,
-    NamespaceName, PositiveAmount, Reason, Scale, Spend, WalletName,
+    AccountName, Actor, AssetCode, Command, Fingerprint, Group, IdempotencyKey, Metadata,
+    NamespaceId, NamespaceName, PositiveAmount, Reason, Scale, Spend, WalletName,
 };
 use purse_proto::v1::{
     self, Event, WatchEventsRequest, WatchEventsResponse, event::Occurrence,
@@ -253,21 +253,22 @@ async fn until_waiting(sql: &tokio_postgres::Client, count: i64) {
 }
 
 /// A spend as a lane hands it over.
-fn asked(name: &WalletName, amount: &str) -> purse_domain::Request {
+fn asked(name: &WalletName, amount: &str, key: &str) -> Group {
     let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
     let command = Command::Spend(Spend { amount, operation: None, occurred_at: None });
     let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
     let metadata = Metadata::default();
-    purse_domain::Request {
+    Group::from(purse_domain::Request {
         fingerprint: Fingerprint::of(name, &command, &actor, &reason, &metadata),
         wallet: name.clone(),
         command,
-        key: IdempotencyKey::parse(&format!("batch {}", name.asset)).unwrap(),
+        key: Some(IdempotencyKey::parse(key).unwrap()),
         actor,
         reason,
         metadata,
         validate_only: false,
-    }
+        commit_token: None,
+    })
 }
 
 /// A transaction that locks several wallets has its number from the first one. By the time it has the last one, a
@@ -293,16 +294,13 @@ async fn an_event_of_an_older_transaction_comes_after_the_one_that_it_follows() 
     locker.batch_execute(&format!("BEGIN; {lock}")).await.unwrap();
     // The younger one is the first to wait for the last wallet, and has no number yet.
     let storage = server.node.storage().clone();
-    let requests = [asked(last, "160")];
+    let requests = [asked(last, "160", "younger")];
     let younger =
         tokio::spawn(async move { storage.run_batch(&mut Kept::default(), &requests).await.0 });
     until_waiting(&sql, 1).await;
     // The older one has the first wallet, and with it its number, and waits behind the younger.
     let storage = server.node.storage().clone();
-    let requests = [asked(first, "160"), asked(last, "40")].map(|request| purse_domain::Request {
-        key: IdempotencyKey::parse(&format!("older {}", request.wallet.asset)).unwrap(),
-        ..request
-    });
+    let requests = [asked(first, "160", "first"), asked(last, "40", "older")];
     let older =
         tokio::spawn(async move { storage.run_batch(&mut Kept::default(), &requests).await.0 });
     until_waiting(&sql, 2).await;

@@ -39,12 +39,17 @@ impl Dice {
         ["", "chat"][usize::from(self.roll(4) == 0)].to_owned()
     }
 
+    /// For one grant in two.
+    fn funding_ref(&mut self) -> String {
+        ["", "charge"][usize::from(self.roll(2) == 0)].to_owned()
+    }
+
     fn change(&mut self, now: Timestamp) -> Change {
         let amount = (1 + self.roll(90)).to_string();
         let mut from_now = |from, to| Some(now.plus_micros(self.hours(from, to) * HOUR));
         let (starts_at, ends_at, occurred_at) =
             (from_now(-20, 20), from_now(21, 60), from_now(-40, 0));
-        match self.roll(20) {
+        match self.roll(23) {
             0..8 => Change::Grant {
                 amount,
                 effective_at: starts_at.filter(|_| self.roll(2) == 0),
@@ -56,6 +61,7 @@ impl Dice {
                     .into_iter()
                     .filter(|name| !name.is_empty())
                     .collect(),
+                funding_ref: self.funding_ref(),
             },
             8..17 => Change::Spend {
                 amount,
@@ -64,6 +70,11 @@ impl Dice {
             },
             17 => Change::Void { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
             18 => Change::Expire { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
+            // The same amount again or more, or less than before.
+            19..22 => Change::Revoke {
+                funding_ref: "charge".to_owned(),
+                cumulative_amount: (self.roll(8) * 20).to_string(),
+            },
             // Settles, and appends nothing of its own.
             _ => Change::Update {
                 policy: "EXPIRY_FIRST".to_owned(),
@@ -101,7 +112,13 @@ pub async fn play(
             _ => dice.change(now),
         };
         let key = format!("write {index}");
-        let write = Write { wallet: wallet.clone(), key, validate_only: false, change };
+        let write = Write {
+            wallet: wallet.clone(),
+            key,
+            validate_only: false,
+            commit_token: String::new(),
+            change,
+        };
         let (answer, expected) = (remote.write(&write).await, domain.write(&write).await);
         assert_eq!(answer.is_ok(), expected.is_ok(), "{write:?}: {answer:?}");
         instants.push(now);

@@ -9,10 +9,11 @@ use std::{
 };
 
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decision, Event, Fingerprint, Fold, FoldError,
-    NamespaceId, NamespaceName, NoticesFrom, OperationName, Recount, Rejection, Request, Scale,
-    Sequence, SpendRecord, Timestamp, TransactionId, Verdict, WalletId, WalletName, WalletState,
-    balances_at, decide, settle::settled, slices, verify, verify_event,
+    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Event,
+    Fingerprint, Fold, FoldError, GroupVerdict, NamespaceId, NamespaceName, NoticesFrom,
+    OperationName, Recount, Rejection, Request, Scale, Sequence, SpendRecord, Timestamp,
+    TransactionId, WalletId, WalletName, WalletState, balances_at, decide_group, settle::settled,
+    slices, verify, verify_event,
 };
 use uuid::Uuid;
 
@@ -35,7 +36,7 @@ pub struct DomainDriver {
     transactions: u128,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Ledger {
     state: WalletState,
     entries: Vec<purse_domain::Entry>,
@@ -46,6 +47,8 @@ struct Ledger {
     notices: Vec<NoticesFrom>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
+    /// The other wallets of entries that moved credits between wallets.
+    counterparties: BTreeMap<Sequence, WalletName>,
 }
 
 impl Ledger {
@@ -57,6 +60,7 @@ impl Ledger {
             owners: BTreeMap::new(),
             notices: Vec::new(),
             operations: BTreeMap::new(),
+            counterparties: BTreeMap::new(),
         }
     }
 
@@ -67,9 +71,7 @@ impl Ledger {
         let fold = self.fold(&entries).expect("entries that were decided are a ledger");
         // A deadline that was moved since counts as if it had always been there.
         let deadline = |hold| self.state.holds.get(&hold).map_or(known_at, |hold| hold.expires_at);
-        let (events, owners, notices) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let operations = self.operations.clone();
-        Self { state: fold.into_state(deadline), entries, events, owners, notices, operations }
+        Self { state: fold.into_state(deadline), entries, ..self.clone() }
     }
 
     fn fold(&self, entries: &[purse_domain::Entry]) -> Result<Fold, FoldError> {
@@ -90,6 +92,14 @@ impl Ledger {
             fold.book(entry, self.operations.get(&entry.sequence), &terms)?;
         }
         Ok(fold)
+    }
+
+    fn views(&self) -> Vec<EntryView> {
+        let entries = self.entries.iter();
+        let view = |entry: &purse_domain::Entry| {
+            view::entry(entry, self.counterparties.get(&entry.sequence))
+        };
+        entries.map(view).collect()
     }
 
     fn verify(&self) -> Result<(), String> {
@@ -138,38 +148,72 @@ impl DomainDriver {
     fn decide_and_write(&mut self, write: &Write) -> Result<Written, Refusal> {
         let name = parse::wallet_name(self.namespace_id, &write.wallet)?;
         let asset_scale = self.assets.get(&name.asset).copied();
-        let request = parse::request(write, name, asset_scale)?;
-        let key = (request.wallet.account_id, request.key.as_str().to_owned());
-        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&key) {
+        let (key, request) = parse::request(write, name, asset_scale)?;
+        let used = (request.wallet.account_id, write.key.clone());
+        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&used) {
             if *fingerprint == request.fingerprint {
                 return Ok(Written { replayed: true, ..first.clone() });
             }
-            let (key, transaction) = (request.key, *transaction);
+            let transaction = *transaction;
             let reused = Rejection::IdempotencyKeyReused { key, transaction };
             return Err(refusal(&reused, &request.wallet));
         }
 
         let request = with_asset_scale(request, asset_scale);
-        let wallet = self.wallets.get(&request.wallet.wallet_id);
-        let decision = match decide(wallet.map(|ledger| &ledger.state), &request, self.clock) {
-            Verdict::Accepted(decision) => decision,
-            Verdict::Rejected(rejection) => return Err(refusal(&rejection, &request.wallet)),
-            Verdict::Lacking(missing) => {
-                return Err(Refusal::new("LACKING", &[("missing", format!("{missing:?}"))]));
+        self.hold_funding(&request);
+        let find = |id| self.wallets.get(&id).map(|ledger: &Ledger| &ledger.state);
+        let decided = match decide_group(find, &[&request], self.clock) {
+            GroupVerdict::Accepted(decided) => decided,
+            GroupVerdict::Rejected(refused) => {
+                return Err(refusal(&refused.rejection, &refused.wallet));
             }
+            GroupVerdict::Lacking(_, missing) => return Err(lacking(&missing)),
         };
-        let is_written = decision.writes && !request.validate_only;
-        let mut written = written(&request, &decision);
-        if is_written {
+        let commit_token = CommitToken::of(&decided).to_string();
+        let [first, others @ ..] = &decided[..] else {
+            return Err(Refusal::new("NOT_DECIDED", &[]));
+        };
+        let received = others.iter().flat_map(|leg| leg.decision.made_grants().map(view::grant));
+        let mut written = written(&request, &first.decision);
+        written.received = received.collect();
+        let moves = written.wallet.is_none();
+        written.commit_token = (moves && request.validate_only).then_some(commit_token);
+        if first.decision.writes && !request.validate_only {
             self.transactions += 1;
             let id = TransactionId::from_uuid(Uuid::from_u128(self.transactions));
             if written.wallet.is_none() {
                 written.transaction_id = Some(id.to_string());
             }
-            self.append(&request, &decision, id);
-            self.used_keys.insert(key, (request.fingerprint, id, written.clone()));
+            for Decided { request, decision } in &decided {
+                self.append(request, decision, id);
+            }
+            self.used_keys.insert(used, (request.fingerprint, id, written.clone()));
         }
         Ok(written)
+    }
+
+    /// The state takes note of what fundings it is told of, so from their first mention on.
+    fn hold_funding(&mut self, request: &Request) {
+        let named = match &request.command {
+            Command::Grant(new) => new.funding_ref.as_ref(),
+            Command::RevokeFunding(revoke) => Some(&revoke.funding_ref),
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_)
+            | Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..)
+            | Command::ReverseSpend(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => None,
+        };
+        if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
+        {
+            ledger.state.fundings.entry(name.clone()).or_default();
+        }
     }
 
     fn append(&mut self, request: &Request, decision: &Decision, transaction: TransactionId) {
@@ -194,6 +238,8 @@ impl DomainDriver {
             let operation = decision.operation(&request.command);
             for entry in decision.own_entries() {
                 ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
+                let other = request.command.counterparty();
+                ledger.counterparties.extend(other.map(|other| (entry.sequence, other.clone())));
             }
             let spend = SpendRecord::of(request.command.kind(), decision.own_entries());
             ledger.state.spends.insert(transaction, spend);
@@ -255,7 +301,7 @@ impl Driver for DomainDriver {
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<EntryView>, Refusal>> + Send {
         let ledger = self.ledger(wallet);
-        std::future::ready(ledger.map(|ledger| ledger.entries.iter().map(view::entry).collect()))
+        std::future::ready(ledger.map(Ledger::views))
     }
 
     fn grants(
@@ -302,7 +348,10 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::CaptureHold(_)
         | Command::ReleaseHold(_)
         | Command::ExtendHold(..)
-        | Command::ReverseSpend(_) => request,
+        | Command::ReverseSpend(_)
+        | Command::RevokeFunding(_)
+        | Command::Transfer(_)
+        | Command::Receive(_) => request,
     }
 }
 
@@ -330,7 +379,11 @@ fn written(request: &Request, decision: &Decision) -> Written {
     Written {
         replayed: false,
         transaction_id: None,
-        entries: decision.own_entries().iter().map(view::entry).collect(),
+        entries: decision
+            .own_entries()
+            .iter()
+            .map(|entry| view::entry(entry, request.command.counterparty()))
+            .collect(),
         balances: wallet.is_none().then(|| view::holdings(&decision.head.balances)),
         grant: match request.command {
             Command::Grant(_) => decision.made_grants().next().map(view::grant),
@@ -343,7 +396,10 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
-            | Command::ReverseSpend(_) => None,
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -361,8 +417,13 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
-            | Command::ExtendHold(..) => Vec::new(),
+            | Command::ExtendHold(..)
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => Vec::new(),
         },
+        received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -436,8 +497,13 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
             "REVERSAL_EXCEEDS_SPEND",
             &[("left", left.to_string()), ("required", required.to_string())],
         ),
+        Rejection::FundingNotFound { funding_ref } => {
+            Refusal::new("FUNDING_NOT_FOUND", &[("funding_ref", funding_ref.to_string())])
+        }
+        Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::ThresholdTooPrecise { .. } => Refusal::field("low_balance_thresholds"),
+        Rejection::StaleCommitToken => Refusal::new("STALE_COMMIT_TOKEN", &[]),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])
         }

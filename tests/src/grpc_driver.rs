@@ -10,10 +10,10 @@ use purse_proto::{
         Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, Event,
         ExpireGrantRequest, ExtendHoldRequest, GetBalanceRequest, GrantRequest, Hold,
         ListEntriesRequest, ListEventsRequest, ListGrantsRequest, ListHoldsRequest,
-        ReleaseHoldRequest, ReverseSpendRequest, SpendRequest, Transaction, UpdateWalletRequest,
-        VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet, WatchEventsRequest,
-        event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
-        wallet_service_client::WalletServiceClient,
+        ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest, SpendRequest, Transaction,
+        TransferRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
+        VoidGrantRequest, Wallet, WatchEventsRequest, event_service_client::EventServiceClient,
+        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -41,9 +41,16 @@ pub struct GrpcDriver {
 
 /// Sends a write's message with what every write has, and gives the answer or the refusal.
 macro_rules! ask {
-    ($driver:ident.$service:ident.$method:ident($request:ident), $write:expr, $message:expr) => {{
+    ($driver:ident.$service:ident.$method:ident($request:ident $(, $commit_token:ident)?), $write:expr, $message:expr) => {{
         let Asked { account, asset, idempotency_key, validate_only } = Asked::of($write);
-        let message = $request { account, asset, idempotency_key, validate_only, ..$message };
+        let message = $request {
+            account,
+            asset,
+            idempotency_key,
+            validate_only,
+            $($commit_token: $write.commit_token.clone(),)?
+            ..$message
+        };
         let request = $driver.request(message);
         $driver.$service.$method(request).await.map_err(refusal::of)?.into_inner()
     }};
@@ -139,26 +146,27 @@ impl GrpcDriver {
     }
 
     async fn grant(&mut self, write: &Write, message: GrantRequest) -> Result<Written, Refusal> {
-        let answer = ask!(self.grants.grant(GrantRequest), write, message);
+        let answer = ask!(self.grants.grant(GrantRequest, commit_token), write, message);
         let grant = answer.grant.as_ref().map(view::grant);
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { grant, ..written })
     }
 
     async fn spend(&mut self, write: &Write, message: SpendRequest) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.spend(SpendRequest), write, message);
+        let answer = ask!(self.wallets.spend(SpendRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn void(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
         let message = VoidGrantRequest { grant_number, ..Default::default() };
-        let answer = ask!(self.grants.void_grant(VoidGrantRequest), write, message);
+        let answer = ask!(self.grants.void_grant(VoidGrantRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn expire(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
         let message = ExpireGrantRequest { grant_number, ..Default::default() };
-        let answer = ask!(self.grants.expire_grant(ExpireGrantRequest), write, message);
+        let answer =
+            ask!(self.grants.expire_grant(ExpireGrantRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -184,7 +192,8 @@ impl GrpcDriver {
         write: &Write,
         message: CreateHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.create_hold(CreateHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.create_hold(CreateHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -193,7 +202,8 @@ impl GrpcDriver {
         write: &Write,
         message: CaptureHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.capture_hold(CaptureHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.capture_hold(CaptureHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -202,7 +212,8 @@ impl GrpcDriver {
         write: &Write,
         message: ReleaseHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.release_hold(ReleaseHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.release_hold(ReleaseHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -211,8 +222,30 @@ impl GrpcDriver {
         write: &Write,
         message: ExtendHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.extend_hold(ExtendHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.extend_hold(ExtendHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
+    }
+
+    async fn revoke(
+        &mut self,
+        write: &Write,
+        message: RevokeFundingRequest,
+    ) -> Result<Written, Refusal> {
+        let answer =
+            ask!(self.grants.revoke_funding(RevokeFundingRequest, commit_token), write, message);
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
+    async fn transfer(
+        &mut self,
+        write: &Write,
+        message: TransferRequest,
+    ) -> Result<Written, Refusal> {
+        let answer = ask!(self.wallets.transfer(TransferRequest, commit_token), write, message);
+        let received = answer.grants.iter().map(view::grant).collect();
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { received, ..written })
     }
 
     async fn reverse(
@@ -220,7 +253,8 @@ impl GrpcDriver {
         write: &Write,
         message: ReverseSpendRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.reverse_spend(ReverseSpendRequest), write, message);
+        let answer =
+            ask!(self.wallets.reverse_spend(ReverseSpendRequest, commit_token), write, message);
         let slices = answer.slices.into_iter().map(view::slice).collect();
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { slices, ..written })
@@ -252,7 +286,7 @@ struct Asked {
 
 impl Asked {
     fn of(write: &Write) -> Self {
-        let Write { wallet: WalletRef { account, asset }, key, validate_only, change: _ } = write;
+        let Write { wallet: WalletRef { account, asset }, key, validate_only, .. } = write;
         Self {
             account: account.clone(),
             asset: asset.clone(),
@@ -284,6 +318,7 @@ impl Driver for GrpcDriver {
                 category,
                 cost_basis,
                 applies_to,
+                funding_ref,
             } => {
                 let message = GrantRequest {
                     amount,
@@ -293,6 +328,7 @@ impl Driver for GrpcDriver {
                     category,
                     cost_basis,
                     applies_to,
+                    funding_ref,
                     ..Default::default()
                 };
                 self.grant(write, message).await
@@ -331,6 +367,22 @@ impl Driver for GrpcDriver {
             }
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
+            Change::Revoke { funding_ref, cumulative_amount } => {
+                let message =
+                    RevokeFundingRequest { funding_ref, cumulative_amount, ..Default::default() };
+                self.revoke(write, message).await
+            }
+            Change::Transfer { to, amount, expiration_policy, expires_at } => {
+                let message = TransferRequest {
+                    to_account: to.account,
+                    to_asset: to.asset,
+                    amount,
+                    expiration_policy: view::expiration_policy_number(&expiration_policy),
+                    expires_at: expires_at.map(view::timestamp),
+                    ..Default::default()
+                };
+                self.transfer(write, message).await
+            }
             Change::Reverse { transaction, amount, expired_policy, grace_micros } => {
                 let message = ReverseSpendRequest {
                     transaction_id: transaction,

@@ -9,7 +9,7 @@ use crate::{
 /// which entry's debt; what undoes another entry says which.
 ///
 /// `2026-01-02 EXPIRED 100: 150 -> 50 (1: 100)`, `2026-01-02 SPENT 25: 10 -> -15 (1: 10, debt of 2: 15)`,
-/// `2026-01-03 REVERSED of 2 15: -15 -> 0 (debt of 2: 15)`
+/// `2026-01-03 REVERSED of 2 15: -15 -> 0 (debt of 2: 15)`, `2026-01-03 TRANSFERRED_OUT with shop 15: 15 -> 0 (1: 15)`
 pub fn entry(entry: &EntryView) -> String {
     let EntryView {
         kind,
@@ -20,6 +20,7 @@ pub fn entry(entry: &EntryView) -> String {
         allocations,
         debts,
         about,
+        counterparty,
         ..
     } = entry;
     let at = render(*effective_at);
@@ -27,7 +28,11 @@ pub fn entry(entry: &EntryView) -> String {
     let from = self::allocations(allocations).into_iter().chain(debts).collect::<Vec<_>>();
     let from = from.join(", ");
     let of = if *about == 0 { String::new() } else { format!(" of {about}") };
-    format!("{at} {kind}{of} {amount}: {balance_before} -> {} ({from})", after.balance)
+    let other = match counterparty.rsplit(':').next() {
+        None | Some("") => String::new(),
+        Some(other) => format!(" with {other}"),
+    };
+    format!("{at} {kind}{of}{other} {amount}: {balance_before} -> {} ({from})", after.balance)
 }
 
 /// A grant: its number, its status, its amount and where that is.
@@ -55,6 +60,15 @@ pub fn event(event: &EventView) -> String {
             format!("{at} EXPIRING_SOON {grant}: {amount} until {until}, {lead} before")
         }
     }
+}
+
+/// A grant that was received: its amount and window.
+///
+/// `100 from 2026-01-01 until 2026-01-06`, `70 from 2026-01-02`
+pub fn received(grant: &GrantView) -> String {
+    let GrantView { amount, effective_at, expires_at, .. } = grant;
+    let until = expires_at.map(|at| format!(" until {}", render(at))).unwrap_or_default();
+    format!("{amount} from {}{until}", render(*effective_at))
 }
 
 /// A hold: its number, its status, its amount, its deadline and where the amount is.

@@ -19,7 +19,7 @@ use crate::{
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, ReleaseAction, ReverseAction, Step, WriteStep,
+        HoldsStep, ReleaseAction, ReverseAction, Step, TransferAction, WriteStep,
     },
 };
 
@@ -69,6 +69,7 @@ struct Run<'a, D> {
     wallets: HashSet<WalletRef>,
     first_answers: HashMap<(String, String), Written>,
     etags: Vec<String>,
+    tokens: HashMap<String, String>,
 }
 
 impl<'a, D: Driver> Run<'a, D> {
@@ -81,6 +82,7 @@ impl<'a, D: Driver> Run<'a, D> {
             wallets: HashSet::new(),
             first_answers: HashMap::new(),
             etags: Vec::new(),
+            tokens: HashMap::new(),
         }
     }
 
@@ -154,6 +156,9 @@ impl<'a, D: Driver> Run<'a, D> {
         let WriteStep { action, common } = step;
         let write = self.ask(action, common)?;
         self.wallets.insert(write.wallet.clone());
+        if let Change::Transfer { to, .. } = &write.change {
+            self.wallets.insert(to.clone());
+        }
         let before = self.driver.entries(&write.wallet).await;
         let answer = self.driver.write(&write).await;
         let leaves_no_trace = answer.is_err() || write.validate_only || common.replayed;
@@ -212,6 +217,7 @@ impl<'a, D: Driver> Run<'a, D> {
                 category: grant.category.clone(),
                 cost_basis: grant.cost_basis.clone(),
                 applies_to: grant.applies_to.clone(),
+                funding_ref: grant.funding_ref.clone(),
             },
             Action::Spend(spend) => Change::Spend {
                 amount: spend.spend.clone(),
@@ -220,6 +226,10 @@ impl<'a, D: Driver> Run<'a, D> {
             },
             Action::Void(void) => Change::Void { grant: void.void },
             Action::Expire(expire) => Change::Expire { grant: expire.expire },
+            Action::Revoke(revoke) => Change::Revoke {
+                funding_ref: revoke.revoke.clone(),
+                cumulative_amount: revoke.cumulative.clone(),
+            },
             Action::Hold(hold) => Change::Hold {
                 amount: hold.hold.clone(),
                 operation: hold.operation.clone(),
@@ -237,6 +247,15 @@ impl<'a, D: Driver> Run<'a, D> {
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
             }
+            Action::Transfer(transfer) => Change::Transfer {
+                to: self.wallet(
+                    Some(&transfer.to),
+                    transfer.to_asset.as_deref().or(Some(&wallet.asset)),
+                ),
+                amount: transfer.transfer.clone(),
+                expiration_policy: transfer.expiration_policy.clone(),
+                expires_at: at(transfer.expires_at),
+            },
             Action::Reverse(ReverseAction {
                 reverse,
                 amount,
@@ -250,7 +269,9 @@ impl<'a, D: Driver> Run<'a, D> {
                 grace_micros: grace.as_ref().map(|grace| grace.micros),
             },
         };
-        Ok(Write { wallet, key, validate_only: common.validate_only, change })
+        let previewed = |key: &String| self.tokens.get(key).unwrap_or(key).clone();
+        let commit_token = common.commit.as_ref().map(previewed).unwrap_or_default();
+        Ok(Write { wallet, key, validate_only: common.validate_only, commit_token, change })
     }
 
     /// The transaction of a key that this file used, or what is meant to be one.
@@ -284,6 +305,8 @@ impl<'a, D: Driver> Run<'a, D> {
             };
         }
         if write.validate_only {
+            let token = written.commit_token.map(|token| (write.key.clone(), token));
+            self.tokens.extend(token);
             return Ok(());
         }
         if let Some(WalletView { etag, .. }) = &written.wallet
@@ -429,10 +452,15 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         Action::Reverse(ReverseAction { slices: Some(slices), .. }) => {
             lines(slices, &written.slices.iter().map(line::slice).collect::<Vec<_>>())
         }
+        Action::Transfer(TransferAction { received: Some(received), .. }) => {
+            lines(received, &written.received.iter().map(line::received).collect::<Vec<_>>())
+        }
         Action::Reverse(ReverseAction { slices: None, .. })
+        | Action::Transfer(TransferAction { received: None, .. })
         | Action::Spend(_)
         | Action::Void(_)
-        | Action::Expire(_) => Ok(()),
+        | Action::Expire(_)
+        | Action::Revoke(_) => Ok(()),
     }
 }
 
@@ -444,6 +472,7 @@ fn grant_answered(asked: &GrantAction, answered: Option<&GrantView>) -> Result<(
     if let Some(effective_at) = asked.effective_at {
         same("effective_at", &grant.effective_at, &effective_at.0)?;
     }
+    same("funding_ref", &grant.funding_ref, &asked.funding_ref)?;
     same("expires_at", &grant.expires_at, &asked.expires_at.map(|instant| instant.0))
 }
 

@@ -81,6 +81,10 @@ pub enum Action {
     Extend(ExtendAction),
     /// Reverse a spend.
     Reverse(ReverseAction),
+    /// Revoke a funding.
+    Revoke(RevokeAction),
+    /// Move credits to another wallet.
+    Transfer(TransferAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -96,6 +100,8 @@ pub struct Common {
     /// Only decide.
     #[serde(default)]
     pub validate_only: bool,
+    /// The key of a preview whose token it brings, or a token.
+    pub commit: Option<String>,
     /// The reason of the refusal; absent: it is accepted.
     pub error: Option<String>,
     /// Figures of the refusal.
@@ -113,11 +119,12 @@ pub struct Common {
 }
 
 impl Common {
-    const KEYS: [&'static str; 10] = [
+    const KEYS: [&'static str; 11] = [
         "account",
         "asset",
         "key",
         "validate_only",
+        "commit",
         "error",
         "metadata",
         "field",
@@ -191,6 +198,9 @@ pub struct GrantAction {
     /// The only operations that may draw it.
     #[serde(default)]
     pub applies_to: Vec<String>,
+    /// What paid for it.
+    #[serde(default)]
+    pub funding_ref: String,
     /// The number that it must get.
     pub number: Option<i32>,
 }
@@ -318,6 +328,35 @@ pub struct ReverseAction {
     pub slices: Option<Vec<String>>,
 }
 
+/// `{ revoke = "ch_1", cumulative = "250" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeAction {
+    /// The funding.
+    pub revoke: String,
+    /// How much has been refunded in all.
+    pub cumulative: String,
+}
+
+/// `{ transfer = "250", to = "shop", received = ["250 from 2026-01-01"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferAction {
+    /// How much.
+    pub transfer: String,
+    /// The other account; the file's name is put before it.
+    pub to: String,
+    /// The other asset; absent: the same.
+    pub to_asset: Option<String>,
+    /// When the credits expire there.
+    #[serde(default)]
+    pub expiration_policy: String,
+    /// That instant.
+    pub expires_at: Option<Instant>,
+    /// The grants that the other wallet must get.
+    pub received: Option<Vec<String>>,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -370,9 +409,9 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 17] = [
+const ACTIONS: [&str; 19] = [
     "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
-    "release", "extend", "reverse", "entries", "grants", "holds", "events",
+    "release", "extend", "reverse", "revoke", "transfer", "entries", "grants", "holds", "events",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -393,7 +432,7 @@ impl Step {
             "holds" => return into(table).map(Self::Holds),
             "events" => return into(table).map(Self::Events),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" => action,
+            | "release" | "extend" | "reverse" | "revoke" | "transfer" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -410,6 +449,8 @@ impl Step {
             "release" => Action::Release(into(table)?),
             "extend" => Action::Extend(into(table)?),
             "reverse" => Action::Reverse(into(table)?),
+            "revoke" => Action::Revoke(into(table)?),
+            "transfer" => Action::Transfer(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

@@ -10,6 +10,7 @@ use crate::{
     entries::EntriesArgs,
     events::EventsArgs,
     exit::EXIT_CODES,
+    explain::ExplainCommand,
     grant::GrantArgs,
     grants::GrantsArgs,
     hold::{CaptureArgs, ExtendArgs, HoldArgs, HoldsArgs, ReleaseArgs},
@@ -17,9 +18,11 @@ use crate::{
     output::Format,
     replay::ReplayArgs,
     reverse::ReverseArgs,
+    revoke::RevokeArgs,
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
+    transfer::TransferArgs,
     verify::VerifyArgs,
     wallet::WalletCommand,
 };
@@ -95,6 +98,13 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Say why a transaction drew what it drew, or what a balance is made of
+    #[command(subcommand)]
+    Explain(ExplainCommand),
+    /// Move credits to another account's wallet
+    Transfer(TransferArgs),
+    /// Take back what was granted on a payment, as far as that was refunded
+    Revoke(RevokeArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

@@ -66,7 +66,7 @@ pub fn table(entries: &[Entry]) -> String {
         entries.iter().map(|entry| {
             vec![
                 entry.sequence.to_string(),
-                label::entry_kind(entry),
+                label::entry_kind(entry.kind()),
                 entry.amount.clone(),
                 entry.balance_before.clone(),
                 entry.balance_after.clone(),

@@ -111,6 +111,7 @@ pub async fn hold(args: HoldArgs, client: &Client, output: &mut Output) -> Resul
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.create_hold(request).await?;
     output.answer(&answer, |answer| {
@@ -139,6 +140,7 @@ pub async fn capture(
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.capture_hold(request).await?;
     output.answer(&answer, |answer| {
@@ -164,6 +166,7 @@ pub async fn release(
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.release_hold(request).await?;
     output.answer(&answer, |answer| {
@@ -185,6 +188,7 @@ pub async fn extend(args: ExtendArgs, client: &Client, output: &mut Output) -> R
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.extend_hold(request).await?;
     output.answer(&answer, |answer| {

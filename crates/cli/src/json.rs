@@ -27,8 +27,7 @@ macro_rules! answers {
 
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse,
-    ListEventsResponse, WatchEventsResponse,
+    CaptureHoldResponse, CreateHoldResponse, ExpireGrantResponse, ExplainBalanceResponse, ExplainTransactionResponse, ExtendHoldResponse, GetBalanceResponse, GetTimelineResponse, GrantResponse, ListEntriesResponse, ListEventsResponse, ListGrantsResponse, ListHoldsResponse, ReleaseHoldResponse, ReverseSpendResponse, RevokeFundingResponse, SpendResponse, TransferResponse, VerifyWalletResponse, VoidGrantResponse, WatchEventsResponse,
 }
 
 /// The message as JSON, indented.
@@ -85,6 +84,8 @@ mod tests {
             v1::ListGrantsResponse::NAME,
             v1::VoidGrantResponse::NAME,
             v1::ExpireGrantResponse::NAME,
+            v1::ReverseSpendResponse::NAME,
+            v1::RevokeFundingResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

@@ -2,7 +2,7 @@
 
 use purse_client::v1::{
     Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy, Grant,
-    Hold, ReversedSlice, TransactionKind, Wallet,
+    Hold, PassedOverReason, PlacementRule, ReversedSlice, ReversibleSlice, TransactionKind,
 };
 
 /// How this program was called, for commands that a person copies.
@@ -11,8 +11,8 @@ pub fn program() -> String {
 }
 
 /// What an entry did, such as `spent`.
-pub fn entry_kind(entry: &Entry) -> String {
-    word(entry.kind().as_str_name(), "ENTRY_KIND_")
+pub fn entry_kind(kind: EntryKind) -> String {
+    word(kind.as_str_name(), "ENTRY_KIND_")
 }
 
 /// What a grant is, such as `active`.
@@ -25,9 +25,9 @@ pub fn hold_status(hold: &Hold) -> String {
     word(hold.status().as_str_name(), "HOLD_STATUS_")
 }
 
-/// The order in which a wallet's grants are drawn, such as `expiry-first`.
-pub fn drawdown_policy(wallet: &Wallet) -> String {
-    word(wallet.drawdown_policy().as_str_name(), "DRAWDOWN_POLICY_")
+/// The order in which grants are drawn, such as `expiry-first`.
+pub fn drawdown_policy(policy: DrawdownPolicy) -> String {
+    word(policy.as_str_name(), "DRAWDOWN_POLICY_")
 }
 
 /// What a transaction did, such as `spend`.
@@ -38,6 +38,21 @@ pub fn transaction_kind(kind: TransactionKind) -> String {
 /// What became of a slice of a reversed spend, such as `restored`.
 pub fn slice_outcome(slice: &ReversedSlice) -> String {
     word(slice.outcome().as_str_name(), "REVERSED_SLICE_OUTCOME_")
+}
+
+/// What puts a grant after the one before it, such as `expires-at`.
+pub fn placement_rule(rule: PlacementRule) -> String {
+    unless(rule == PlacementRule::Unspecified, word(rule.as_str_name(), "PLACEMENT_RULE_"))
+}
+
+/// Why something was passed over, such as `not-needed`; nothing if it was not.
+pub fn passed_over(why: PassedOverReason) -> String {
+    unless(why == PassedOverReason::Unspecified, word(why.as_str_name(), "PASSED_OVER_REASON_"))
+}
+
+/// Where a spend had a part from, such as `drawn`.
+pub fn slice_source(slice: &ReversibleSlice) -> String {
+    word(slice.source().as_str_name(), "SLICE_SOURCE_")
 }
 
 /// Allocations by grant number, such as `#1 10, #3 2.5`.
@@ -96,6 +111,10 @@ pub fn parse_expired_policy(text: &str) -> Result<ExpiredPolicy, String> {
         .ok_or_else(|| "expected restore-then-expire, reissue or grace".to_owned())
 }
 
+fn unless(nothing: bool, word: String) -> String {
+    if nothing { String::new() } else { word }
+}
+
 fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', "-")
 }
@@ -111,8 +130,7 @@ mod tests {
     #[test]
     fn words_are_read_as_they_are_written() {
         let kind = EntryKind::ExpiryReversed;
-        let entry = Entry { kind: kind.into(), ..Entry::default() };
-        assert_eq!(entry_kind(&entry), "expiry-reversed");
+        assert_eq!(entry_kind(kind), "expiry-reversed");
         assert_eq!(parse_entry_kind("expiry-reversed"), Ok(kind));
         assert_eq!(parse_drawdown_policy("oldest-first"), Ok(DrawdownPolicy::OldestFirst));
         assert_eq!(parse_expired_policy("reissue"), Ok(ExpiredPolicy::Reissue));

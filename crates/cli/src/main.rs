@@ -12,6 +12,7 @@ mod end_grant;
 mod entries;
 mod events;
 mod exit;
+mod explain;
 mod fresh;
 mod grant;
 mod grants;
@@ -26,10 +27,12 @@ mod pages;
 mod plot;
 mod replay;
 mod reverse;
+mod revoke;
 mod serve;
 mod spend;
 mod table;
 mod timeline;
+mod transfer;
 mod verify;
 mod wallet;
 mod write_args;
@@ -85,6 +88,7 @@ async fn operate(
         Operation::Void(args) => end_grant::void(args, &client, output).await,
         Operation::Expire(args) => end_grant::expire(args, &client, output).await,
         Operation::Spend(args) => spend::run(args, &client, output).await,
+        Operation::Transfer(args) => transfer::run(args, &client, output).await,
         Operation::Hold(args) => hold::hold(args, &client, output).await,
         Operation::Capture(args) => hold::capture(args, &client, output).await,
         Operation::Release(args) => hold::release(args, &client, output).await,
@@ -92,6 +96,8 @@ async fn operate(
         Operation::Holds(args) => hold::list(args, &client, output).await,
         Operation::Verify(args) => verify::run(args, &client, output).await,
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
+        Operation::Explain(command) => explain::run(command, &client, output).await,
+        Operation::Revoke(args) => revoke::run(args, &client, output).await,
     }
 }
 

@@ -44,6 +44,7 @@ pub async fn run(args: SpendArgs, client: &Client, output: &mut Output) -> Resul
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.spend(request).await?;
     output.answer(&answer, |answer| {
@@ -70,6 +71,7 @@ pub fn record(
         ("key", transaction.idempotency_key),
         ("recorded at", instant::show(transaction.recorded_at)),
         ("outcome", outcome.to_owned()),
+        ("commit token", transaction.commit_token),
     ]);
     let entries = entries::table(&transaction.entries);
     format!("{head}\n\n{entries}\n\nAfter it:\n{}", balance::record(balance))

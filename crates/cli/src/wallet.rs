@@ -137,6 +137,7 @@ pub async fn run(
 
 async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
     let CreateArgs { wallet, scale, policy, overdraft_limit, notices, write } = args;
+    write.refuse_commit_token()?;
     let WalletArgs { account, asset } = wallet;
     let request = CreateWalletRequest {
         account,
@@ -188,7 +189,7 @@ async fn list(args: ListArgs, client: &Client, output: &mut Output) -> Result<()
                     wallet.account.clone(),
                     wallet.asset.clone(),
                     wallet.scale.to_string(),
-                    label::drawdown_policy(wallet),
+                    label::drawdown_policy(wallet.drawdown_policy()),
                     instant::brief(wallet.created_at),
                 ]
             }),
@@ -211,6 +212,7 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
         etag,
         write,
     } = args;
+    write.refuse_commit_token()?;
     let mut paths = Vec::new();
     if policy.is_some() {
         paths.push("drawdown_policy".to_owned());
@@ -262,7 +264,7 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
 
 fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
     let wallet = wallet.cloned().unwrap_or_default();
-    let policy = label::drawdown_policy(&wallet);
+    let policy = label::drawdown_policy(wallet.drawdown_policy());
     let metadata = label::metadata(&wallet.metadata);
     let leads: Vec<String> = wallet.expiring_soon_leads.iter().map(duration::show).collect();
     table::record([

@@ -3,13 +3,15 @@
 use purse_proto::v1::{
     CaptureHoldRequest, CaptureHoldResponse, CreateHoldRequest, CreateHoldResponse,
     CreateWalletRequest, CreateWalletResponse, ExpireGrantRequest, ExpireGrantResponse,
-    ExtendHoldRequest, ExtendHoldResponse, GetBalanceRequest, GetBalanceResponse, GetGrantRequest,
-    GetGrantResponse, GetHoldRequest, GetHoldResponse, GetTimelineRequest, GetTimelineResponse,
-    GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest,
-    ListEntriesResponse, ListEventsRequest, ListEventsResponse, ListGrantsRequest,
-    ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListWalletsRequest,
+    ExplainBalanceRequest, ExplainBalanceResponse, ExplainTransactionRequest,
+    ExplainTransactionResponse, ExtendHoldRequest, ExtendHoldResponse, GetBalanceRequest,
+    GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetHoldRequest, GetHoldResponse,
+    GetTimelineRequest, GetTimelineResponse, GetWalletRequest, GetWalletResponse, GrantRequest,
+    GrantResponse, ListEntriesRequest, ListEntriesResponse, ListEventsRequest, ListEventsResponse,
+    ListGrantsRequest, ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListWalletsRequest,
     ListWalletsResponse, ReleaseHoldRequest, ReleaseHoldResponse, ReverseSpendRequest,
-    ReverseSpendResponse, SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
+    ReverseSpendResponse, RevokeFundingRequest, RevokeFundingResponse, SpendRequest, SpendResponse,
+    TransferRequest, TransferResponse, UpdateWalletRequest, UpdateWalletResponse,
     VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
     event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
     wallet_service_client::WalletServiceClient,
@@ -51,6 +53,8 @@ calls! { WalletServiceClient:
     get_timeline(GetTimelineRequest) -> GetTimelineResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
+    /// Moves credits to another wallet of the asset.
+    transfer(TransferRequest) -> TransferResponse;
     /// Sets credits aside for a later capture.
     create_hold(CreateHoldRequest) -> CreateHoldResponse;
     /// Takes part or all of what a hold has set aside.
@@ -69,6 +73,10 @@ calls! { WalletServiceClient:
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
+    /// Says why a transaction moved what it moved.
+    explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse;
+    /// Says what a balance is made of, now or at any instant.
+    explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse;
 }
 
 calls! { EventServiceClient:
@@ -87,4 +95,6 @@ calls! { GrantServiceClient:
     void_grant(VoidGrantRequest) -> VoidGrantResponse;
     /// Lets what a grant has left expire now.
     expire_grant(ExpireGrantRequest) -> ExpireGrantResponse;
+    /// Takes back what was granted on a payment, as far as that was refunded.
+    revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
 }

@@ -65,7 +65,7 @@ pub enum AmountError {
 }
 
 /// A quantity of an asset: 0 ≤ amount < 10^15 with at most six decimal places.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(Decimal);
 
 impl Amount {
@@ -171,6 +171,12 @@ impl PositiveAmount {
         (!stored.is_zero()).then_some(Self(stored))
     }
 
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// The amount.
     pub fn get(self) -> Amount {
         self.0
@@ -182,6 +188,9 @@ impl PositiveAmount {
 pub struct SignedAmount(Decimal);
 
 impl SignedAmount {
+    /// Nothing.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
     /// Takes a figure that PostgreSQL kept.
     pub fn from_stored(stored: Decimal) -> Self {
         Self(stored)

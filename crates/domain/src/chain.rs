@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::{
-    Entry, EntryKind, Fingerprint, GrantNumber, GrantTerms, IdempotencyKey, OperationName,
+    Entry, Fingerprint, FundingRef, GrantNumber, GrantTerms, IdempotencyKey, OperationName,
     WalletId, canonical::Canonical,
 };
 
@@ -21,8 +21,8 @@ impl fmt::Debug for EntryHash {
 /// The transaction that an entry belongs to, as far as its hash covers it.
 #[derive(Debug, Clone, Copy)]
 pub struct Owner<'a> {
-    /// Its key.
-    pub key: &'a IdempotencyKey,
+    /// Its key, if it is not a further leg.
+    pub key: Option<&'a IdempotencyKey>,
     /// What the key stands for.
     pub fingerprint: &'a Fingerprint,
 }
@@ -79,7 +79,7 @@ impl EntryHash {
         for part in allocations {
             canonical.text(10, &part.grant.0.to_be_bytes());
             canonical.decimal(11, part.amount.decimal());
-            if *kind == EntryKind::Granted
+            if kind.makes_grants()
                 && let Some(terms) = terms(part.grant)
             {
                 hash_terms(&mut canonical, terms);
@@ -96,7 +96,7 @@ impl EntryHash {
             canonical.text(17, &about.0.to_be_bytes());
         }
         if let Some(Owner { key, fingerprint }) = owner {
-            canonical.text(15, key.as_str().as_bytes());
+            canonical.optional_text(15, key.map_or("", IdempotencyKey::as_str));
             canonical.text(16, fingerprint.as_bytes());
         }
         Self(canonical.finish())
@@ -104,7 +104,8 @@ impl EntryHash {
 }
 
 fn hash_terms(canonical: &mut Canonical, terms: &GrantTerms) {
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = terms;
+    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
+        terms;
     canonical.decimal(20, amount.get().decimal());
     canonical.instant(21, Some(window.effective_at()));
     canonical.instant(22, window.expires_at());
@@ -114,6 +115,7 @@ fn hash_terms(canonical: &mut Canonical, terms: &GrantTerms) {
     for operation in applies_to.iter().map(OperationName::as_str) {
         canonical.text(26, operation.as_bytes());
     }
+    canonical.optional_text(27, funding_ref.as_ref().map_or("", FundingRef::as_str));
 }
 
 /// A chain while it is checked, from the first entry on.

@@ -9,14 +9,16 @@ mod end_grant;
 mod grant;
 mod hold;
 mod reverse;
+mod revoke;
 mod spend;
+mod transfer;
 mod wallet;
 
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Debt, DrawdownKey, Entry, EntryHash, Event, Grant, GrantNumber, Head, Hold,
-    HoldNumber, Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord,
+    Command, Debt, DrawdownKey, Entry, EntryHash, Event, Grant, GrantNumber, GrantTerms, Head,
+    Hold, HoldNumber, Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord,
     Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
 };
 
@@ -51,6 +53,8 @@ pub struct Decision {
     pub new_grants: Vec<GrantNumber>,
     /// The spend that it reversed, as it is after it.
     pub reversed: Option<(TransactionId, SpendRecord)>,
+    /// What it sends to another wallet, which has to take it in for this to happen.
+    pub sent: Vec<GrantTerms>,
     /// Whether there is anything to write: opening a wallet that is there already writes nothing.
     pub writes: bool,
 }
@@ -133,6 +137,7 @@ fn attempt(
     let (settled, settled_events) = (draft.entries.len(), draft.events.len());
     let mut settings = None;
     let mut reversed = None;
+    let mut sent = Vec::new();
     let mut hold = request.command.hold_number();
     match &request.command {
         // Answered above: there is no wallet to settle yet.
@@ -149,6 +154,9 @@ fn attempt(
             hold::set_deadline(&mut draft, *number, *expires_at)?;
         }
         Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
+        Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
+        Command::Transfer(transfer) => sent = transfer::send(&mut draft, transfer)?,
+        Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
     }
     draft.end_step();
     announce_new_grants(&mut draft);
@@ -179,6 +187,7 @@ fn attempt(
         hold,
         new_grants,
         reversed,
+        sent,
         writes: true,
     })
 }
@@ -212,7 +221,7 @@ fn chained(
         |number| grants.values().find(|grant| grant.number == number).map(|grant| &*grant.terms);
     let mut hashes = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        let owner = Owner { key: &request.key, fingerprint: &request.fingerprint };
+        let owner = Owner { key: request.key.as_ref(), fingerprint: &request.fingerprint };
         let owner = (index >= settled).then_some(owner);
         head.last_hash = head.last_hash.next(request.wallet.wallet_id, entry, owner, terms);
         hashes.push(head.last_hash);

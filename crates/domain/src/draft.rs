@@ -173,15 +173,29 @@ impl<'a> Draft<'a> {
     /// Adds a new grant and books it. It counts from `effective_at` if that is past: late usage of that time
     /// may draw it, and a spend must not count before the grant that it draws.
     pub fn add_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
+        let counts_from = terms.window.effective_at().min(self.now);
+        self.make_grant(EntryKind::Granted, counts_from, terms)
+    }
+
+    /// Adds a grant that another wallet sent. It counts from now, whenever its window began.
+    pub fn receive_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
+        self.make_grant(EntryKind::TransferredIn, self.now, terms)
+    }
+
+    fn make_grant(
+        &mut self,
+        kind: EntryKind,
+        counts_from: Timestamp,
+        terms: GrantTerms,
+    ) -> DrawdownKey {
         let grant = Grant::made(self.head.last_grant_number.next(), terms, self.now);
         let key = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
         let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
         self.head.last_grant_number = grant.number;
         self.new_grants.push(grant.number);
         self.becomes_due(self.due_at(&grant));
-        let counts_from = grant.terms.window.effective_at().min(self.now);
         self.changed.insert(key, grant);
-        self.book(EntryKind::Granted, counts_from, &[(key, allocation)]);
+        self.book(kind, counts_from, &[(key, allocation)]);
         key
     }
 
@@ -204,13 +218,23 @@ impl<'a> Draft<'a> {
         debt: Amount,
         operation: Option<&OperationName>,
     ) {
+        self.append_on_credit(Booking::of(kind, effective_at, allocations), debt, operation);
+    }
+
+    /// Appends an entry that leaves `debt` of what it takes uncovered, as [`book_on_credit`](Self::book_on_credit).
+    pub fn append_on_credit(
+        &mut self,
+        booking: Booking<'_>,
+        debt: Amount,
+        operation: Option<&OperationName>,
+    ) {
         if debt.is_zero() {
-            return self.book(kind, effective_at, allocations);
+            return self.append(booking);
         }
         let entry = self.head.last_sequence.next();
         self.changed_debts.insert(entry, Debt::made(entry, operation.cloned()));
         let debts = vec![DebtPart { entry, amount: debt }];
-        self.append(Booking { debts, ..Booking::of(kind, effective_at, allocations) });
+        self.append(Booking { debts, ..booking });
     }
 
     /// Ends a step: all that time did at one instant, or all that the command did. What the entries since the

@@ -5,9 +5,10 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy,
-    LeadTimes, Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend, Spend,
-    Thresholds, UpdateWallet, WalletName, canonical::Canonical,
+    Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess,
+    ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes, Metadata, NewGrant, OperationName,
+    Reason, ReleaseHold, ReverseSpend, RevokeFunding, Spend, Thresholds, Transfer, UpdateWallet,
+    WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -67,43 +68,10 @@ impl Canonical {
                 if !overdraft_limit.is_zero() {
                     self.text(3, overdraft_limit.to_string().as_bytes());
                 }
-                self.notices(4, low_balance_thresholds, 5, expiring_soon_leads);
+                self.thresholds(4, low_balance_thresholds);
+                self.leads(5, expiring_soon_leads);
             }
-            Command::UpdateWallet(UpdateWallet {
-                drawdown_policy,
-                overdraft_limit,
-                low_balance_thresholds,
-                expiring_soon_leads,
-                metadata,
-                expected_version,
-            }) => {
-                self.text(b'C', b"update_wallet");
-                if let Some(policy) = drawdown_policy {
-                    self.policy(1, *policy);
-                }
-                if let Some(metadata) = metadata {
-                    self.text(2, b"");
-                    for (key, value) in metadata.as_map() {
-                        self.text(3, key.as_bytes());
-                        self.text(4, value.as_bytes());
-                    }
-                }
-                if let Some(version) = expected_version {
-                    self.text(5, &version.to_be_bytes());
-                }
-                if let Some(limit) = overdraft_limit {
-                    self.text(6, limit.to_string().as_bytes());
-                }
-                // That they are named counts, and what they are: none is another request than leaving them.
-                if low_balance_thresholds.is_some() {
-                    self.text(7, b"");
-                }
-                if expiring_soon_leads.is_some() {
-                    self.text(9, b"");
-                }
-                let thresholds = low_balance_thresholds.clone().unwrap_or_default();
-                self.notices(8, &thresholds, 10, &expiring_soon_leads.clone().unwrap_or_default());
-            }
+            Command::UpdateWallet(update) => self.update(update),
             Command::Grant(NewGrant {
                 amount,
                 effective_at,
@@ -112,6 +80,7 @@ impl Canonical {
                 category,
                 cost_basis,
                 applies_to,
+                funding_ref,
             }) => {
                 self.text(b'C', b"grant");
                 self.text(1, amount.get().to_string().as_bytes());
@@ -123,6 +92,7 @@ impl Canonical {
                 for operation in applies_to {
                     self.text(7, operation.as_str().as_bytes());
                 }
+                self.optional_text(8, funding_ref.as_ref().map_or("", FundingRef::as_str));
             }
             Command::Spend(Spend { amount, operation, occurred_at }) => {
                 self.text(b'C', b"spend");
@@ -143,6 +113,27 @@ impl Canonical {
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..) => self.hold_command(command),
             Command::ReverseSpend(reverse) => self.reversal(reverse),
+            Command::RevokeFunding(RevokeFunding { funding_ref, cumulative_amount }) => {
+                self.text(b'C', b"revoke_funding");
+                self.text(1, funding_ref.as_str().as_bytes());
+                self.text(2, cumulative_amount.to_string().as_bytes());
+            }
+            Command::Transfer(transfer) => self.transfer(transfer),
+            // Asked for by nobody: it shares the fingerprint of its transfer.
+            Command::Receive(_) => {}
+        }
+    }
+
+    fn transfer(&mut self, transfer: &Transfer) {
+        let Transfer { to, amount, expiration_policy } = transfer;
+        self.text(b'C', b"transfer");
+        self.text(1, to.wallet_id.uuid().as_bytes());
+        self.text(2, amount.get().to_string().as_bytes());
+        match expiration_policy {
+            // The default, so as good as not set.
+            ExpirationPolicy::Preserve => {}
+            ExpirationPolicy::None => self.text(3, b"none"),
+            ExpirationPolicy::Fixed(expires_at) => self.instant(4, Some(*expires_at)),
         }
     }
 
@@ -202,17 +193,59 @@ impl Canonical {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
-            | Command::ReverseSpend(_) => {}
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => {}
         }
     }
 
-    /// What a wallet wants to be told of, each in its one order.
-    fn notices(&mut self, low: u8, thresholds: &Thresholds, soon: u8, leads: &LeadTimes) {
-        for threshold in thresholds.as_slice() {
-            self.text(low, threshold.get().to_string().as_bytes());
+    fn update(&mut self, update: &UpdateWallet) {
+        let UpdateWallet {
+            drawdown_policy,
+            overdraft_limit,
+            low_balance_thresholds,
+            expiring_soon_leads,
+            metadata,
+            expected_version,
+        } = update;
+        self.text(b'C', b"update_wallet");
+        if let Some(policy) = drawdown_policy {
+            self.policy(1, *policy);
         }
+        if let Some(metadata) = metadata {
+            self.text(2, b"");
+            for (key, value) in metadata.as_map() {
+                self.text(3, key.as_bytes());
+                self.text(4, value.as_bytes());
+            }
+        }
+        if let Some(version) = expected_version {
+            self.text(5, &version.to_be_bytes());
+        }
+        if let Some(limit) = overdraft_limit {
+            self.text(6, limit.to_string().as_bytes());
+        }
+        // None is another request than leaving what there is.
+        if let Some(thresholds) = low_balance_thresholds {
+            self.text(7, b"");
+            self.thresholds(8, thresholds);
+        }
+        if let Some(leads) = expiring_soon_leads {
+            self.text(9, b"");
+            self.leads(10, leads);
+        }
+    }
+
+    fn thresholds(&mut self, tag: u8, thresholds: &Thresholds) {
+        for threshold in thresholds.as_slice() {
+            self.text(tag, threshold.get().to_string().as_bytes());
+        }
+    }
+
+    fn leads(&mut self, tag: u8, leads: &LeadTimes) {
         for lead in leads.as_slice() {
-            self.text(soon, &lead.micros().to_be_bytes());
+            self.text(tag, &lead.micros().to_be_bytes());
         }
     }
 
@@ -228,10 +261,12 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use crate::{
-        AccountName, Actor, AssetCode, Command, ExpiredPolicy, Fingerprint, Metadata, NamespaceId,
-        NamespaceName, Period, PositiveAmount, Reason, ReverseSpend, Scale, Spend, TransactionId,
+        AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, ExpiredPolicy,
+        Fingerprint, FundingRef, Metadata, NamespaceId, NamespaceName, NewGrant, Period,
+        PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding, Scale, Spend, TransactionId,
         WalletName,
     };
+    use std::collections::BTreeSet;
     use uuid::Uuid;
 
     fn spend(amount: &str) -> Fingerprint {
@@ -243,6 +278,13 @@ mod tests {
         let amount = amount.map(|amount| PositiveAmount::parse(amount, Scale::MAX).unwrap());
         let transaction = TransactionId::from_uuid(Uuid::from_u128(7));
         of(&Command::ReverseSpend(ReverseSpend { transaction, amount, expired_policy }))
+    }
+
+    fn revocation(funding: &str, amount: &str) -> Fingerprint {
+        of(&Command::RevokeFunding(RevokeFunding {
+            funding_ref: FundingRef::parse(funding).unwrap(),
+            cumulative_amount: Amount::parse(amount, Scale::MAX).unwrap(),
+        }))
     }
 
     fn of(command: &Command) -> Fingerprint {
@@ -275,6 +317,28 @@ mod tests {
         for (index, one) in all.iter().enumerate() {
             assert!(all[index + 1..].iter().all(|other| other != one), "{index}");
         }
+    }
+
+    #[test]
+    fn a_funding_counts_only_if_it_is_named() {
+        let grant = |funding: Option<&str>| {
+            of(&Command::Grant(NewGrant {
+                amount: PositiveAmount::parse("10", Scale::MAX).unwrap(),
+                effective_at: None,
+                expires_at: None,
+                priority: Priority::DEFAULT,
+                category: Category::adjustment(),
+                cost_basis: CostBasis::ZERO,
+                applies_to: BTreeSet::new(),
+                funding_ref: funding.map(|name| FundingRef::parse(name).unwrap()),
+            }))
+        };
+        // As it was before grants named what paid for them.
+        assert_eq!(grant(None).as_bytes()[..8], [80, 151, 22, 152, 199, 185, 208, 144]);
+        assert_ne!(grant(Some("ch_1")), grant(None));
+        assert_ne!(grant(Some("ch_1")), grant(Some("ch_2")));
+        assert_ne!(revocation("ch_1", "5"), revocation("ch_1", "6"));
+        assert_ne!(revocation("ch_1", "5"), revocation("ch_2", "5"));
     }
 
     /// Keys are kept for years: a fingerprint that changes turns a retry into a conflict.

@@ -156,6 +156,9 @@ impl Fold {
             let repaying = entry.allocations.get(index).copied();
             entry.kind.book_debt(part.amount, repaying, debt, &mut head.balances);
         }
+        if let Some(debt) = entry.about.and_then(|undone| debts.get_mut(&undone)) {
+            debt.undo(entry.kind, &entry.allocations);
+        }
         if let Some(number) = entry.hold {
             head.last_hold_number = head.last_hold_number.max(number);
             holds
@@ -174,14 +177,14 @@ impl Fold {
         Ok(())
     }
 
-    /// The grants so far, as they are now.
-    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.values()
+    /// The grants so far, open and ended, by number.
+    pub fn grants(&self) -> &BTreeMap<GrantNumber, Grant> {
+        &self.grants
     }
 
-    /// A grant as it is now, if it was made by now.
-    pub fn grant(&self, number: GrantNumber) -> Option<&Grant> {
-        self.grants.get(&number)
+    /// The debts so far, open and settled, by the entries that made them.
+    pub fn debts(&self) -> &BTreeMap<Sequence, Debt> {
+        &self.debts
     }
 
     /// The number of the last grant so far.
@@ -205,7 +208,6 @@ impl Fold {
         for hold in holds.values_mut().filter(|hold| hold.is_open()) {
             hold.expires_at = deadline(hold.number);
         }
-        // With them goes what they were repaid, and reversals gave back: that is of settled debts only.
         debts.retain(|_, debt| !debt.left.is_zero());
         let open = holds.values().filter(|hold| hold.is_open());
         let deadlines = open.map(|hold| hold.expires_at);
@@ -222,6 +224,7 @@ impl Fold {
             debts,
             has_all_debts: true,
             spends: BTreeMap::new(),
+            fundings: BTreeMap::new(),
             settings,
         }
     }

@@ -83,12 +83,15 @@ pub enum GrantStatus {
     Scheduled,
     /// Some of it is available or held.
     Active,
-    /// Nothing is left, and nothing expired or was voided at the end.
+    /// Nothing is left, and nothing expired, was voided or was revoked at the end: it was spent or sent to another
+    /// wallet.
     UsedUp,
     /// What was left has expired.
     Expired,
     /// What was left was voided.
     Voided,
+    /// What was left was revoked.
+    Revoked,
 }
 
 /// Credits put in a wallet.
@@ -106,6 +109,9 @@ pub struct Grant {
     pub expired_at: Option<Timestamp>,
     /// Where the amount is.
     pub parts: GrantParts,
+    /// Whether it came from another wallet: then it was not here before it was recorded, whenever its window
+    /// began.
+    pub transferred_in: bool,
     /// The part of what expired that could be spent until then. Late usage may take it back, and not what came
     /// back from a hold or by a reversal when the grant had ended already.
     pub lost: Amount,
@@ -121,7 +127,21 @@ impl Grant {
         let terms = terms.into();
         let activated = terms.window.has_begun(granted_at);
         let parts = GrantParts::of(terms.amount.get());
-        Self { number, terms, granted_at, activated, expired_at: None, parts, lost: Amount::ZERO }
+        Self {
+            number,
+            terms,
+            granted_at,
+            activated,
+            expired_at: None,
+            parts,
+            transferred_in: false,
+            lost: Amount::ZERO,
+        }
+    }
+
+    /// Whether the grant could be drawn in this wallet at an instant, as far as its beginning goes.
+    pub fn had_begun(&self, at: Timestamp) -> bool {
+        self.terms.window.has_begun(at) && (!self.transferred_in || self.granted_at <= at)
     }
 
     /// Whether the grant can still change by a spend or by time.
@@ -174,6 +194,8 @@ impl Grant {
             GrantStatus::Expired
         } else if !parts.voided.is_zero() {
             GrantStatus::Voided
+        } else if !parts.revoked.is_zero() {
+            GrantStatus::Revoked
         } else {
             GrantStatus::UsedUp
         }
@@ -184,6 +206,11 @@ impl Grant {
         let parts = &mut self.parts;
         match kind {
             EntryKind::Granted => {}
+            EntryKind::TransferredIn => self.transferred_in = true,
+            EntryKind::TransferredOut => {
+                parts.available = parts.available - amount;
+                parts.transferred_out = parts.transferred_out + amount;
+            }
             EntryKind::Activated => self.activated = true,
             EntryKind::Expired => {
                 parts.available = parts.available - amount;
@@ -217,6 +244,14 @@ impl Grant {
             }
             EntryKind::Reversed => {
                 parts.consumed = parts.consumed - amount;
+                parts.available = parts.available + amount;
+            }
+            EntryKind::Revoked => {
+                parts.available = parts.available - amount;
+                parts.revoked = parts.revoked + amount;
+            }
+            EntryKind::RevocationReversed => {
+                parts.revoked = parts.revoked - amount;
                 parts.available = parts.available + amount;
             }
         }

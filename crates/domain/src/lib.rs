@@ -9,25 +9,32 @@
 //!
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
-//!   [`wallet`];
+//!   [`funding`], [`wallet`];
 //! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`recount`], [`mod@verify`].
+//! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
+//!   and [`commit_token`] over it;
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`recount`], [`mod@verify`].
 
 pub mod amount;
 mod canonical;
 pub mod chain;
 pub mod command;
+pub mod commit_token;
+pub mod composition;
 pub mod debt;
 pub mod decide;
 pub mod draft;
+pub mod drawing;
 pub mod entry;
 pub mod event;
+pub mod explain;
 pub mod fingerprint;
 pub mod fold;
+pub mod funding;
 mod give_back;
 pub mod grant;
+pub mod group;
 pub mod hold;
 pub mod ids;
 pub mod names;
@@ -48,28 +55,34 @@ pub mod window;
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
-    Request, ReverseSpend, Spend, UpdateWallet,
+    CaptureHold, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy, GrantTerms, NewGrant,
+    Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet,
 };
+pub use commit_token::{CommitToken, CommitTokenError};
+pub use composition::{Composer, Composition};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
+pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
+pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
+pub use funding::FundingRecord;
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
+pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
 pub use notice::{LeadTimes, Thresholds};
-pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
+pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
 pub use period::{Period, PeriodError};
 pub use recount::{NoticesFrom, Recount};
 pub use rejection::Rejection;
-pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, slices};
+pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
-    AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,
+    AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, Metadata, NamespaceName,
     OperationName, Reason, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};

@@ -125,7 +125,7 @@ impl Recount {
                 self.happened(occurrence, at, recorded_at, Some(entry));
             }
         }
-        let made = fold.grants().filter(|grant| grant.number > grants_before);
+        let made = fold.grants().values().filter(|grant| grant.number > grants_before);
         self.await_grants(made);
         if owner.is_some() {
             self.announce(fold, recorded_at);
@@ -151,7 +151,7 @@ impl Recount {
             if self.leads != expiring_soon_leads {
                 self.leads = expiring_soon_leads;
                 self.pending.clear();
-                self.await_grants(fold.grants());
+                self.await_grants(fold.grants().values());
                 self.pending.retain(|(due_at, _, _)| *due_at > at);
             }
         }
@@ -163,7 +163,8 @@ impl Recount {
             && at <= until
         {
             self.pending.pop_first();
-            let soon = fold.grant(number).and_then(|grant| Occurrence::expiring_soon(grant, lead));
+            let soon =
+                fold.grants().get(&number).and_then(|grant| Occurrence::expiring_soon(grant, lead));
             if let Some(soon) = soon {
                 self.happened(soon, at, at, None);
             }

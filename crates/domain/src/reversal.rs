@@ -2,7 +2,7 @@
 //! ended, and what an answer says of each slice.
 
 use crate::{
-    Allocation, Amount, Entry, EntryKind, Grant, GrantNumber, Period, Sequence, Timestamp,
+    Allocation, Amount, Debt, Entry, EntryKind, Grant, GrantNumber, Period, Sequence, Timestamp,
     TransactionKind, Window,
 };
 
@@ -70,6 +70,58 @@ impl SpendRecord {
             reversed: Amount::ZERO,
         })
     }
+
+    /// Takes `required` off the spend from its end: what it still owes is forgiven, then what grants have repaid
+    /// of its `debt` goes back to them, then what it drew, the last first.
+    pub fn undo(&self, debt: Option<&Debt>, required: Amount) -> Undone {
+        let owed = debt.map_or(Amount::ZERO, |debt| debt.left);
+        let repaid =
+            debt.map_or(Amount::ZERO, |debt| debt.repaid.iter().map(|part| part.amount).sum());
+        // All that was ever undone of the debt is neither owed nor repaid any more.
+        let drawn_undone = self.reversed - (self.debt - owed - repaid);
+
+        let forgiven = owed.min(required);
+        let given_back = repaid.min(required - forgiven);
+        Undone {
+            forgiven,
+            repaid: debt.cloned().map_or_else(Vec::new, |mut debt| debt.give_back(given_back)),
+            drawn: last_first(&self.allocations, drawn_undone, required - forgiven - given_back),
+        }
+    }
+}
+
+/// What a reversal undoes of a spend, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// It was owed, and is not any more.
+    pub forgiven: Amount,
+    /// What goes back to grants that had repaid debt.
+    pub repaid: Vec<Allocation>,
+    /// What goes back to grants that were drawn.
+    pub drawn: Vec<Allocation>,
+}
+
+impl Undone {
+    /// All that goes back to grants.
+    pub fn given_back(&self) -> Vec<Allocation> {
+        [&self.repaid[..], &self.drawn].concat()
+    }
+}
+
+/// Up to `most` of the parts from the last on, after `skipped` of them.
+fn last_first(parts: &[Allocation], skipped: Amount, most: Amount) -> Vec<Allocation> {
+    let (mut skip, mut left) = (skipped, most);
+    let mut taken = Vec::new();
+    for part in parts.iter().rev() {
+        let gone = part.amount.min(skip);
+        skip = skip - gone;
+        let amount = (part.amount - gone).min(left);
+        left = left - amount;
+        if !amount.is_zero() {
+            taken.push(Allocation { grant: part.grant, amount });
+        }
+    }
+    taken
 }
 
 /// What became of a slice of a reversed spend.

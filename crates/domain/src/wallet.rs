@@ -6,9 +6,9 @@ use rust_decimal::Decimal;
 
 use crate::{
     Amount, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind,
-    EventSequence, Grant, GrantNumber, Hold, HoldNumber, LeadTimes, Lows, Metadata, Scale,
-    Sequence, SignedAmount, SpendRecord, Thresholds, Timestamp, TransactionId, WalletName,
-    draft::earliest,
+    EventSequence, FundingRecord, FundingRef, Grant, GrantNumber, Hold, HoldNumber, LeadTimes,
+    Lows, Metadata, Scale, Sequence, SignedAmount, SpendRecord, Thresholds, Timestamp,
+    TransactionId, WalletName, draft::earliest,
 };
 
 /// A wallet's settings.
@@ -91,10 +91,19 @@ impl Balances {
     pub fn book(&mut self, kind: EntryKind, amount: Amount, activated: bool) {
         let part = if activated { &mut self.available } else { &mut self.scheduled };
         match kind {
-            EntryKind::Granted | EntryKind::ExpiryReversed | EntryKind::Reversed => {
+            EntryKind::Granted
+            | EntryKind::ExpiryReversed
+            | EntryKind::Reversed
+            | EntryKind::RevocationReversed
+            | EntryKind::TransferredIn => {
                 *part = *part + amount;
             }
-            EntryKind::Expired | EntryKind::Spent | EntryKind::Voided | EntryKind::Repaid => {
+            EntryKind::Expired
+            | EntryKind::Spent
+            | EntryKind::Voided
+            | EntryKind::Repaid
+            | EntryKind::Revoked
+            | EntryKind::TransferredOut => {
                 *part = *part - amount;
             }
             EntryKind::Held => {
@@ -200,12 +209,15 @@ pub struct WalletState {
     pub holds: BTreeMap<HoldNumber, Hold>,
     /// Which open grants and holds are here.
     pub coverage: Coverage,
-    /// The open debts that are held, and those of the spends that are.
+    /// The open debts that are held, and those of the spends and fundings that are.
     pub debts: BTreeMap<Sequence, Debt>,
     /// Whether those are all open ones.
     pub has_all_debts: bool,
     /// The transactions that are to be reversed, as far as the wallet has them; `None`: it is no spend.
     pub spends: BTreeMap<TransactionId, Option<SpendRecord>>,
+    /// The fundings that are to be revoked, with all of their grants held; one that is not known has funded
+    /// nothing.
+    pub fundings: BTreeMap<FundingRef, FundingRecord>,
 }
 
 impl WalletState {
@@ -232,6 +244,7 @@ impl WalletState {
             debts: BTreeMap::new(),
             has_all_debts: true,
             spends: BTreeMap::new(),
+            fundings: BTreeMap::new(),
         }
     }
 
@@ -247,7 +260,15 @@ impl WalletState {
         key
     }
 
-    /// The state after an accepted command: the one the next command sees.
+    /// The state after an accepted command: the one the next command sees. `None` if there is still no wallet.
+    pub fn after(before: Option<&Self>, decision: &Decision) -> Option<Self> {
+        let opened = || decision.settings.clone().map(Self::opened);
+        let mut state = before.cloned().or_else(opened)?;
+        state.apply(decision);
+        Some(state)
+    }
+
+    /// Makes this the state after an accepted command.
     pub fn apply(&mut self, decision: &Decision) {
         self.head = decision.head;
         for (key, grant) in &decision.grants {
@@ -256,6 +277,9 @@ impl WalletState {
         self.holds.extend(decision.holds.clone());
         if let Some((id, spend)) = &decision.reversed {
             self.spends.insert(*id, Some(spend.clone()));
+        }
+        for (funding_ref, funding) in &mut self.fundings {
+            funding.apply(funding_ref, decision);
         }
         self.debts.extend(decision.debts.clone());
         self.drop_closed_debts();
@@ -269,15 +293,19 @@ impl WalletState {
 
     /// Lets go of the debts that are settled. A reversal needs them still: it gives back what was repaid.
     pub(crate) fn drop_closed_debts(&mut self) {
-        let spends = &self.spends;
-        let is_held = |entry| spends.values().flatten().any(|spend| spend.entry == entry);
+        let (spends, fundings) = (&self.spends, &self.fundings);
+        let is_held = |entry: Sequence| {
+            spends.values().flatten().any(|spend| spend.entry == entry)
+                || fundings.values().any(|funding| funding.debts.contains(&entry))
+        };
         self.debts.retain(|entry, debt| !debt.left.is_zero() || is_held(*entry));
     }
 
-    /// Lets go of what the next command hardly needs: spends, ended grants, open ones after the first `most`, and the
-    /// debts if there are more than that.
+    /// Lets go of what the next command hardly needs: spends, fundings, ended grants, open ones after the
+    /// first `most`, and the debts if there are more than that.
     pub fn trim(&mut self, most: usize) {
         self.spends.clear();
+        self.fundings.clear();
         self.drop_closed_debts();
         if self.debts.len() > most {
             self.debts.clear();

@@ -28,6 +28,11 @@ impl Window {
         Ok(Self { effective_at, expires_at })
     }
 
+    /// A window that never ends.
+    pub fn from(effective_at: Timestamp) -> Self {
+        Self { effective_at, expires_at: None }
+    }
+
     /// The first instant inside.
     pub fn effective_at(self) -> Timestamp {
         self.effective_at

@@ -1,6 +1,7 @@
 //! The methods of the services: who may call, parse, run, answer.
 
 mod events;
+mod explanations;
 mod grants;
 mod holds;
 mod test_clock;
@@ -13,7 +14,7 @@ pub use wallets::Wallets;
 
 use std::{sync::Arc, time::Instant};
 
-use purse_domain::{Request, WalletName};
+use purse_domain::{Group, Request};
 use purse_storage::{Answer, Outcome, Storage};
 use tonic::Status;
 
@@ -39,15 +40,27 @@ impl Shared {
         trace: CallTrace,
         parsing_since: Instant,
         request: Request,
-    ) -> Result<(WalletName, Answer), Status> {
+    ) -> Result<Answer, Status> {
+        let answers = self.write_group(trace, parsing_since, Group::from(request)).await?;
+        answers.into_iter().next().ok_or_else(status::unanswered)
+    }
+
+    /// Runs requests that happen together or not at all, and answers each.
+    async fn write_group(
+        &self,
+        trace: CallTrace,
+        parsing_since: Instant,
+        group: Group,
+    ) -> Result<Vec<Answer>, Status> {
         let handed_over = Instant::now();
         trace.span("parse", parsing_since, handed_over);
-        let wallet = request.wallet.clone();
-        let reply = self.lanes.run(request).await?;
+        let reply = self.lanes.run(group).await?;
         trace.lane(handed_over, &reply);
         match reply.outcome {
-            Ok(Outcome::Accepted(answer)) => Ok((wallet, answer)),
-            Ok(Outcome::Rejected(rejection)) => Err(status::rejected(&rejection, &wallet)),
+            Ok(Outcome::Accepted(answers)) => Ok(answers),
+            Ok(Outcome::Rejected(refused)) => {
+                Err(status::rejected(&refused.rejection, &refused.wallet))
+            }
             Err(error) => Err(status::storage(&error)),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use purse_domain::{GrantNumber, HoldNumber, Rejection, Scale, WalletName};
+use purse_domain::{GrantNumber, HoldNumber, Rejection, Scale, TransactionId, WalletName};
 use purse_proto::v1::ErrorReason;
 use purse_storage::{EventScope, EventsUnreadable, StorageError, Unanswerable};
 use tonic::{Code, Status};
@@ -121,7 +121,18 @@ pub fn hold_not_found(hold: HoldNumber) -> Status {
     )
 }
 
+/// The wallet has no such transaction.
+pub fn transaction_not_found(transaction: TransactionId) -> Status {
+    status(
+        Code::NotFound,
+        format!("the wallet has no transaction {transaction}"),
+        ErrorReason::TransactionNotFound,
+        &[("transaction_id", transaction.to_string())],
+    )
+}
+
 /// A command that may not happen.
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each rejection")]
 pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
     let message = rejection.to_string();
     let precondition = |reason, metadata: Metadata<'_>| {
@@ -175,12 +186,7 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
         ),
         Rejection::OverdraftLimitTooPrecise { scale } => too_precise("overdraft_limit", *scale),
         Rejection::ThresholdTooPrecise { scale } => too_precise("low_balance_thresholds", *scale),
-        Rejection::TransactionNotFound { transaction } => status(
-            Code::NotFound,
-            message,
-            ErrorReason::TransactionNotFound,
-            &[("transaction_id", transaction.to_string())],
-        ),
+        Rejection::TransactionNotFound { transaction } => transaction_not_found(*transaction),
         Rejection::TransactionNotReversible { transaction } => precondition(
             ErrorReason::TransactionNotReversible,
             &[("transaction_id", transaction.to_string())],
@@ -195,12 +201,25 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::ReversalExceedsSpend,
             &[("left", left.to_string()), ("required", required.to_string())],
         ),
+        Rejection::FundingNotFound { funding_ref } => status(
+            Code::NotFound,
+            message,
+            ErrorReason::FundingNotFound,
+            &[("funding_ref", funding_ref.to_string())],
+        ),
+        Rejection::RevocationExceedsFunding { funded } => invalid_field(
+            "cumulative_amount",
+            format!("must not be above what was funded, {funded}"),
+        ),
         Rejection::StaleVersion { version } => status(
             Code::Aborted,
             "the wallet has changed; read it again",
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
+        Rejection::StaleCommitToken => {
+            status(Code::Aborted, message, ErrorReason::StaleCommitToken, &[])
+        }
         Rejection::ExpiresAtNotAhead { now } => {
             invalid_field("expires_at", format!("must be after now, {now}"))
         }
@@ -226,6 +245,7 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
 pub fn unanswerable(why: Unanswerable, wallet: &WalletName) -> Status {
     match why {
         Unanswerable::WalletNotFound => wallet_not_found(wallet),
+        Unanswerable::TransactionNotFound { transaction } => transaction_not_found(transaction),
         Unanswerable::KnownAtAhead { now } => {
             invalid_field("known_at", format!("must not be after now, {now}"))
         }
@@ -284,6 +304,12 @@ fn unavailable() -> Status {
 
 fn internal() -> Status {
     status(Code::Internal, "an internal error; the log has the cause", ErrorReason::Internal, &[])
+}
+
+/// A write was accepted and has no answer.
+pub fn unanswered() -> Status {
+    tracing::error!("a write was accepted and has no answer: a defect");
+    internal()
 }
 
 /// There is too much to do already.

@@ -34,7 +34,8 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord,
-    EventScope, EventsUnreadable, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery,
-    HoldRecord, TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
+    BalanceAt, BalanceQuery, ComposedBalance, EntryQuery, EntryRecord, EventPage, EventPosition,
+    EventRecord, EventScope, EventsUnreadable, ExplainedTransaction, GrantPage, GrantQuery,
+    GrantRecord, HoldPage, HoldQuery, HoldRecord, TimelineQuery, TimelineRecord, Unanswerable,
+    Verification, WalletQuery,
 };

@@ -27,14 +27,16 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 9] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
     migration!(4, "holds", "0004_holds"),
     migration!(5, "reversals", "0005_reversals"),
     migration!(6, "hash chain", "0006_hash_chain"),
-    migration!(7, "events", "0007_events"),
+    migration!(7, "funding", "0007_funding"),
+    migration!(8, "transfers", "0008_transfers"),
+    migration!(9, "events", "0009_events"),
 ];
 
 /// The version that this build works on.

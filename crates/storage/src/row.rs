@@ -8,9 +8,9 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 use bytes::{BufMut as _, BytesMut};
 use purse_domain::{
     Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryHash, EntryKind,
-    EventSequence, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber, LeadTimes,
-    Lows, Metadata, OperationName, Period, PositiveAmount, Priority, Scale, Sequence, Thresholds,
-    Timestamp, TransactionKind, WalletName, WalletSettings, Window,
+    EventSequence, Fingerprint, FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold,
+    HoldNumber, LeadTimes, Lows, Metadata, OperationName, Period, PositiveAmount, Priority, Scale,
+    Sequence, Thresholds, Timestamp, TransactionKind, WalletName, WalletSettings, Window,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,10 @@ pub(crate) fn entry_kind_code(kind: EntryKind) -> i16 {
         EntryKind::Released => 13,
         EntryKind::HoldExpired => 14,
         EntryKind::Reversed => 8,
+        EntryKind::Revoked => 9,
+        EntryKind::RevocationReversed => 10,
+        EntryKind::TransferredOut => 15,
+        EntryKind::TransferredIn => 16,
     }
 }
 
@@ -154,6 +158,10 @@ pub(crate) fn entry_kind(code: i16) -> Result<EntryKind, StorageError> {
         13 => Ok(EntryKind::Released),
         14 => Ok(EntryKind::HoldExpired),
         8 => Ok(EntryKind::Reversed),
+        9 => Ok(EntryKind::Revoked),
+        10 => Ok(EntryKind::RevocationReversed),
+        15 => Ok(EntryKind::TransferredOut),
+        16 => Ok(EntryKind::TransferredIn),
         other => Err(StorageError::Corrupt(format!("entry kind {other}"))),
     }
 }
@@ -172,6 +180,8 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::ReleaseHold => 11,
         TransactionKind::ExtendHold => 12,
         TransactionKind::ReverseSpend => 7,
+        TransactionKind::RevokeFunding => 8,
+        TransactionKind::Transfer => 13,
     }
 }
 
@@ -188,6 +198,8 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         11 => Ok(TransactionKind::ReleaseHold),
         12 => Ok(TransactionKind::ExtendHold),
         7 => Ok(TransactionKind::ReverseSpend),
+        8 => Ok(TransactionKind::RevokeFunding),
+        13 => Ok(TransactionKind::Transfer),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
 }
@@ -234,6 +246,10 @@ impl ToSql for Xid {
 }
 
 /// Nothing for none, which costs no byte.
+pub(crate) fn fingerprint(stored: &[u8]) -> Result<Fingerprint, StorageError> {
+    Fingerprint::from_stored(stored).ok_or_else(|| corrupt("a fingerprint"))
+}
+
 pub(crate) fn metadata_json(metadata: &Metadata) -> Option<MetadataJson> {
     let map = metadata.as_map();
     (!map.is_empty()).then(|| Json(map.clone()))
@@ -360,6 +376,7 @@ macro_rules! grant_columns {
          g.category,
          g.cost_basis,
          g.applies_to,
+         g.funding_ref,
          g.activated,
          g.expired_at,
          g.available,
@@ -369,6 +386,7 @@ macro_rules! grant_columns {
          g.voided,
          g.revoked,
          g.transferred_out,
+         g.transferred_in,
          g.lost"
     };
 }
@@ -386,7 +404,9 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
     let cost_basis = CostBasis::from_stored(columns.take()?);
     let applies_to: Vec<String> = columns.take()?;
     let applies_to = applies_to.into_iter().map(OperationName::from_stored).collect();
-    let terms = GrantTerms { amount, window, priority, category, cost_basis, applies_to };
+    let funding_ref = columns.take::<Option<String>>()?.map(FundingRef::from_stored);
+    let terms =
+        GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref };
     Ok(Grant {
         number,
         terms: Arc::new(terms),
@@ -402,6 +422,7 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
             revoked: columns.amount()?,
             transferred_out: columns.amount()?,
         },
+        transferred_in: columns.take()?,
         lost: columns.amount()?,
     })
 }

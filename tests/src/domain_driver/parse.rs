@@ -1,11 +1,12 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GrantNumber, HoldNumber,
-    IdempotencyKey, LeadTimes, Metadata, NamespaceId, NewGrant, OperationName, Period,
-    PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, Thresholds,
-    TransactionId, UpdateWallet, WalletName,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CommitToken, CostBasis,
+    CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, Fingerprint,
+    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, NamespaceId,
+    NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold, Request,
+    ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp, TransactionId, Transfer,
+    UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
@@ -24,16 +25,22 @@ pub(super) fn wallet_name(
     Ok(WalletName::new(namespace_id, account, asset))
 }
 
-/// The request that is asked for. Amounts need the asset's scale; `None`: there is no such asset.
+/// The request that is asked for, with its key. Amounts need the asset's scale; `None`: there is no such asset.
 pub(super) fn request(
     write: &Write,
     wallet: WalletName,
     scale: Option<Scale>,
-) -> Result<Request, Refusal> {
-    let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
+) -> Result<(IdempotencyKey, Request), Refusal> {
+    let command = command(&wallet, &write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
-    let has_amount =
-        matches!(command, Command::Grant(_) | Command::Spend(_) | Command::ReverseSpend(_));
+    let has_amount = matches!(
+        command,
+        Command::Grant(_)
+            | Command::Spend(_)
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+    );
     if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
     }
@@ -41,12 +48,29 @@ pub(super) fn request(
     let metadata = Metadata::default();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let validate_only = write.validate_only;
-    Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
+    let request = Request {
+        wallet,
+        command,
+        key: Some(key.clone()),
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+        commit_token: commit_token(&write.commit_token)?,
+    };
+    Ok((key, request))
 }
 
-fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
-    let amount =
-        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+fn commit_token(text: &str) -> Result<Option<CommitToken>, Refusal> {
+    match text {
+        "" => Ok(None),
+        text => CommitToken::parse(text).map(Some).map_err(|_| Refusal::field("commit_token")),
+    }
+}
+
+fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
+    let amount = |text: &str| self::amount(text, scale);
     match change {
         Change::Create { scale, policy, overdraft_limit, notices } => {
             let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
@@ -85,6 +109,7 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
             category,
             cost_basis,
             applies_to,
+            funding_ref,
         } => Ok(Command::Grant(NewGrant {
             amount: amount(text)?,
             effective_at: *effective_at,
@@ -107,6 +132,10 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                 .iter()
                 .map(|name| OperationName::parse(name).map_err(|_| Refusal::field("applies_to")))
                 .collect::<Result<_, _>>()?,
+            funding_ref: match funding_ref.as_str() {
+                "" => None,
+                name => Some(self::funding_ref(name)?),
+            },
         })),
         Change::Spend { amount: text, operation, occurred_at } => Ok(Command::Spend(Spend {
             amount: amount(text)?,
@@ -119,6 +148,17 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+        Change::Revoke { funding_ref, cumulative_amount } => {
+            Ok(Command::RevokeFunding(RevokeFunding {
+                funding_ref: self::funding_ref(funding_ref)?,
+                cumulative_amount: Amount::parse(cumulative_amount, scale)
+                    .map_err(|_| Refusal::field("cumulative_amount"))?,
+            }))
+        }
+        Change::Transfer { to, amount, expiration_policy, expires_at } => {
+            let amount = self::amount(amount, scale)?;
+            transfer(wallet, to, amount, self::expiration_policy(expiration_policy, *expires_at)?)
+        }
         Change::Reverse { transaction, amount: text, expired_policy, grace_micros } => {
             let id = Uuid::parse_str(transaction).map_err(|_| Refusal::field("transaction_id"))?;
             Ok(Command::ReverseSpend(ReverseSpend {
@@ -127,6 +167,43 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                 expired_policy: self::expired_policy(expired_policy, *grace_micros)?,
             }))
         }
+    }
+}
+
+fn funding_ref(name: &str) -> Result<FundingRef, Refusal> {
+    FundingRef::parse(name).map_err(|_| Refusal::field("funding_ref"))
+}
+
+fn transfer(
+    wallet: &WalletName,
+    to: &WalletRef,
+    amount: PositiveAmount,
+    expiration_policy: ExpirationPolicy,
+) -> Result<Command, Refusal> {
+    let to = wallet_name(wallet.namespace_id, to)?;
+    if to.asset != wallet.asset {
+        return Err(Refusal::field("to_asset"));
+    }
+    if to == *wallet {
+        return Err(Refusal::field("to_account"));
+    }
+    Ok(Command::Transfer(Transfer { to, amount, expiration_policy }))
+}
+
+fn amount(text: &str, scale: Scale) -> Result<PositiveAmount, Refusal> {
+    PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"))
+}
+
+fn expiration_policy(
+    name: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<ExpirationPolicy, Refusal> {
+    match (name, expires_at) {
+        ("" | "PRESERVE", None) => Ok(ExpirationPolicy::Preserve),
+        ("NONE", None) => Ok(ExpirationPolicy::None),
+        ("" | "FIXED", Some(expires_at)) => Ok(ExpirationPolicy::Fixed(expires_at)),
+        ("FIXED", None) | ("PRESERVE" | "NONE", Some(_)) => Err(Refusal::field("expires_at")),
+        _ => Err(Refusal::field("expiration_policy")),
     }
 }
 
@@ -145,8 +222,7 @@ fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy
 }
 
 fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
-    let amount =
-        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+    let amount = |text: &str| self::amount(text, scale);
     let hold_number = |number: &i32| {
         let number = Some(HoldNumber(*number)).filter(|number| number.0 > 0);
         number.ok_or_else(|| Refusal::field("hold_number"))
@@ -188,7 +264,9 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Spend { .. }
         | Change::Void { .. }
         | Change::Expire { .. }
-        | Change::Reverse { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::Reverse { .. }
+        | Change::Revoke { .. }
+        | Change::Transfer { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 

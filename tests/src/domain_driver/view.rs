@@ -2,7 +2,7 @@
 
 use purse_domain::{
     Amount, Balances, Crossing, DrawdownPolicy, Entry, Event, Grant, GrantParts, GrantStatus, Hold,
-    HoldStatus, Occurrence, PositiveAmount, Slice, SliceOutcome, Timestamp,
+    HoldStatus, Occurrence, PositiveAmount, Slice, SliceOutcome, Timestamp, WalletName,
 };
 
 use crate::answer::{
@@ -45,7 +45,7 @@ pub(super) fn past_holdings(entries: &[Entry], at: Timestamp) -> Holdings {
 }
 
 /// An entry.
-pub(super) fn entry(entry: &Entry) -> EntryView {
+pub(super) fn entry(entry: &Entry, counterparty: Option<&WalletName>) -> EntryView {
     EntryView {
         sequence: entry.sequence.0,
         kind: entry.kind.name().to_owned(),
@@ -61,6 +61,7 @@ pub(super) fn entry(entry: &Entry) -> EntryView {
             .collect(),
         debts: entry.debts.iter().map(|part| (part.entry.0, part.amount.to_string())).collect(),
         about: entry.about.map_or(0, |undone| undone.0),
+        counterparty: counterparty.map(|other| other.account.to_string()).unwrap_or_default(),
     }
 }
 
@@ -104,6 +105,7 @@ pub(super) fn grant(grant: &Grant) -> GrantView {
         effective_at: window.effective_at(),
         expires_at: window.expires_at(),
         expired_at: grant.expired_at,
+        funding_ref: grant.terms.funding_ref.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -176,5 +178,6 @@ fn grant_status(status: GrantStatus) -> &'static str {
         GrantStatus::UsedUp => "USED_UP",
         GrantStatus::Expired => "EXPIRED",
         GrantStatus::Voided => "VOIDED",
+        GrantStatus::Revoked => "REVOKED",
     }
 }

@@ -3,8 +3,8 @@
 use purse_domain::Timestamp;
 use purse_proto::v1::{
     Allocation, Balance, DebtPart, Depleted, DrawdownPolicy, Entry, EntryBalances, EntryKind,
-    Event, ExcessPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance, Recovered,
-    ReversedSlice, ReversedSliceOutcome, Transaction, Wallet, event::Occurrence,
+    Event, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance,
+    Recovered, ReversedSlice, ReversedSliceOutcome, Transaction, Wallet, event::Occurrence,
 };
 
 use crate::answer::{
@@ -21,6 +21,15 @@ pub(super) fn policy_number(name: &str) -> i32 {
         return DrawdownPolicy::Unspecified.into();
     }
     let policy = DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{name}"));
+    policy.map_or(NO_POLICY, i32::from)
+}
+
+/// The number of an expiration policy's name.
+pub(super) fn expiration_policy_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return ExpirationPolicy::Unspecified.into();
+    }
+    let policy = ExpirationPolicy::from_str_name(&format!("EXPIRATION_POLICY_{name}"));
     policy.map_or(NO_POLICY, i32::from)
 }
 
@@ -79,6 +88,8 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             etag: wallet.etag.clone(),
         }),
         slices: Vec::new(),
+        received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -88,7 +99,7 @@ pub(super) fn of_transaction(
     balance: Option<Balance>,
     replayed: bool,
 ) -> Written {
-    let Transaction { transaction_id, entries, .. } = transaction.unwrap_or_default();
+    let Transaction { transaction_id, entries, commit_token, .. } = transaction.unwrap_or_default();
     Written {
         replayed,
         transaction_id: Some(transaction_id).filter(|id| !id.is_empty()),
@@ -98,6 +109,8 @@ pub(super) fn of_transaction(
         hold: None,
         wallet: None,
         slices: Vec::new(),
+        received: Vec::new(),
+        commit_token: Some(commit_token).filter(|token| !token.is_empty()),
     }
 }
 
@@ -132,6 +145,7 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .map(|DebtPart { entry_sequence, amount }| (entry_sequence, amount))
             .collect(),
         about: entry.about_sequence,
+        counterparty: entry.counterparty_account,
     }
 }
 
@@ -228,5 +242,6 @@ pub(super) fn grant(grant: &Grant) -> GrantView {
         effective_at: instant(grant.effective_at.as_ref()),
         expires_at: find_instant(grant.expires_at.as_ref()),
         expired_at: find_instant(grant.expired_at.as_ref()),
+        funding_ref: grant.funding_ref.clone(),
     }
 }

@@ -65,6 +65,14 @@ async fn a_refusal_is_exit_code_1_with_its_reason_and_an_answer_is_json_on_deman
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.stderr.contains("grace_period"), "{refused:#?}");
 
+    let bought = ["grant", ACCOUNT, ASSET, "20", "--funding-ref", "ch_1", "--key", "bought"];
+    assert_eq!(call(server.endpoint(), &bought).code, Some(0));
+    let revoked = call(server.endpoint(), &["revoke", ACCOUNT, ASSET, "ch_1", "5", "--key", "r"]);
+    assert_eq!(revoked.code, Some(0), "{revoked:#?}");
+    for said in ["revoke-funding", "revoked", "108.75"] {
+        assert!(revoked.stdout.contains(said), "{said}: {revoked:#?}");
+    }
+
     let too_much = call(server.endpoint(), &["spend", ACCOUNT, ASSET, "1000"]);
     assert_eq!(too_much.code, Some(1), "{too_much:#?}");
     assert!(too_much.stderr.contains("INSUFFICIENT_CREDITS"), "{too_much:#?}");
@@ -162,4 +170,38 @@ fn followed(command: &mut Command, until: &str) -> (String, String) {
     let said = String::from_utf8(output.stderr).unwrap();
     let position = said.split_once("--from ").expect("a position").1;
     (told, position.split_whitespace().next().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spend_and_a_balance_are_explained() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    let grant = ["grant", ACCOUNT, ASSET, "7", "--priority", "1", "--category", "trial"];
+    assert_eq!(call(server.endpoint(), &grant).code, Some(0));
+    let order = ["spend", ACCOUNT, ASSET, "12.50", "--reason", "an order", "-o", "json"];
+    let spent: Value = serde_json::from_str(&call(server.endpoint(), &order).stdout).unwrap();
+    let transaction = spent["transaction"]["transactionId"].as_str().unwrap();
+
+    let explain = ["explain", "transaction", ACCOUNT, ASSET, transaction];
+    let explained = call(server.endpoint(), &explain);
+    assert_eq!(explained.code, Some(0), "{explained:#?}");
+    for said in ["an order", "expiry-first, version 1", "12.5 of 12.5 drawn", "priority", "trial"] {
+        assert!(explained.stdout.contains(said), "{said}: {}", explained.stdout);
+    }
+    let json = call(server.endpoint(), &[&explain[..], &["-o", "json"]].concat());
+    let answer: Value = serde_json::from_str(&json.stdout).unwrap();
+    let grants = &answer["explanations"][0]["drawing"]["grants"];
+    assert_eq!((&grants[0]["grant"]["number"], &grants[0]["drawn"]), (&2.into(), &"7".into()));
+    assert_eq!(grants[1]["placedBy"], "PLACEMENT_RULE_PRIORITY", "{answer:#}");
+
+    let balance = call(server.endpoint(), &["explain", "balance", ACCOUNT, ASSET]);
+    assert_eq!(balance.code, Some(0), "{balance:#?}");
+    for said in ["94.5", "#1", "granted", "107", "-12.5"] {
+        assert!(balance.stdout.contains(said), "{said}: {}", balance.stdout);
+    }
+    let unknown = ["explain", "transaction", ACCOUNT, ASSET, "17"];
+    let refused = call(server.endpoint(), &unknown);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("transaction_id is no UUID"), "{refused:#?}");
 }

@@ -158,7 +158,10 @@ scripted! {
     list_holds(ListHoldsRequest) -> ListHoldsResponse,
     verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse,
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse,
+    transfer(TransferRequest) -> TransferResponse,
     list_entries(ListEntriesRequest) -> ListEntriesResponse,
+    explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse,
+    explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse,
 }
 
 impl Service {

@@ -1,12 +1,20 @@
 //! Putting credits in a wallet. What it owes is repaid first.
 
 use super::Stop;
-use crate::{GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft};
+use crate::{Amount, GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
 pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
-    let NewGrant { amount, effective_at, expires_at, priority, category, cost_basis, applies_to } =
-        new;
+    let NewGrant {
+        amount,
+        effective_at,
+        expires_at,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = new;
     let now = draft.now;
     let effective_at = effective_at.unwrap_or(now);
     if expires_at.is_some_and(|expires_at| expires_at <= now) {
@@ -14,9 +22,7 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
     }
     let window = Window::new(effective_at, *expires_at)
         .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })?;
-    if (draft.head.balances.held_in_all() + amount.get()).is_over_cap() {
-        return Err(Rejection::BalanceLimitExceeded.into());
-    }
+    check_room(draft, amount.get())?;
     let terms = GrantTerms {
         amount: *amount,
         window,
@@ -24,8 +30,17 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
         category: category.clone(),
         cost_basis: *cost_basis,
         applies_to: applies_to.clone(),
+        funding_ref: funding_ref.clone(),
     };
     let key = draft.add_grant(terms);
     repay(draft, &key, now)?;
+    Ok(())
+}
+
+/// Whether the wallet may hold so much more.
+pub(super) fn check_room(draft: &Draft<'_>, more: Amount) -> Result<(), Rejection> {
+    if (draft.head.balances.held_in_all() + more).is_over_cap() {
+        return Err(Rejection::BalanceLimitExceeded);
+    }
     Ok(())
 }

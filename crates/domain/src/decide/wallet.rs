@@ -64,6 +64,7 @@ pub(super) fn create(
         hold: None,
         new_grants: Vec::new(),
         reversed: None,
+        sent: Vec::new(),
         writes: state.is_none(),
     })
 }

@@ -6,14 +6,16 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Command, Decision, Entry, Event, Fold, Grant, GrantNumber, GrantTerms,
-    HoldNumber, NoticesFrom, OperationName, Recount, Sequence, SignedAmount, SpendRecord,
-    Timestamp, TransactionId, Verdict, WalletSettings, WalletState, balances_at, decide,
+    Amount, Balances, Command, Composer, Composition, Decision, Entry, Event, Fold, FundingRecord,
+    Grant, GrantNumber, GrantTerms, HoldNumber, NoticesFrom, OperationName, Recount, Sequence,
+    SignedAmount, SpendRecord, Timestamp, TransactionId, Verdict, WalletSettings, WalletState,
+    balances_at, decide,
     draft::Draft,
+    explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
 };
 
-use crate::program::{Action, START, request, settings, transaction};
+use crate::program::{Action, START, fundings, request, settings, transaction};
 
 /// A wallet whose state holds all of its grants, open and ended, all its transactions, and its whole ledger.
 #[derive(Debug, Clone)]
@@ -38,8 +40,10 @@ pub struct Ledger {
 impl Ledger {
     /// A wallet that was just opened.
     pub fn opened() -> Self {
+        let mut state = WalletState::opened(settings());
+        state.fundings = fundings().map(|name| (name, FundingRecord::default())).collect();
         Self {
-            state: WalletState::opened(settings()),
+            state,
             entries: Vec::new(),
             events: Vec::new(),
             owners: BTreeMap::new(),
@@ -129,6 +133,30 @@ impl Ledger {
         }
         recount.finish(&fold, self.state.head.recorded_at);
         recount
+    }
+
+    /// Why the entries of a command moved what they moved.
+    pub fn explain(&self, unexplained: Unexplained) -> Vec<Explanation> {
+        let terms = self.terms();
+        let mut explainer = Explainer::new(Arc::clone(&self.state.settings), unexplained);
+        let last = explainer.last_before();
+        for entry in self.entries.iter().filter(|entry| entry.sequence <= last) {
+            let operation = self.operations.get(&entry.sequence);
+            explainer.book(entry, operation, &terms).expect("entries that were decided");
+        }
+        explainer.explain(&terms).expect("what was decided is decided again")
+    }
+
+    /// What the balance at an instant is made of.
+    pub fn compose(&self, at: Timestamp) -> Composition {
+        let terms = self.terms();
+        let mut composer = Composer::new(Arc::clone(&self.state.settings), at);
+        for entry in &self.entries {
+            let operation = self.operations.get(&entry.sequence);
+            composer.book(entry, operation, &terms).expect("entries that were decided");
+        }
+        let deadline = |hold| self.state.holds.get(&hold).map_or(START, |hold| hold.expires_at);
+        composer.compose(deadline).expect("a ledger sums to balances")
     }
 
     /// Each instant at which something begins or ends, and a microsecond on either side.

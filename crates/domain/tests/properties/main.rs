@@ -8,7 +8,9 @@
 //! * `model`: what a wallet does, once more, written as plainly as possible;
 //! * the rest: the properties themselves, one file per rule.
 
+mod composing;
 mod events;
+mod explaining;
 mod folding;
 mod invariants;
 mod knowing;

@@ -6,8 +6,8 @@
 use std::cmp::Ordering;
 
 use purse_domain::{
-    CaptureHold, Command, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, NewGrant,
-    OperationName, ReleaseHold, Request, ReverseSpend, Spend, Timestamp,
+    CaptureHold, Command, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, FundingRef, NewGrant,
+    OperationName, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, Timestamp,
 };
 
 use crate::program::{HOUR, START, amount, settings};
@@ -99,6 +99,8 @@ struct ModelDebt {
     settled: Vec<Taken>,
     /// The grants by number that have repaid it, and have not been given it back.
     repaid: Vec<(i32, i64)>,
+    /// The funding whose revocation made it.
+    funding: Option<FundingRef>,
 }
 
 impl ModelDebt {
@@ -131,6 +133,11 @@ struct ModelGrant {
     has_repaid: bool,
     /// What could be spent when it ended, less what late usage has taken of that since; `None`: it has not.
     lost: Option<i64>,
+    funding: Option<FundingRef>,
+    /// What revocations have taken and not given back.
+    revoked: i64,
+    /// Made by a reversal.
+    is_anew: bool,
 }
 
 /// An amount that was taken, or given back if negative, and the instant at which that counts.
@@ -232,6 +239,25 @@ impl Model {
     /// The number of grants so far.
     pub fn grant_count(&self) -> usize {
         self.grants.len()
+    }
+
+    /// What each grant has available, scheduled and held at an instant, and what is owed of each debt; those with
+    /// nothing left out.
+    pub fn shares(&self, at: Timestamp) -> (Vec<(i32, [i64; 3])>, Vec<i64>) {
+        let mut then = self.clone();
+        then.repay_until(at);
+        let grants = then.grants.iter().map(|grant| {
+            let free = then.free_at(grant, at);
+            let begun = grant.has_begun(at);
+            let counts = |counts: bool| if counts { free } else { 0 };
+            let held = then.holds.iter().map(|hold| hold.held_at(Some(grant.number), at)).sum();
+            let available = counts(begun && !grant.has_ended(at));
+            let scheduled = counts(!begun && grant.granted_at <= at);
+            (grant.number, [available, scheduled, held])
+        });
+        let grants = grants.filter(|(_, figures)| *figures != [0; 3]).collect();
+        let owed = then.debts.iter().map(|debt| debt.left_at(at)).filter(|owed| *owed != 0);
+        (grants, owed.collect())
     }
 
     /// What of a grant is neither taken nor held at an instant.
@@ -337,6 +363,8 @@ impl Model {
                 }
             },
             Command::ReverseSpend(reverse) => self.reverse(reverse, now),
+            Command::RevokeFunding(revoke) => self.revoke(revoke, now),
+            Command::Transfer(_) | Command::Receive(_) => Outcome::Refused("there is one wallet"),
         };
         if matches!(outcome, Outcome::Done(_)) {
             self.writes.push(reversible);
@@ -369,6 +397,9 @@ impl Model {
             draws: Vec::new(),
             has_repaid: false,
             lost: None,
+            funding: new.funding_ref.clone(),
+            revoked: 0,
+            is_anew: false,
         });
         Outcome::Done(Vec::new())
     }
@@ -409,6 +440,7 @@ impl Model {
                 amount: missing,
                 settled: Vec::new(),
                 repaid: Vec::new(),
+                funding: None,
             });
         }
         (Outcome::Done(drawn.clone()), Some(ModelSpend { at, drawn, debt }))
@@ -427,6 +459,7 @@ impl Model {
             amount: 0,
             settled: Vec::new(),
             repaid: Vec::new(),
+            funding: None,
         };
         let debt = match spend.debt {
             Some(debt) => &mut self.debts[debt],
@@ -478,6 +511,99 @@ impl Model {
         Outcome::Done(given_back)
     }
 
+    fn revoke(&mut self, revoke: &RevokeFunding, now: Timestamp) -> Outcome {
+        let wanted = hundredths(revoke.cumulative_amount);
+        let funding = Some(revoke.funding_ref.clone());
+        let policy = self.policy;
+        let mut grants: Vec<usize> =
+            (0..self.grants.len()).filter(|index| self.grants[*index].funding == funding).collect();
+        grants.sort_by(|a, b| in_order(policy, &self.grants[*a], &self.grants[*b]));
+        let of_it = |debt: &&mut ModelDebt| debt.funding == funding;
+        if grants.is_empty() {
+            return Outcome::Refused("there is no such funding");
+        }
+        let asked_for = grants.iter().map(|index| &self.grants[*index]);
+        let funded: i64 = asked_for.filter(|grant| !grant.is_anew).map(|grant| grant.amount).sum();
+        if wanted > funded {
+            return Outcome::Refused("less was funded");
+        }
+        let taken: i64 = grants.iter().map(|index| self.grants[*index].revoked).sum();
+        let owed = self.debts.iter().filter(|debt| debt.funding == funding);
+        let owed =
+            owed.map(|debt| debt.left() + debt.repaid.iter().map(|part| part.1).sum::<i64>());
+        let revoked = taken + owed.sum::<i64>();
+
+        let mut moved = Vec::new();
+        if wanted > revoked {
+            let mut missing = wanted - revoked;
+            for index in grants {
+                let grant = &self.grants[index];
+                let free = if grant.has_ended(now) { 0 } else { self.free_at(grant, now) };
+                let grant = &mut self.grants[index];
+                let amount = missing.min(free);
+                if amount > 0 {
+                    grant.draws.push(Taken { at: now, amount });
+                    grant.revoked += amount;
+                    moved.push((grant.number, amount));
+                    missing -= amount;
+                }
+            }
+            if missing > 0 {
+                self.debts.push(ModelDebt {
+                    at: now,
+                    operation: None,
+                    amount: missing,
+                    settled: Vec::new(),
+                    repaid: Vec::new(),
+                    funding,
+                });
+            }
+            return Outcome::Done(moved);
+        }
+
+        let mut missing = revoked - wanted;
+        for debt in self.debts.iter_mut().rev().filter(of_it) {
+            let amount = missing.min(debt.left());
+            debt.settled.push(Taken { at: now, amount });
+            missing -= amount;
+        }
+        let mut repaid = Vec::new();
+        for debt in self.debts.iter_mut().rev().filter(of_it) {
+            while missing > 0
+                && let Some((number, amount)) = debt.repaid.pop()
+            {
+                let back = missing.min(amount);
+                missing -= back;
+                repaid.push((number, back));
+                if back < amount {
+                    debt.repaid.push((number, amount - back));
+                }
+            }
+        }
+        for index in grants.into_iter().rev() {
+            let grant = &mut self.grants[index];
+            let amount = missing.min(grant.revoked);
+            grant.revoked -= amount;
+            missing -= amount;
+            if amount > 0 {
+                moved.push((grant.number, amount));
+            }
+        }
+        moved.extend(repaid);
+        let expired = ExpiredPolicy::RestoreThenExpire;
+        let mut has_more = Vec::new();
+        for (number, amount) in &moved {
+            has_more.extend(self.give_back(*number, *amount, now, expired, now));
+        }
+        for index in has_more {
+            if self.grants[index].has_begun(now) {
+                self.grants[index].has_repaid = true;
+                self.repay(index, now);
+            }
+        }
+        Outcome::Done(moved)
+    }
+
     /// Gives back to a grant, and says which one has it then: that one, a new one, or none.
     fn give_back(
         &mut self,
@@ -515,6 +641,8 @@ impl Model {
             draws: Vec::new(),
             has_repaid: false,
             lost: None,
+            revoked: 0,
+            is_anew: true,
             ..old
         };
         self.grants.push(anew);

@@ -151,6 +151,7 @@ fn grant(action: &Action, number: i32) -> Option<Grant> {
         category: new.category,
         cost_basis: new.cost_basis,
         applies_to: new.applies_to,
+        funding_ref: None,
     };
     Some(Grant::made(GrantNumber(number), terms, START))
 }

@@ -103,10 +103,11 @@ proptest! {
             clock = clock.plus_micros(step.wait * HOUR);
             let request = request(&step.action, clock);
             let store = Store { database: ledger.state.clone(), habits: habits.clone() };
-            // What names a grant or a spend or looks back is not decided on a kept state.
+            // What names a grant, a spend or a funding or looks back is not decided on a kept state.
             let looks_up = request.command.grant_number().is_some()
                 || request.command.occurred_at().is_some()
-                || request.command.reverses().is_some();
+                || request.command.reverses().is_some()
+                || request.command.revokes().is_some();
             let mut verdict = decide(Some(&kept), &request, clock);
             if looks_up || matches!(verdict, Verdict::Lacking(_)) {
                 kept = store.load(std::slice::from_ref(&request));
@@ -165,7 +166,7 @@ struct Store {
 
 impl Store {
     /// The first grants in order, those that a request names, those that late usage may draw, and the spends
-    /// that are to be reversed, with their debts and with the grants that they go back to.
+    /// and fundings that are to be undone, with their debts and with the grants that they go back to.
     fn load(&self, requests: &[Request]) -> WalletState {
         let first: Vec<(DrawdownKey, Grant)> = self.open().take(self.habits.first).collect();
         let named = requests.iter().filter_map(|request| request.command.grant_number());
@@ -183,6 +184,20 @@ impl Store {
                 debts.insert(spend.entry, debt.clone());
             }
         }
+        let fundings: BTreeMap<_, _> = requests
+            .iter()
+            .filter_map(|request| request.command.revokes())
+            .filter_map(|name| Some((name.clone(), self.database.fundings.get(name)?.clone())))
+            .collect();
+        for entry in fundings.values().flat_map(|funding| &funding.debts) {
+            if let Some(debt) = self.database.debts.get(entry) {
+                named.extend(debt.repaid.iter().map(|part| part.grant));
+                debts.insert(*entry, debt.clone());
+            }
+        }
+        let funded = |grant: &Grant| {
+            grant.terms.funding_ref.as_ref().is_some_and(|name| fundings.contains_key(name))
+        };
         let late_since = requests.iter().filter_map(|request| request.command.occurred_at()).min();
         let lost = |grant: &Grant| {
             late_since.is_some_and(|since| grant.expired_at.is_some_and(|lost_at| lost_at > since))
@@ -197,10 +212,12 @@ impl Store {
             debts,
             has_all_debts: self.database.head.balances.debt.is_zero(),
             spends,
+            fundings: fundings.clone(),
             ..self.database.clone()
         };
         let besides = self.database.grants.values();
-        let besides = besides.filter(|grant| named.contains(&grant.number) || lost(grant));
+        let besides =
+            besides.filter(|grant| named.contains(&grant.number) || lost(grant) || funded(grant));
         for grant in first.into_iter().map(|(_, grant)| grant).chain(besides.cloned()) {
             state.hold_loaded(grant);
         }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey,
-    LeadTimes, Metadata, NamespaceId, NamespaceName, NewGrant, OperationName, Period,
-    PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, Thresholds,
-    Timestamp, TransactionId, UpdateWallet, WalletName, WalletSettings,
+    DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber,
+    IdempotencyKey, LeadTimes, Metadata, NamespaceId, NamespaceName, NewGrant, OperationName,
+    Period, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend, RevokeFunding,
+    Scale, Spend, Thresholds, Timestamp, TransactionId, UpdateWallet, WalletName, WalletSettings,
 };
 use uuid::Uuid;
 
@@ -43,6 +43,8 @@ pub enum Action {
         cost: u8,
         /// The operations that may draw it.
         applies_to: BTreeSet<&'static str>,
+        /// What paid for it.
+        funding: Option<&'static str>,
     },
     /// Take credits.
     Spend {
@@ -96,6 +98,13 @@ pub enum Action {
         /// What becomes of credits whose grant has ended.
         expired_policy: ExpiredPolicy,
     },
+    /// Revoke a funding.
+    Revoke {
+        /// Which.
+        funding: &'static str,
+        /// Hundredths that have been refunded in all.
+        amount: u32,
+    },
 }
 
 /// Programs in which time stands still or moves forward.
@@ -127,6 +136,7 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
         1 => (1..8, -1_i64..40).prop_map(|(hold, hours)| Action::Extend(hold, hours)),
         5 => reversals(),
+        3 => revocations(),
     ]
 }
 
@@ -134,6 +144,20 @@ fn notices() -> impl Strategy<Value = Action> {
     let thresholds = collection::btree_set(select(&[1_u32, 1_000, 3_000, 6_000][..]), 0..=3);
     let leads = collection::btree_set(select(&[1_i64, 6, 24, 48][..]), 0..=3);
     (thresholds, leads).prop_map(|(thresholds, leads)| Action::Notices(thresholds, leads))
+}
+
+/// What grants are paid by; the last pays for none.
+const FUNDINGS: [&str; 3] = ["charge", "invoice", "unknown"];
+
+/// All that programs name.
+pub fn fundings() -> impl Iterator<Item = FundingRef> {
+    FUNDINGS.into_iter().map(funding_ref)
+}
+
+fn revocations() -> impl Strategy<Value = Action> {
+    let amounts = prop_oneof![1 => Just(0), 3 => 1_u32..3_000, 3 => 3_000_u32..9_000];
+    (select(&FUNDINGS[..]), amounts)
+        .prop_map(|(funding, amount)| Action::Revoke { funding, amount })
 }
 
 fn reversals() -> impl Strategy<Value = Action> {
@@ -171,14 +195,10 @@ pub fn grants() -> impl Strategy<Value = Action> {
         select(&[-5, 100, 100, 100, 200][..]),
         select(&[0_u8, 0, 1, 2][..]),
         applies_to,
+        option::of(select(&FUNDINGS[..2])),
     )
-        .prop_map(|(amount, starts_in, ends_in, priority, cost, applies_to)| Action::Grant {
-            amount,
-            starts_in,
-            ends_in,
-            priority,
-            cost,
-            applies_to,
+        .prop_map(|(amount, starts_in, ends_in, priority, cost, applies_to, funding)| {
+            Action::Grant { amount, starts_in, ends_in, priority, cost, applies_to, funding }
         })
 }
 
@@ -234,17 +254,24 @@ fn limit(hundredths: u32) -> Amount {
 pub fn request(action: &Action, clock: Timestamp) -> Request {
     let from_now = |hours: i64| clock.plus_micros(hours * HOUR);
     let command = match action {
-        Action::Grant { amount: hundredths, starts_in, ends_in, priority, cost, applies_to } => {
-            Command::Grant(NewGrant {
-                amount: amount(*hundredths),
-                effective_at: starts_in.map(from_now),
-                expires_at: ends_in.map(from_now),
-                priority: Priority::new(*priority).expect("a small number"),
-                category: Category::adjustment(),
-                cost_basis: CostBasis::parse(&cost.to_string()).expect("a digit"),
-                applies_to: applies_to.iter().map(|name| operation(name)).collect(),
-            })
-        }
+        Action::Grant {
+            amount: hundredths,
+            starts_in,
+            ends_in,
+            priority,
+            cost,
+            applies_to,
+            funding,
+        } => Command::Grant(NewGrant {
+            amount: amount(*hundredths),
+            effective_at: starts_in.map(from_now),
+            expires_at: ends_in.map(from_now),
+            priority: Priority::new(*priority).expect("a small number"),
+            category: Category::adjustment(),
+            cost_basis: CostBasis::parse(&cost.to_string()).expect("a digit"),
+            applies_to: applies_to.iter().map(|name| operation(name)).collect(),
+            funding_ref: funding.map(funding_ref),
+        }),
         Action::Spend { amount: hundredths, operation: paid_for, hours_ago } => {
             Command::Spend(Spend {
                 amount: amount(*hundredths),
@@ -298,6 +325,10 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             metadata: None,
             expected_version: None,
         }),
+        Action::Revoke { funding, amount: hundredths } => Command::RevokeFunding(RevokeFunding {
+            funding_ref: funding_ref(funding),
+            cumulative_amount: limit(*hundredths),
+        }),
         Action::Reverse { write, amount: hundredths, expired_policy } => {
             Command::ReverseSpend(ReverseSpend {
                 transaction: transaction(*write),
@@ -309,8 +340,18 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
     let wallet = wallet_name();
     let (actor, reason, metadata) = (nobody(), no_reason(), Metadata::default());
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
-    let key = IdempotencyKey::parse("key").expect("a key");
-    Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
+    let key = IdempotencyKey::parse("key").ok();
+    Request {
+        wallet,
+        command,
+        key,
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only: false,
+        commit_token: None,
+    }
 }
 
 /// The settings of a wallet that was opened at the start.
@@ -337,6 +378,10 @@ fn wallet_name() -> WalletName {
 
 fn operation(name: &str) -> OperationName {
     OperationName::parse(name).expect("a code")
+}
+
+fn funding_ref(name: &str) -> FundingRef {
+    FundingRef::parse(name).expect("a name")
 }
 
 fn nobody() -> Actor {

@@ -113,10 +113,14 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         | EntryKind::Voided
         | EntryKind::Repaid
         | EntryKind::Reversed
+        | EntryKind::Revoked
+        | EntryKind::RevocationReversed
         | EntryKind::Held
         | EntryKind::Captured
         | EntryKind::Released
-        | EntryKind::HoldExpired => false,
+        | EntryKind::HoldExpired
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
     }
 }
 

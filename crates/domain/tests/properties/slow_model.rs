@@ -42,7 +42,7 @@ proptest! {
         let mut ledger = Ledger::opened();
         let mut clock = START;
         let gives_some_back =
-            |action: &Action| matches!(action, Action::Hold { .. } | Action::Reverse { .. });
+            |action: &Action| matches!(action, Action::Hold { .. } | Action::Reverse { .. } | Action::Revoke { .. });
         for step in program.iter().filter(|step| with_all || !gives_some_back(&step.action)) {
             clock = clock.plus_micros(step.wait * HOUR);
             ledger.run(&step.action, clock);
@@ -64,7 +64,7 @@ fn outcome(verdict: &Verdict) -> Outcome {
             decision
                 .own_entries()
                 .iter()
-                .filter(|entry| matches!(entry.kind, EntryKind::Spent | EntryKind::Reversed))
+                .filter(|entry| is_about_grants(entry.kind))
                 .flat_map(|entry| &entry.allocations)
                 .map(|allocation| (allocation.grant.0, hundredths(allocation.amount)))
                 .collect(),
@@ -74,11 +74,34 @@ fn outcome(verdict: &Verdict) -> Outcome {
     }
 }
 
+/// What the model tells of too.
+fn is_about_grants(kind: EntryKind) -> bool {
+    match kind {
+        EntryKind::Spent
+        | EntryKind::Reversed
+        | EntryKind::Revoked
+        | EntryKind::RevocationReversed => true,
+        EntryKind::Granted
+        | EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Voided
+        | EntryKind::ExpiryReversed
+        | EntryKind::Repaid
+        | EntryKind::Held
+        | EntryKind::Captured
+        | EntryKind::Released
+        | EntryKind::HoldExpired
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
+    }
+}
+
 fn refusal(rejection: &Rejection) -> Outcome {
     Outcome::Refused(match rejection {
         Rejection::InsufficientCredits { available, .. } => {
             return Outcome::Insufficient(hundredths(*available));
         }
+        Rejection::StaleCommitToken => "no request has a commit token",
         Rejection::ExpiresAtNotAhead { .. } => "expires_at is not ahead",
         Rejection::WindowEndsBeforeItStarts { .. } => "the window is empty",
         Rejection::OccurredAtAhead { .. } => "occurred_at is ahead",
@@ -96,6 +119,8 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::TransactionNotReversible { .. } => "the write is no spend",
         Rejection::NothingLeftToReverse { .. } => "nothing is left to reverse",
         Rejection::ReversalExceedsSpend { .. } => "less is left to reverse",
+        Rejection::FundingNotFound { .. } => "there is no such funding",
+        Rejection::RevocationExceedsFunding { .. } => "less was funded",
         Rejection::WalletNotFound
         | Rejection::BalanceLimitExceeded
         | Rejection::AssetScaleMismatch { .. }
@@ -126,6 +151,7 @@ fn boundaries_lie_on_both_sides_of_now() {
         priority: 100,
         cost: 0,
         applies_to: std::collections::BTreeSet::new(),
+        funding: None,
     };
     ledger.run(&grant, START);
     let boundaries = ledger.boundaries();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use purse_domain::{
-    Category, Command, CostBasis, GrantNumber, NewGrant, OperationName, Priority, Request, Scale,
-    WalletName, Window,
+    Category, Command, CostBasis, FundingRef, GrantNumber, NewGrant, OperationName, Priority,
+    Request, Scale, WalletName, Window,
 };
 use purse_proto::v1;
 use purse_storage::GrantQuery;
@@ -37,6 +37,8 @@ pub fn grant(
         reason,
         metadata,
         validate_only,
+        commit_token,
+        funding_ref,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -62,6 +64,8 @@ pub fn grant(
         fields.check("cost_basis", CostBasis::parse(&cost_basis))
     };
     let applies_to = operations(&mut fields, &applies_to);
+    let funding_ref = (!funding_ref.is_empty()).then(|| FundingRef::parse(&funding_ref));
+    let funding_ref = fields.check_optional("funding_ref", funding_ref);
     let command = (|| {
         Some(Command::Grant(NewGrant {
             amount: amount?,
@@ -71,9 +75,10 @@ pub fn grant(
             category: category?,
             cost_basis: cost_basis?,
             applies_to: applies_to?,
+            funding_ref: funding_ref?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -93,8 +98,9 @@ pub fn void_grant(caller: &Caller, message: v1::VoidGrantRequest) -> Result<Requ
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
-    let write = Write { idempotency_key, actor, reason, metadata, validate_only };
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token };
     end_grant(caller, (&account, &asset, grant_number), write, Command::VoidGrant)
 }
 
@@ -109,8 +115,9 @@ pub fn expire_grant(caller: &Caller, message: v1::ExpireGrantRequest) -> Result<
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
-    let write = Write { idempotency_key, actor, reason, metadata, validate_only };
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token };
     end_grant(caller, (&account, &asset, grant_number), write, Command::ExpireGrant)
 }
 

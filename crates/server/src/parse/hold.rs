@@ -27,6 +27,7 @@ pub fn create_hold(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -40,7 +41,7 @@ pub fn create_hold(
             expires_at: expires_at?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -67,6 +68,7 @@ pub fn capture_hold(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -89,7 +91,7 @@ pub fn capture_hold(
             is_final,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -114,13 +116,14 @@ pub fn release_hold(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let hold = fields.hold_number(hold_number);
     let amount = fields.optional_amount(&amount, scale);
     let command = (|| Some(Command::ReleaseHold(ReleaseHold { hold: hold?, amount: amount? })))();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -141,13 +144,14 @@ pub fn extend_hold(caller: &Caller, message: v1::ExtendHoldRequest) -> Result<Re
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let hold = fields.hold_number(hold_number);
     let expires_at = fields.required_instant("expires_at", expires_at);
     let command = hold.zip(expires_at).map(|(hold, at)| Command::ExtendHold(hold, at));
-    Write { idempotency_key, actor, reason, metadata, validate_only }
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }
         .request(fields, caller, wallet, command)
 }
 

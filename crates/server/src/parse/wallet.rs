@@ -55,7 +55,7 @@ pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Resul
             expiring_soon_leads: leads?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
         .request(fields, caller, wallet, command)
 }
 
@@ -123,12 +123,8 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
         update.expected_version =
             fields.check("etag", etag.parse().map_err(|_| "is not one that this service gave"));
     }
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request(
-        fields,
-        caller,
-        wallet,
-        Some(Command::UpdateWallet(update)),
-    )
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
+        .request(fields, caller, wallet, Some(Command::UpdateWallet(update)))
 }
 
 /// A request to spend. `scale` is the asset's; `None`: there is no such asset.
@@ -148,6 +144,7 @@ pub fn spend(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -161,7 +158,7 @@ pub fn spend(
             occurred_at: occurred_at?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -205,14 +202,7 @@ pub fn get_timeline(
     if let (Some(Some(start)), Some(Some(end))) = (start, end) {
         fields.check("end", TimeRange::new(start, end));
     }
-    let most = match usize::try_from(max_points) {
-        Ok(0) => Some(DEFAULT_POINTS),
-        Ok(most) => Some(most.min(MOST_POINTS)),
-        Err(_) => {
-            fields.note("max_points", "must not be negative");
-            None
-        }
-    };
+    let most = fields.most("max_points", max_points, DEFAULT_POINTS, MOST_POINTS);
     let query =
         (|| Some(TimelineQuery { wallet: wallet?, start: start?, end: end?, most: most? }))();
     fields.finish(query)
@@ -344,6 +334,10 @@ fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
         Ok(v1::EntryKind::Released) => Some(EntryKind::Released),
         Ok(v1::EntryKind::HoldExpired) => Some(EntryKind::HoldExpired),
         Ok(v1::EntryKind::Reversed) => Some(EntryKind::Reversed),
+        Ok(v1::EntryKind::Revoked) => Some(EntryKind::Revoked),
+        Ok(v1::EntryKind::RevocationReversed) => Some(EntryKind::RevocationReversed),
+        Ok(v1::EntryKind::TransferredOut) => Some(EntryKind::TransferredOut),
+        Ok(v1::EntryKind::TransferredIn) => Some(EntryKind::TransferredIn),
         Ok(v1::EntryKind::Unspecified) | Err(_) => {
             fields.note("kinds", "is no known value");
             None

@@ -30,10 +30,10 @@ impl GrantService for Grants {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::grant(&caller, message, scale)?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::GrantResponse {
-            grant: render::made_grant(&wallet, &answer),
+            grant: render::made_grants(&answer).into_iter().next(),
             transaction: Some(transaction),
             balance: Some(balance),
             replayed: answer.replayed,
@@ -84,8 +84,8 @@ impl GrantService for Grants {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let command = parse::void_grant(&caller, request.into_inner())?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::VoidGrantResponse {
             transaction: Some(transaction),
             balance: Some(balance),
@@ -101,9 +101,28 @@ impl GrantService for Grants {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let command = parse::expire_grant(&caller, request.into_inner())?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::ExpireGrantResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn revoke_funding(
+        &self,
+        request: Request<v1::RevokeFundingRequest>,
+    ) -> Result<Response<v1::RevokeFundingResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let command = parse::revoke_funding(&caller, message, scale)?;
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
+        Ok(Response::new(v1::RevokeFundingResponse {
             transaction: Some(transaction),
             balance: Some(balance),
             replayed: answer.replayed,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use purse_domain::{HoldNumber, Request, WalletName};
+use purse_domain::{HoldNumber, Request};
 use purse_proto::v1;
 use purse_storage::{Answer, HoldQuery};
 use tonic::Status;
@@ -23,10 +23,10 @@ pub(super) struct Written {
 }
 
 impl Written {
-    fn of((wallet, answer): (WalletName, Answer)) -> Self {
-        let (transaction, balance) = render::written(&wallet, &answer);
+    fn of(answer: &Answer) -> Self {
+        let (transaction, balance) = render::written(answer);
         Self {
-            hold: render::hold_after(&wallet, &answer),
+            hold: render::hold_after(answer),
             transaction: Some(transaction),
             balance: Some(balance),
             replayed: answer.replayed,
@@ -83,7 +83,7 @@ impl Shared {
             None => None,
         };
         let command = parse(&caller, message, scale)?;
-        self.write(trace, began, command).await.map(Written::of)
+        self.write(trace, began, command).await.map(|answer| Written::of(&answer))
     }
 
     pub(super) async fn get_hold(

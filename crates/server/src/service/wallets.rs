@@ -27,7 +27,7 @@ impl WalletService for Wallets {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let command = parse::create_wallet(&caller, request.into_inner())?;
-        let (_, answer) = self.0.write(trace, began, command).await?;
+        let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(v1::CreateWalletResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
             created: answer.changes,
@@ -70,7 +70,7 @@ impl WalletService for Wallets {
         let caller = caller(&request, Role::Admin)?;
         let trace = CallTrace::of(&request);
         let command = parse::update_wallet(&caller, request.into_inner())?;
-        let (_, answer) = self.0.write(trace, began, command).await?;
+        let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(v1::UpdateWalletResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
             replayed: answer.replayed,
@@ -110,8 +110,8 @@ impl WalletService for Wallets {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::spend(&caller, message, scale)?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::SpendResponse {
             transaction: Some(transaction),
             balance: Some(balance),
@@ -134,14 +134,36 @@ impl WalletService for Wallets {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let (command, policy) = parse::reverse_spend(&caller, message, scale)?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::ReverseSpendResponse {
             transaction: Some(transaction),
             balance: Some(balance),
             replayed: answer.replayed,
             slices: render::reversed_slices(&answer, policy),
         }))
+    }
+
+    async fn transfer(
+        &self,
+        request: Request<v1::TransferRequest>,
+    ) -> Result<Response<v1::TransferResponse>, Status> {
+        let began = Instant::now();
+        // Who may only spend could else prolong every grant: send it away without expiry, and back.
+        let role = match request.get_ref().expiration_policy() {
+            v1::ExpirationPolicy::Unspecified if request.get_ref().expires_at.is_some() => {
+                Role::Granter
+            }
+            v1::ExpirationPolicy::Unspecified | v1::ExpirationPolicy::Preserve => Role::Spender,
+            v1::ExpirationPolicy::None | v1::ExpirationPolicy::Fixed => Role::Granter,
+        };
+        let caller = caller(&request, role)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let command = parse::transfer(&caller, message, scale)?;
+        let answers = self.0.write_group(trace, began, command.into()).await?;
+        render::transferred(&answers).map(Response::new).ok_or_else(status::unanswered)
     }
 
     async fn list_entries(
@@ -216,5 +238,19 @@ impl WalletService for Wallets {
         let found = self.0.storage.verify_wallet(&name).await.map_err(|e| status::storage(&e))?;
         let found = found.ok_or_else(|| status::wallet_not_found(&name))?;
         Ok(Response::new(render::verification(&found)))
+    }
+
+    async fn explain_transaction(
+        &self,
+        request: Request<v1::ExplainTransactionRequest>,
+    ) -> Result<Response<v1::ExplainTransactionResponse>, Status> {
+        self.0.explain_transaction(request).await.map(Response::new)
+    }
+
+    async fn explain_balance(
+        &self,
+        request: Request<v1::ExplainBalanceRequest>,
+    ) -> Result<Response<v1::ExplainBalanceResponse>, Status> {
+        self.0.explain_balance(request).await.map(Response::new)
     }
 }

@@ -1,8 +1,8 @@
 //! The ledger of a wallet, page by page.
 
 use purse_domain::{
-    Actor, Entry, EntryKind, IdempotencyKey, Metadata, OperationName, Reason, Sequence,
-    TransactionId, WalletName,
+    AccountName, Actor, Entry, EntryKind, IdempotencyKey, Metadata, OperationName, Reason,
+    Sequence, TransactionId, WalletName,
 };
 use uuid::Uuid;
 
@@ -24,10 +24,12 @@ macro_rules! page {
                  t.operation,
                  t.actor,
                  t.reason,
-                 t.metadata::TEXT AS metadata
+                 t.metadata::TEXT AS metadata,
+                 t.counterparty
              FROM entries AS e
              LEFT JOIN transactions AS t
              ON t.account_id = e.account_id AND t.transaction_id = e.transaction_id
+                 AND t.wallet_id = e.wallet_id
              WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence ",
             $comparison,
             " $3
@@ -74,6 +76,8 @@ pub struct EntryRecord {
     pub reason: Option<Reason>,
     /// The caller's own data.
     pub metadata: Metadata,
+    /// The account at the other end of a transfer.
+    pub counterparty: Option<AccountName>,
 }
 
 impl Storage {
@@ -108,5 +112,6 @@ fn record(columns: &mut Columns<'_>) -> Result<EntryRecord, StorageError> {
         actor: columns.take::<Option<String>>()?.map(Actor::from_stored),
         reason: columns.take::<Option<String>>()?.map(Reason::from_stored),
         metadata: columns.metadata()?,
+        counterparty: columns.take::<Option<String>>()?.map(AccountName::from_stored),
     })
 }

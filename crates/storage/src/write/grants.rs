@@ -176,6 +176,8 @@ pub(super) struct GrantRow {
     due_at: Option<Instant>,
     drawdown_key: Vec<u8>,
     lost: Decimal,
+    funding_ref: Option<String>,
+    transferred_in: bool,
 }
 
 impl Row for GrantRow {
@@ -183,7 +185,8 @@ impl Row for GrantRow {
         INSERT INTO grants (account_id, wallet_id, grant_number, transaction_id, granted_at,
             amount, effective_at, expires_at, priority, category, cost_basis, applies_to,
             activated, expired_at, available, held, consumed, expired, voided, revoked,
-            transferred_out, open, due_at, drawdown_key, lost)
+            transferred_out, open, due_at, drawdown_key, lost, funding_ref,
+            transferred_in)
         SELECT r.* FROM unnest($1::grant_row[]) AS r";
 }
 
@@ -194,7 +197,7 @@ impl GrantRow {
         due_at: Option<Timestamp>,
         new: &New,
     ) -> Self {
-        let GrantTerms { amount, window, priority, category, cost_basis, applies_to } =
+        let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
             &*grant.terms;
         let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
             &grant.parts;
@@ -224,6 +227,8 @@ impl GrantRow {
             due_at: due_at.map(Instant),
             drawdown_key: new.place.as_bytes().to_vec(),
             lost: grant.lost.decimal(),
+            funding_ref: funding_ref.as_ref().map(|name| name.as_str().to_owned()),
+            transferred_in: grant.transferred_in,
         }
     }
 }

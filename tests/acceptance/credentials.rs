@@ -113,6 +113,24 @@ async fn roles_allow_what_they_say() {
     assert_eq!(revoke("acme-spender").await, Some("ROLE_MISSING".to_owned()));
     assert_eq!(revoke("acme-granter").await, Some("FUNDING_NOT_FOUND".to_owned()));
 
+    let change = |token: &'static str| {
+        let request = v1::ChangeGrantExpiryRequest {
+            account: ACCOUNT.to_owned(),
+            asset: ASSET.to_owned(),
+            grant_number: 9,
+            never: true,
+            idempotency_key: format!("change {token}"),
+            ..Default::default()
+        };
+        let mut grants = server.grants();
+        async move {
+            let answer = grants.change_grant_expiry(with_token(request, token)).await;
+            answer.err().map(|status| refusal(&status).1)
+        }
+    };
+    assert_eq!(change("acme-spender").await, Some("ROLE_MISSING".to_owned()));
+    assert_eq!(change("acme-granter").await, Some("GRANT_NOT_FOUND".to_owned()));
+
     let pay = |token: &'static str| {
         let request = with_token(spend(ACCOUNT, "1", token), token);
         let mut wallets = server.wallets();

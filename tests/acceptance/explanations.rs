@@ -505,7 +505,7 @@ async fn explanations_agree_with_balances_and_entries() {
     let server = Server::start().await;
     let mut remote = GrpcDriver::new(server.channel.clone());
     let mut late_and_debts = (0, 0);
-    for seed in 1..=3 {
+    for seed in 1..=5 {
         let mut dice = Dice::new(seed);
         let mut domain = DomainDriver::new();
         let wallet = WalletRef { account: format!("seed {seed}"), asset: ASSET.to_owned() };

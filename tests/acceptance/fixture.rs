@@ -10,6 +10,10 @@ use std::{
     time::Duration,
 };
 
+use purse_domain::{
+    AccountName, Actor, AssetCode, Command, Fingerprint, Group, IdempotencyKey, Metadata,
+    NamespaceId, NamespaceName, Reason, Request as Asked, WalletName,
+};
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
@@ -212,6 +216,30 @@ pub fn grant(account: &str, amount: &str) -> v1::GrantRequest {
         idempotency_key: format!("grant {}", unique()),
         ..Default::default()
     }
+}
+
+/// A command on the usual wallet as storage takes it, with a fresh key: for batches that a test makes up.
+pub fn group(command: Command) -> Group {
+    let namespace_id = NamespaceId::of(&NamespaceName::parse("default").unwrap());
+    let account = AccountName::parse(ACCOUNT).unwrap();
+    let wallet = WalletName::new(namespace_id, account, AssetCode::parse(ASSET).unwrap());
+    let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
+    let metadata = Metadata::default();
+    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
+    let key = Some(IdempotencyKey::parse(&format!("batch {}", unique())).unwrap());
+    let (validate_only, commit_token) = (false, None);
+    Asked {
+        wallet,
+        command,
+        key,
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+        commit_token,
+    }
+    .into()
 }
 
 pub fn spend(account: &str, amount: &str, key: &str) -> v1::SpendRequest {

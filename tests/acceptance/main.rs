@@ -10,6 +10,7 @@ mod credentials;
 mod database_away;
 mod deadlines;
 mod events;
+mod expiry_changes;
 mod explanations;
 mod fixture;
 mod idempotency;

@@ -49,7 +49,7 @@ impl Dice {
         let mut from_now = |from, to| Some(now.plus_micros(self.hours(from, to) * HOUR));
         let (starts_at, ends_at, occurred_at) =
             (from_now(-20, 20), from_now(21, 60), from_now(-40, 0));
-        match self.roll(23) {
+        match self.roll(26) {
             0..8 => Change::Grant {
                 amount,
                 effective_at: starts_at.filter(|_| self.roll(2) == 0),
@@ -75,6 +75,11 @@ impl Dice {
                 funding_ref: "charge".to_owned(),
                 cumulative_amount: (self.roll(8) * 20).to_string(),
             },
+            22..25 => {
+                let never = self.roll(4) == 0;
+                let grant = 1 + i32::try_from(self.roll(8)).unwrap();
+                Change::ChangeExpiry { grant, expires_at: ends_at.filter(|_| !never), never }
+            }
             // Settles, and appends nothing of its own.
             _ => Change::Update {
                 policy: "EXPIRY_FIRST".to_owned(),

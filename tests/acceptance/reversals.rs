@@ -1,18 +1,16 @@
 //! Reversals and revocations over gRPC, where callers, batches and servers meet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, ExpiredPolicy,
-    Fingerprint, FundingRef, Group, IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant,
-    PositiveAmount, Priority, Reason, Request, ReverseSpend, RevokeFunding, Scale, TransactionId,
-    WalletName,
+    Amount, Category, Command, CostBasis, ExpiredPolicy, FundingRef, Group, NewGrant,
+    PositiveAmount, Priority, ReverseSpend, RevokeFunding, Scale, TransactionId,
 };
 use purse_proto::v1;
 use purse_storage::{Kept, Outcome};
 use tonic::Code;
 
-use crate::fixture::{ACCOUNT, ASSET, Server, at_once, refusal, spend, unique};
+use crate::fixture::{ACCOUNT, ASSET, Server, at_once, group, refusal, spend, unique};
 
 fn reverse(transaction: &str, amount: &str) -> v1::ReverseSpendRequest {
     v1::ReverseSpendRequest {
@@ -163,33 +161,11 @@ async fn balances(
     server: &Server,
     commands: impl IntoIterator<Item = Command>,
 ) -> Vec<Option<String>> {
-    let requests: Vec<Group> = commands.into_iter().map(|asked| request(asked).into()).collect();
+    let requests: Vec<Group> = commands.into_iter().map(group).collect();
     let (outcomes, _) = server.node.storage().run_batch(&mut Kept::default(), &requests).await;
     let balance = |outcome| match outcome {
         Outcome::Accepted(answers) => Some(answers[0].transaction.balances.balance().to_string()),
         Outcome::Rejected(_) => None,
     };
     outcomes.into_iter().map(|outcome| balance(outcome.unwrap())).collect()
-}
-
-fn request(command: Command) -> Request {
-    let namespace = NamespaceId::of(&NamespaceName::parse("default").unwrap());
-    let account = AccountName::parse(ACCOUNT).unwrap();
-    let wallet = WalletName::new(namespace, account, AssetCode::parse(ASSET).unwrap());
-    let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
-    let metadata = Metadata::parse(BTreeMap::new()).unwrap();
-    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
-    let key = IdempotencyKey::parse(&format!("batch {}", unique())).unwrap();
-    let key = Some(key);
-    Request {
-        wallet,
-        command,
-        key,
-        fingerprint,
-        actor,
-        reason,
-        metadata,
-        validate_only: false,
-        commit_token: None,
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use purse_domain::Timestamp;
+use purse_domain::{ExpiryChange, Timestamp};
 
 /// The balances of a wallet, as decimal texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct EntryView {
     pub about: i64,
     /// The account at the other end of a transfer.
     pub counterparty: String,
+    /// Of a change of expiry, from when to when.
+    pub expiry: Option<ExpiryChange>,
 }
 
 /// A grant.

@@ -102,6 +102,15 @@ pub enum Change {
         /// Its number.
         grant: i32,
     },
+    /// Let a grant end at another instant.
+    ChangeExpiry {
+        /// Its number.
+        grant: i32,
+        /// When it ends.
+        expires_at: Option<Timestamp>,
+        /// It does not.
+        never: bool,
+    },
     /// Set credits aside.
     Hold {
         /// How much.

@@ -7,13 +7,14 @@ use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
-        Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, Event,
-        ExpireGrantRequest, ExtendHoldRequest, GetBalanceRequest, GrantRequest, Hold,
-        ListEntriesRequest, ListEventsRequest, ListGrantsRequest, ListHoldsRequest,
-        ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest, SpendRequest, Transaction,
-        TransferRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
-        VoidGrantRequest, Wallet, WatchEventsRequest, event_service_client::EventServiceClient,
-        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+        Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CreateHoldRequest,
+        CreateWalletRequest, Event, ExpireGrantRequest, ExtendHoldRequest, GetBalanceRequest,
+        GrantRequest, Hold, ListEntriesRequest, ListEventsRequest, ListGrantsRequest,
+        ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest,
+        SpendRequest, Transaction, TransferRequest, UpdateWalletRequest, VerifyWalletRequest,
+        VerifyWalletResponse, VoidGrantRequest, Wallet, WatchEventsRequest,
+        event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
+        wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -227,6 +228,24 @@ impl GrpcDriver {
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
+    async fn change_expiry(
+        &mut self,
+        write: &Write,
+        grant_number: i32,
+        expires_at: Option<Timestamp>,
+        never: bool,
+    ) -> Result<Written, Refusal> {
+        let expires_at = expires_at.map(view::timestamp);
+        let message =
+            ChangeGrantExpiryRequest { grant_number, expires_at, never, ..Default::default() };
+        let answer = ask!(
+            self.grants.change_grant_expiry(ChangeGrantExpiryRequest, commit_token),
+            write,
+            message
+        );
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
     async fn revoke(
         &mut self,
         write: &Write,
@@ -367,6 +386,9 @@ impl Driver for GrpcDriver {
             }
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
+            Change::ChangeExpiry { grant, expires_at, never } => {
+                self.change_expiry(write, grant, expires_at, never).await
+            }
             Change::Revoke { funding_ref, cumulative_amount } => {
                 let message =
                     RevokeFundingRequest { funding_ref, cumulative_amount, ..Default::default() };

@@ -230,6 +230,11 @@ impl<'a, D: Driver> Run<'a, D> {
                 funding_ref: revoke.revoke.clone(),
                 cumulative_amount: revoke.cumulative.clone(),
             },
+            Action::ChangeExpiry(change) => Change::ChangeExpiry {
+                grant: change.change_expiry,
+                expires_at: at(change.expires_at),
+                never: change.never,
+            },
             Action::Hold(hold) => Change::Hold {
                 amount: hold.hold.clone(),
                 operation: hold.operation.clone(),
@@ -460,7 +465,8 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         | Action::Spend(_)
         | Action::Void(_)
         | Action::Expire(_)
-        | Action::Revoke(_) => Ok(()),
+        | Action::Revoke(_)
+        | Action::ChangeExpiry(_) => Ok(()),
     }
 }
 

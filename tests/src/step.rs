@@ -85,6 +85,8 @@ pub enum Action {
     Revoke(RevokeAction),
     /// Move credits to another wallet.
     Transfer(TransferAction),
+    /// Let a grant end at another instant.
+    ChangeExpiry(ChangeExpiryAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -328,6 +330,19 @@ pub struct ReverseAction {
     pub slices: Option<Vec<String>>,
 }
 
+/// `{ change_expiry = 1, expires_at = "2026-02-01" }`, `{ change_expiry = 1, never = true }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeExpiryAction {
+    /// The grant's number.
+    pub change_expiry: i32,
+    /// When it ends.
+    pub expires_at: Option<Instant>,
+    /// It does not.
+    #[serde(default)]
+    pub never: bool,
+}
+
 /// `{ revoke = "ch_1", cumulative = "250" }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -409,9 +424,27 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 19] = [
-    "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
-    "release", "extend", "reverse", "revoke", "transfer", "entries", "grants", "holds", "events",
+const ACTIONS: [&str; 20] = [
+    "time",
+    "advance",
+    "create",
+    "update",
+    "grant",
+    "spend",
+    "void",
+    "expire",
+    "hold",
+    "capture",
+    "release",
+    "extend",
+    "reverse",
+    "revoke",
+    "transfer",
+    "change_expiry",
+    "entries",
+    "grants",
+    "holds",
+    "events",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -432,7 +465,7 @@ impl Step {
             "holds" => return into(table).map(Self::Holds),
             "events" => return into(table).map(Self::Events),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" | "revoke" | "transfer" => action,
+            | "release" | "extend" | "reverse" | "revoke" | "transfer" | "change_expiry" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -451,6 +484,7 @@ impl Step {
             "reverse" => Action::Reverse(into(table)?),
             "revoke" => Action::Revoke(into(table)?),
             "transfer" => Action::Transfer(into(table)?),
+            "change_expiry" => Action::ChangeExpiry(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

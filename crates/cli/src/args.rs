@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     balance::BalanceArgs,
+    change_expiry::ChangeExpiryArgs,
     connection::ConnectionArgs,
     demo::DemoArgs,
     end_grant::EndGrantArgs,
@@ -82,6 +83,8 @@ pub enum Operation {
     Void(EndGrantArgs),
     /// Let what a grant has left expire now
     Expire(EndGrantArgs),
+    /// Let a grant that still has something end at another instant, or never
+    ChangeExpiry(ChangeExpiryArgs),
     /// Take credits from a wallet, all or nothing
     Spend(SpendArgs),
     /// Set credits aside for a later capture

@@ -60,6 +60,8 @@ pub fn table(entries: &[Entry]) -> String {
         Column::Text("operation"),
         Column::Text("grants"),
         Column::Text("debt"),
+        Column::Text("expiry"),
+        Column::Text("reason"),
     ];
     table::rows(
         &columns,
@@ -74,6 +76,8 @@ pub fn table(entries: &[Entry]) -> String {
                 entry.operation.clone(),
                 label::allocations(&entry.allocations),
                 label::debts(entry),
+                label::expiry_change(entry),
+                entry.reason.clone(),
             ]
         }),
     )

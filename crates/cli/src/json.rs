@@ -27,7 +27,7 @@ macro_rules! answers {
 
 answers! {
     CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    CaptureHoldResponse, CreateHoldResponse, ExpireGrantResponse, ExplainBalanceResponse, ExplainTransactionResponse, ExtendHoldResponse, GetBalanceResponse, GetTimelineResponse, GrantResponse, ListEntriesResponse, ListEventsResponse, ListGrantsResponse, ListHoldsResponse, ReleaseHoldResponse, ReverseSpendResponse, RevokeFundingResponse, SpendResponse, TransferResponse, VerifyWalletResponse, VoidGrantResponse, WatchEventsResponse,
+    CaptureHoldResponse, ChangeGrantExpiryResponse, CreateHoldResponse, ExpireGrantResponse, ExplainBalanceResponse, ExplainTransactionResponse, ExtendHoldResponse, GetBalanceResponse, GetTimelineResponse, GrantResponse, ListEntriesResponse, ListEventsResponse, ListGrantsResponse, ListHoldsResponse, ReleaseHoldResponse, ReverseSpendResponse, RevokeFundingResponse, SpendResponse, TransferResponse, VerifyWalletResponse, VoidGrantResponse, WatchEventsResponse,
 }
 
 /// The message as JSON, indented.
@@ -86,6 +86,7 @@ mod tests {
             v1::ExpireGrantResponse::NAME,
             v1::ReverseSpendResponse::NAME,
             v1::RevokeFundingResponse::NAME,
+            v1::ChangeGrantExpiryResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

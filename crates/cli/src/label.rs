@@ -1,9 +1,13 @@
 //! The API's enums and lists as words for people.
 
+use prost_types::Timestamp;
 use purse_client::v1::{
-    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy, Grant,
-    Hold, PassedOverReason, PlacementRule, ReversedSlice, ReversibleSlice, TransactionKind,
+    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy,
+    ExpiryChange, Grant, Hold, PassedOverReason, PlacementRule, ReversedSlice, ReversibleSlice,
+    TransactionKind,
 };
+
+use crate::instant;
 
 /// How this program was called, for commands that a person copies.
 pub fn program() -> String {
@@ -61,6 +65,16 @@ pub fn allocations(allocations: &[Allocation]) -> String {
         .iter()
         .map(|Allocation { grant_number, amount }| format!("#{grant_number} {amount}"));
     slices.collect::<Vec<_>>().join(", ")
+}
+
+/// A change of a grant's expiry, such as `2026-01-31 00:00:00Z to never`; nothing of other entries.
+pub fn expiry_change(entry: &Entry) -> String {
+    let end = |at: Option<Timestamp>| match at {
+        None => "never".to_owned(),
+        at => instant::brief(at),
+    };
+    let Some(ExpiryChange { before, after }) = entry.expiry_change else { return String::new() };
+    format!("{} to {}", end(before), end(after))
 }
 
 /// Debts by the entry that made them, such as `owes 15` of the entry itself, `#7 15` of another.

@@ -5,6 +5,7 @@
 
 mod args;
 mod balance;
+mod change_expiry;
 mod connection;
 mod demo;
 mod duration;
@@ -98,6 +99,7 @@ async fn operate(
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
         Operation::Explain(command) => explain::run(command, &client, output).await,
         Operation::Revoke(args) => revoke::run(args, &client, output).await,
+        Operation::ChangeExpiry(args) => change_expiry::run(args, &client, output).await,
     }
 }
 

@@ -70,6 +70,9 @@ pub fn record(
         ("kind", kind),
         ("key", transaction.idempotency_key),
         ("recorded at", instant::show(transaction.recorded_at)),
+        ("actor", transaction.actor),
+        ("reason", transaction.reason),
+        ("metadata", label::metadata(&transaction.metadata)),
         ("outcome", outcome.to_owned()),
         ("commit token", transaction.commit_token),
     ]);

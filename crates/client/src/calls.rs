@@ -1,20 +1,20 @@
 //! One method per RPC. Each takes and gives the messages of the API as they are.
 
 use purse_proto::v1::{
-    CaptureHoldRequest, CaptureHoldResponse, CreateHoldRequest, CreateHoldResponse,
-    CreateWalletRequest, CreateWalletResponse, ExpireGrantRequest, ExpireGrantResponse,
-    ExplainBalanceRequest, ExplainBalanceResponse, ExplainTransactionRequest,
-    ExplainTransactionResponse, ExtendHoldRequest, ExtendHoldResponse, GetBalanceRequest,
-    GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetHoldRequest, GetHoldResponse,
-    GetTimelineRequest, GetTimelineResponse, GetWalletRequest, GetWalletResponse, GrantRequest,
-    GrantResponse, ListEntriesRequest, ListEntriesResponse, ListEventsRequest, ListEventsResponse,
-    ListGrantsRequest, ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListWalletsRequest,
-    ListWalletsResponse, ReleaseHoldRequest, ReleaseHoldResponse, ReverseSpendRequest,
-    ReverseSpendResponse, RevokeFundingRequest, RevokeFundingResponse, SpendRequest, SpendResponse,
-    TransferRequest, TransferResponse, UpdateWalletRequest, UpdateWalletResponse,
-    VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
-    event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
-    wallet_service_client::WalletServiceClient,
+    CaptureHoldRequest, CaptureHoldResponse, ChangeGrantExpiryRequest, ChangeGrantExpiryResponse,
+    CreateHoldRequest, CreateHoldResponse, CreateWalletRequest, CreateWalletResponse,
+    ExpireGrantRequest, ExpireGrantResponse, ExplainBalanceRequest, ExplainBalanceResponse,
+    ExplainTransactionRequest, ExplainTransactionResponse, ExtendHoldRequest, ExtendHoldResponse,
+    GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetHoldRequest,
+    GetHoldResponse, GetTimelineRequest, GetTimelineResponse, GetWalletRequest, GetWalletResponse,
+    GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse, ListEventsRequest,
+    ListEventsResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest, ListHoldsResponse,
+    ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest, ReleaseHoldResponse,
+    ReverseSpendRequest, ReverseSpendResponse, RevokeFundingRequest, RevokeFundingResponse,
+    SpendRequest, SpendResponse, TransferRequest, TransferResponse, UpdateWalletRequest,
+    UpdateWalletResponse, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest,
+    VoidGrantResponse, event_service_client::EventServiceClient,
+    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -95,6 +95,8 @@ calls! { GrantServiceClient:
     void_grant(VoidGrantRequest) -> VoidGrantResponse;
     /// Lets what a grant has left expire now.
     expire_grant(ExpireGrantRequest) -> ExpireGrantResponse;
+    /// Lets a grant that still has something end at another instant, or never.
+    change_grant_expiry(ChangeGrantExpiryRequest) -> ChangeGrantExpiryResponse;
     /// Takes back what was granted on a payment, as far as that was refunded.
     revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
 }

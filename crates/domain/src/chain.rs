@@ -4,8 +4,8 @@
 use std::fmt;
 
 use crate::{
-    Entry, Fingerprint, FundingRef, GrantNumber, GrantTerms, IdempotencyKey, OperationName,
-    WalletId, canonical::Canonical,
+    Entry, ExpiryChange, Fingerprint, FundingRef, GrantNumber, GrantTerms, IdempotencyKey,
+    OperationName, WalletId, canonical::Canonical,
 };
 
 /// The hash of an entry.
@@ -63,6 +63,7 @@ impl EntryHash {
             debts,
             hold,
             about,
+            expiry,
         } = entry;
         let mut canonical = Canonical::new();
         canonical.text(1, &self.0);
@@ -95,6 +96,11 @@ impl EntryHash {
         if let Some(about) = about {
             canonical.text(17, &about.0.to_be_bytes());
         }
+        // Never is not set, and that it is a change is in the kind.
+        if let Some(ExpiryChange { from, to }) = expiry {
+            canonical.instant(18, *from);
+            canonical.instant(19, *to);
+        }
         if let Some(Owner { key, fingerprint }) = owner {
             canonical.optional_text(15, key.map_or("", IdempotencyKey::as_str));
             canonical.text(16, fingerprint.as_bytes());
@@ -104,11 +110,18 @@ impl EntryHash {
 }
 
 fn hash_terms(canonical: &mut Canonical, terms: &GrantTerms) {
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
-        terms;
+    let GrantTerms {
+        amount,
+        granted_window,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = terms;
     canonical.decimal(20, amount.get().decimal());
-    canonical.instant(21, Some(window.effective_at()));
-    canonical.instant(22, window.expires_at());
+    canonical.instant(21, Some(granted_window.effective_at()));
+    canonical.instant(22, granted_window.expires_at());
     canonical.text(23, &priority.get().to_be_bytes());
     canonical.text(24, category.as_str().as_bytes());
     canonical.text(25, cost_basis.to_string().as_bytes());

@@ -65,13 +65,13 @@ pub struct NewGrant {
     pub funding_ref: Option<FundingRef>,
 }
 
-/// The terms of a grant, once its window is known.
+/// The terms of a grant, once its window is known: as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantTerms {
     /// How much was granted.
     pub amount: PositiveAmount,
-    /// When it can be spent.
-    pub window: Window,
+    /// When it can be spent, unless its expiry is changed. As that may be, the grant has its own.
+    pub granted_window: Window,
     /// Lower is drawn first.
     pub priority: Priority,
     /// What kind of credits.
@@ -82,6 +82,15 @@ pub struct GrantTerms {
     pub applies_to: BTreeSet<OperationName>,
     /// What paid for it.
     pub funding_ref: Option<FundingRef>,
+}
+
+/// Let a grant end at another instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeGrantExpiry {
+    /// The grant.
+    pub grant: GrantNumber,
+    /// Until when; `None`: for ever.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Take credits, all or nothing.
@@ -206,6 +215,8 @@ pub enum Command {
     VoidGrant(GrantNumber),
     /// Let what a grant has left expire now.
     ExpireGrant(GrantNumber),
+    /// Let a grant end at another instant.
+    ChangeGrantExpiry(ChangeGrantExpiry),
     /// Set credits aside.
     CreateHold(CreateHold),
     /// Take what is held.
@@ -234,6 +245,7 @@ impl Command {
             Self::Spend(_) => TransactionKind::Spend,
             Self::VoidGrant(_) => TransactionKind::VoidGrant,
             Self::ExpireGrant(_) => TransactionKind::ExpireGrant,
+            Self::ChangeGrantExpiry(_) => TransactionKind::ChangeGrantExpiry,
             Self::CreateHold(_) => TransactionKind::CreateHold,
             Self::CaptureHold(_) => TransactionKind::CaptureHold,
             Self::ReleaseHold(_) => TransactionKind::ReleaseHold,
@@ -254,6 +266,7 @@ impl Command {
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
@@ -275,6 +288,7 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
@@ -294,6 +308,7 @@ impl Command {
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
@@ -314,6 +329,7 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
@@ -326,6 +342,7 @@ impl Command {
     pub fn grant_number(&self) -> Option<GrantNumber> {
         match self {
             Self::VoidGrant(number) | Self::ExpireGrant(number) => Some(*number),
+            Self::ChangeGrantExpiry(change) => Some(change.grant),
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
@@ -351,6 +368,7 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
@@ -371,6 +389,7 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
@@ -390,6 +409,7 @@ impl Command {
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)

@@ -69,6 +69,7 @@ fn add(canonical: &mut Canonical, decision: &Decision) {
         for part in &entry.debts {
             canonical.decimal(7, part.amount.decimal());
         }
+        canonical.instant(8, entry.expiry.and_then(|change| change.to));
     }
 }
 

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::{
     Allocation, Amount, Balances, DrawdownKey, Entry, EntryKind, Fold, FoldError, GrantNumber,
     GrantTerms, HoldNumber, Missing, OperationName, Sequence, SignedAmount, Timestamp,
-    WalletSettings, settle::due,
+    WalletSettings, Window, settle::due,
 };
 
 /// What a wallet's balances at an instant are made of.
@@ -37,6 +37,8 @@ pub struct GrantShare {
     pub number: GrantNumber,
     /// Its terms.
     pub terms: Arc<GrantTerms>,
+    /// When it can be spent, by what is known now.
+    pub window: Window,
     /// Its figures.
     pub figures: Figures,
 }
@@ -213,7 +215,8 @@ impl Composer {
         let share = |(number, figures): (GrantNumber, Figures)| {
             let grant = fold.grants().get(&number)?;
             let key = DrawdownKey::of(settings.drawdown_policy, grant);
-            Some((key, GrantShare { number, terms: Arc::clone(&grant.terms), figures }))
+            let (terms, window) = (Arc::clone(&grant.terms), grant.window);
+            Some((key, GrantShare { number, terms, window, figures }))
         };
         let something = |figures: &Figures| *figures != Figures::ZERO;
         let grants = grants.into_iter().filter(|(_, figures)| something(figures));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+mod change_expiry;
 mod end_grant;
 mod grant;
 mod hold;
@@ -41,6 +42,8 @@ pub struct Decision {
     pub head: Head,
     /// The grants that changed or are new, as they are after it.
     pub grants: BTreeMap<DrawdownKey, Grant>,
+    /// The places in the order that grants have left for others.
+    pub vacated: Vec<DrawdownKey>,
     /// The debts that changed or are new, as they are after it.
     pub debts: BTreeMap<Sequence, Debt>,
     /// The holds that changed or are new, as they are after it.
@@ -147,6 +150,7 @@ fn attempt(
         Command::Spend(spend) => spend::spend(&mut draft, spend)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
+        Command::ChangeGrantExpiry(change) => change_expiry::change(&mut draft, *change)?,
         Command::CreateHold(create) => hold = Some(hold::create(&mut draft, create)?),
         Command::CaptureHold(capture) => hold::capture(&mut draft, capture)?,
         Command::ReleaseHold(release) => hold::release(&mut draft, release)?,
@@ -159,13 +163,14 @@ fn attempt(
         Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
     }
     draft.end_step();
-    announce_new_grants(&mut draft);
+    announce_at_once(&mut draft, settled);
     let Draft {
         now,
         mut head,
         entries,
         events,
         changed,
+        vacated,
         changed_debts,
         changed_holds,
         new_grants,
@@ -181,6 +186,7 @@ fn attempt(
         settled_events,
         head,
         grants: changed,
+        vacated,
         debts: changed_debts,
         holds: changed_holds,
         settings,
@@ -192,20 +198,26 @@ fn attempt(
     })
 }
 
-/// Announces the grants of the command that expire so soon that it is time already.
-fn announce_new_grants(draft: &mut Draft<'_>) {
-    let leads = draft.leads();
+/// Announces what the command, whose entries come after the first `settled`, has made due: grants that it made, and a
+/// grant that ends sooner than before.
+fn announce_at_once(draft: &mut Draft<'_>, settled: usize) {
+    let (leads, now) = (draft.leads(), draft.now);
     if leads.as_slice().is_empty() {
         return;
     }
-    let made = draft.new_grants.iter().filter_map(|number| draft.grant(*number));
     let mut due = Vec::new();
-    for (key, grant) in made {
-        let announcements = leads.announcements(grant).filter(|(at, _)| *at <= draft.now);
-        due.extend(announcements.map(|(at, lead)| (key, lead, at)));
+    for (key, grant) in draft.new_grants.iter().filter_map(|number| draft.grant(*number)) {
+        let made_due = leads.announcements(grant).filter(|(at, _)| *at <= now);
+        due.extend(made_due.map(|(_, lead)| (key, lead)));
     }
-    for (key, lead, at) in due {
-        draft.announce(&key, lead, at);
+    for entry in &draft.entries[settled..] {
+        let changed = entry.allocations.first().and_then(|part| draft.grant(part.grant));
+        if let (Some(change), Some((key, grant))) = (entry.expiry, changed) {
+            due.extend(leads.overtaken(grant, change, now).map(|lead| (key, lead)));
+        }
+    }
+    for (key, lead) in due {
+        draft.announce(&key, lead, now);
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     Allocation, Amount, Coverage, Debt, DebtMove, DebtPart, DrawdownKey, Entry, EntryKind, Event,
-    Grant, GrantNumber, GrantTerms, Head, Hold, HoldNumber, LeadTimes, Movement, Occurrence,
-    OperationName, Period, Sequence, Timestamp, WalletState,
+    ExpiryChange, Grant, GrantNumber, GrantTerms, Head, Hold, HoldNumber, LeadTimes, Movement,
+    Occurrence, OperationName, Period, Sequence, Timestamp, WalletState,
 };
 
 /// A state and what a command has changed of it so far.
@@ -24,6 +24,8 @@ pub struct Draft<'a> {
     pub entries: Vec<Entry>,
     /// The grants that they changed, as they are now.
     pub changed: BTreeMap<DrawdownKey, Grant>,
+    /// The places that grants have left for others.
+    pub vacated: Vec<DrawdownKey>,
     /// The debts that they made or changed, as they are now; those that are repaid included.
     pub changed_debts: BTreeMap<Sequence, Debt>,
     /// The holds that are new or changed, as they are now.
@@ -51,6 +53,8 @@ pub struct Booking<'a> {
     pub hold: Option<HoldNumber>,
     /// The entry that it undoes, or whose credits it ends because they came back too late.
     pub about: Option<Sequence>,
+    /// The change of its grants' expiry.
+    pub expiry: Option<ExpiryChange>,
 }
 
 impl<'a> Booking<'a> {
@@ -60,7 +64,8 @@ impl<'a> Booking<'a> {
         effective_at: Timestamp,
         allocations: &'a [(DrawdownKey, Allocation)],
     ) -> Self {
-        Self { kind, effective_at, allocations, debts: Vec::new(), hold: None, about: None }
+        let debts = Vec::new();
+        Self { kind, effective_at, allocations, debts, hold: None, about: None, expiry: None }
     }
 }
 
@@ -75,6 +80,7 @@ impl<'a> Draft<'a> {
             head,
             entries: Vec::new(),
             changed: BTreeMap::new(),
+            vacated: Vec::new(),
             changed_debts: BTreeMap::new(),
             changed_holds: BTreeMap::new(),
             new_grants: Vec::new(),
@@ -93,11 +99,12 @@ impl<'a> Draft<'a> {
         self.state.coverage
     }
 
-    /// The grants as they are now: in drawdown order, then those that this command made.
+    /// The grants as they are now: in drawdown order, then those that this command made or moved.
     pub fn grants(&self) -> impl Iterator<Item = (DrawdownKey, &Grant)> {
         self.state
             .grants
             .iter()
+            .filter(|(key, _)| !self.vacated.contains(key))
             .map(|(key, grant)| (*key, self.changed.get(key).unwrap_or(grant)))
             .chain(
                 self.changed
@@ -109,7 +116,8 @@ impl<'a> Draft<'a> {
 
     /// The grant at a place, if it is held.
     pub fn held(&self, key: &DrawdownKey) -> Option<&Grant> {
-        self.changed.get(key).or_else(|| self.state.grants.get(key))
+        let before = || self.state.grants.get(key).filter(|_| !self.vacated.contains(key));
+        self.changed.get(key).or_else(before)
     }
 
     /// The grant of a number, if it is held.
@@ -173,7 +181,7 @@ impl<'a> Draft<'a> {
     /// Adds a new grant and books it. It counts from `effective_at` if that is past: late usage of that time
     /// may draw it, and a spend must not count before the grant that it draws.
     pub fn add_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
-        let counts_from = terms.window.effective_at().min(self.now);
+        let counts_from = terms.granted_window.effective_at().min(self.now);
         self.make_grant(EntryKind::Granted, counts_from, terms)
     }
 
@@ -197,6 +205,22 @@ impl<'a> Draft<'a> {
         self.changed.insert(key, grant);
         self.book(kind, counts_from, &[(key, allocation)]);
         key
+    }
+
+    /// Moves the end of a grant's window, and with it the grant to another place in the order.
+    pub fn change_expiry(&mut self, key: &DrawdownKey, to: Option<Timestamp>) {
+        let Some(grant) = self.held(key) else { return };
+        let change = ExpiryChange { from: grant.window.expires_at(), to };
+        let amount = grant.parts.available + grant.parts.held;
+        let allocations = [(*key, Allocation { grant: grant.number, amount })];
+        let booking = Booking::of(EntryKind::ExpiryChanged, self.now, &allocations);
+        self.append(Booking { expiry: Some(change), ..booking });
+        if let Some(grant) = self.changed.remove(key) {
+            self.vacated.push(*key);
+            self.becomes_due(self.due_at(&grant));
+            let place = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
+            self.changed.insert(place, grant);
+        }
     }
 
     /// Appends an entry. Each allocation names a held grant by its place.
@@ -271,7 +295,7 @@ impl<'a> Draft<'a> {
 
     /// Appends an entry.
     pub fn append(&mut self, booking: Booking<'_>) {
-        let Booking { kind, effective_at, allocations, debts, hold, about } = booking;
+        let Booking { kind, effective_at, allocations, debts, hold, about, expiry } = booking;
         let balance_before = self.head.balances.balance();
         for (key, allocation) in allocations {
             let Some(mut grant) =
@@ -282,6 +306,8 @@ impl<'a> Draft<'a> {
             };
             let when = (effective_at, hold.is_some() || about.is_some());
             kind.book(allocation.amount, when, &mut grant, &mut self.head.balances);
+            let can_end_then = expiry.is_none_or(|change| grant.change_expiry(change));
+            debug_assert!(can_end_then, "{expiry:?}: {grant:?}");
             debug_assert!(!grant.parts.is_overdrawn(), "{kind:?} of {allocation:?}: {grant:?}");
             self.changed.insert(*key, grant);
         }
@@ -328,6 +354,7 @@ impl<'a> Draft<'a> {
             debts,
             hold,
             about,
+            expiry,
         });
     }
 }

@@ -1,9 +1,9 @@
 //! Entries, the lines of the ledger, and the transactions that they belong to.
 
 use crate::{
-    AccountName, Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant,
-    GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName, Reason, Sequence,
-    SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
+    AccountName, Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, ExpiryChange,
+    Fingerprint, Grant, GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName,
+    Reason, Sequence, SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
@@ -41,6 +41,8 @@ pub enum EntryKind {
     TransferredOut,
     /// Credits came from another wallet.
     TransferredIn,
+    /// What a grant has left ends at another instant. It moves nothing; its amount is what that is about.
+    ExpiryChanged,
 }
 
 /// What an entry does to the debts that it names.
@@ -72,7 +74,8 @@ impl EntryKind {
             | Self::Reversed
             | Self::Revoked
             | Self::RevocationReversed
-            | Self::TransferredOut => false,
+            | Self::TransferredOut
+            | Self::ExpiryChanged => false,
         }
     }
 
@@ -95,6 +98,7 @@ impl EntryKind {
             Self::RevocationReversed => "REVOCATION_REVERSED",
             Self::TransferredOut => "TRANSFERRED_OUT",
             Self::TransferredIn => "TRANSFERRED_IN",
+            Self::ExpiryChanged => "EXPIRY_CHANGED",
         }
     }
 
@@ -115,7 +119,8 @@ impl EntryKind {
             | Self::HoldExpired
             | Self::Revoked
             | Self::TransferredOut
-            | Self::TransferredIn => DebtMove::Makes,
+            | Self::TransferredIn
+            | Self::ExpiryChanged => DebtMove::Makes,
         }
     }
 }
@@ -188,6 +193,8 @@ pub struct Entry {
     /// The entry that this one undoes; of an expiry or a void, the one whose credits had come back; of a revocation,
     /// more or less of it, the one that made the first grant of the funding.
     pub about: Option<Sequence>,
+    /// Of a change of expiry, from when to when.
+    pub expiry: Option<ExpiryChange>,
 }
 
 impl Entry {
@@ -218,6 +225,8 @@ pub enum TransactionKind {
     VoidGrant,
     /// A grant was expired early.
     ExpireGrant,
+    /// A grant got another expiry.
+    ChangeGrantExpiry,
     /// Credits were set aside.
     CreateHold,
     /// What was set aside was taken.

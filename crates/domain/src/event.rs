@@ -78,7 +78,7 @@ pub enum Occurrence {
 impl Occurrence {
     /// That what a grant has available expires soon; `None`: it has nothing that could be spent until then.
     pub fn expiring_soon(grant: &Grant, lead: Period) -> Option<Self> {
-        let expires_at = grant.terms.window.expires_at()?;
+        let expires_at = grant.window.expires_at()?;
         let amount = grant.parts.available;
         let spendable = grant.activated && !amount.is_zero();
         spendable.then_some(Self::ExpiringSoon { grant: grant.number, amount, expires_at, lead })

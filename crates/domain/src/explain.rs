@@ -215,7 +215,8 @@ impl Explainer {
                 | EntryKind::Released
                 | EntryKind::HoldExpired
                 | EntryKind::RevocationReversed
-                | EntryKind::TransferredIn => None,
+                | EntryKind::TransferredIn
+                | EntryKind::ExpiryChanged => None,
             };
             explanations.extend(choice.map(|choice| Explanation { entry: entry.sequence, choice }));
             fold.book(entry, operation.as_ref(), terms)?;

@@ -5,10 +5,10 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess,
-    ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes, Metadata, NewGrant, OperationName,
-    Reason, ReleaseHold, ReverseSpend, RevokeFunding, Spend, Thresholds, Transfer, UpdateWallet,
-    WalletName, canonical::Canonical,
+    Actor, CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, DrawdownPolicy,
+    Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes, Metadata, NewGrant,
+    OperationName, Reason, ReleaseHold, ReverseSpend, RevokeFunding, Spend, Thresholds, Transfer,
+    UpdateWallet, WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -108,6 +108,12 @@ impl Canonical {
                 self.text(b'C', b"expire_grant");
                 self.text(1, &number.0.to_be_bytes());
             }
+            // Never is not set.
+            Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at }) => {
+                self.text(b'C', b"change_grant_expiry");
+                self.text(1, &grant.0.to_be_bytes());
+                self.instant(2, *expires_at);
+            }
             Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
@@ -193,6 +199,7 @@ impl Canonical {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
@@ -261,10 +268,10 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use crate::{
-        AccountName, Actor, Amount, AssetCode, Category, Command, CostBasis, ExpiredPolicy,
-        Fingerprint, FundingRef, Metadata, NamespaceId, NamespaceName, NewGrant, Period,
-        PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding, Scale, Spend, TransactionId,
-        WalletName,
+        AccountName, Actor, Amount, AssetCode, Category, ChangeGrantExpiry, Command, CostBasis,
+        ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, Metadata, NamespaceId, NamespaceName,
+        NewGrant, Period, PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding, Scale,
+        Spend, Timestamp, TransactionId, WalletName,
     };
     use std::collections::BTreeSet;
     use uuid::Uuid;
@@ -317,6 +324,19 @@ mod tests {
         for (index, one) in all.iter().enumerate() {
             assert!(all[index + 1..].iter().all(|other| other != one), "{index}");
         }
+    }
+
+    #[test]
+    fn each_end_of_a_grant_is_another_request() {
+        let change = |grant, micros: Option<i64>| {
+            of(&Command::ChangeGrantExpiry(ChangeGrantExpiry {
+                grant: GrantNumber(grant),
+                expires_at: micros.map(Timestamp::from_micros),
+            }))
+        };
+        assert_ne!(change(1, None), change(2, None));
+        assert_ne!(change(1, None), change(1, Some(0)));
+        assert_ne!(change(1, Some(0)), change(1, Some(1)));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //! A wallet is the fold of its ledger, and here that is done. What a kind of entry moves is not said here:
 //! each entry is booked by the very function that appended it, so a new kind needs nothing in this file.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use thiserror::Error;
 
@@ -69,6 +72,14 @@ pub enum FoldError {
         /// The grant.
         grant: GrantNumber,
     },
+    /// An entry changes the expiry of a grant that ends otherwise, or has something else left.
+    #[error("entry {sequence} changes an expiry of grant {grant} that it does not have")]
+    OtherExpiry {
+        /// The entry.
+        sequence: Sequence,
+        /// The grant.
+        grant: GrantNumber,
+    },
     /// An entry has another hash than its content and the entry before it make: it was changed.
     #[error("entry {sequence} was changed: it has another hash than its content makes")]
     OtherHash {
@@ -93,6 +104,7 @@ impl FoldError {
             | Self::OtherBalances { sequence, .. }
             | Self::OtherSum { sequence }
             | Self::TakesTooMuch { sequence, .. }
+            | Self::OtherExpiry { sequence, .. }
             | Self::OtherHash { sequence }
             | Self::OutOfTime { sequence } => *sequence,
         }
@@ -143,7 +155,13 @@ impl Fold {
             }
             if let Some(grant) = grants.get_mut(number) {
                 let when = (entry.effective_at, entry.hold.is_some() || entry.about.is_some());
+                let left = grant.parts.available + grant.parts.held;
                 entry.kind.book(*amount, when, grant, &mut head.balances);
+                if let Some(change) = entry.expiry
+                    && !(grant.change_expiry(change) && *amount == left)
+                {
+                    return Err(FoldError::OtherExpiry { sequence, grant: *number });
+                }
                 if grant.parts.is_overdrawn() {
                     return Err(FoldError::TakesTooMuch { sequence, grant: *number });
                 }
@@ -220,6 +238,7 @@ impl Fold {
             grants: grants.into_values().map(place).collect(),
             head: Head { next_due_at, ..head },
             holds,
+            moved: BTreeSet::new(),
             coverage: Coverage::Complete,
             debts,
             has_all_debts: true,

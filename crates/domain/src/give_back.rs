@@ -18,7 +18,7 @@ pub(crate) fn give_back(
     for part @ (key, allocation) in allocations {
         let Some(grant) = draft.held(key) else { continue };
         // It was empty when its time began, so nothing was booked then.
-        if !grant.activated && grant.terms.window.has_begun(effective_at) {
+        if !grant.activated && grant.window.has_begun(effective_at) {
             draft.book(EntryKind::Activated, effective_at, std::slice::from_ref(part));
         }
         let Some(grant) = draft.held(key) else { continue };
@@ -47,5 +47,5 @@ pub(crate) fn placed(draft: &Draft<'_>, parts: &[Allocation]) -> Vec<(DrawdownKe
 
 fn terms_of(ended: &Grant, part: Allocation, window: Window) -> Option<GrantTerms> {
     let amount = PositiveAmount::from_stored(part.amount)?;
-    Some(GrantTerms { amount, window, ..GrantTerms::clone(&ended.terms) })
+    Some(GrantTerms { amount, granted_window: window, ..GrantTerms::clone(&ended.terms) })
 }

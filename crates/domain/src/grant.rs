@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Amount, EntryKind, GrantNumber, GrantTerms, LeadTimes, OperationName, Timestamp,
-    amount::CostBasis, draft::earliest,
+    Amount, EntryKind, ExpiryChange, GrantNumber, GrantTerms, LeadTimes, OperationName, Timestamp,
+    Window, amount::CostBasis, draft::earliest,
 };
 
 /// Lower numbers are drawn first.
@@ -101,6 +101,8 @@ pub struct Grant {
     pub number: GrantNumber,
     /// What was granted, and on which terms. They never change, so copies share them.
     pub terms: Arc<GrantTerms>,
+    /// When it can be spent: as it was granted, but for changes of its expiry since.
+    pub window: Window,
     /// When it was recorded.
     pub granted_at: Timestamp,
     /// Whether its activation is booked, so that what is available counts in the balance.
@@ -125,23 +127,23 @@ impl Grant {
         granted_at: Timestamp,
     ) -> Self {
         let terms = terms.into();
-        let activated = terms.window.has_begun(granted_at);
-        let parts = GrantParts::of(terms.amount.get());
+        let window = terms.granted_window;
         Self {
             number,
-            terms,
+            window,
             granted_at,
-            activated,
+            activated: window.has_begun(granted_at),
             expired_at: None,
-            parts,
+            parts: GrantParts::of(terms.amount.get()),
             transferred_in: false,
             lost: Amount::ZERO,
+            terms,
         }
     }
 
     /// Whether the grant could be drawn in this wallet at an instant, as far as its beginning goes.
     pub fn had_begun(&self, at: Timestamp) -> bool {
-        self.terms.window.has_begun(at) && (!self.transferred_in || self.granted_at <= at)
+        self.window.has_begun(at) && (!self.transferred_in || self.granted_at <= at)
     }
 
     /// Whether the grant can still change by a spend or by time.
@@ -168,16 +170,28 @@ impl Grant {
         } else if self.activated {
             let announced = leads.announcements(self).map(|(at, _)| at);
             let announced = announced.filter(|at| *at > settled_to).min();
-            earliest(self.terms.window.expires_at(), announced)
+            earliest(self.window.expires_at(), announced)
         } else {
-            Some(self.terms.window.effective_at())
+            Some(self.window.effective_at())
         }
     }
 
     /// When its time is over: at the end of its window, or earlier by an early expiry. A void ends nothing
     /// but what was left then.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        earliest(self.expired_at, self.terms.window.expires_at())
+        earliest(self.expired_at, self.window.expires_at())
+    }
+
+    /// Gives its window another end. `false`: it has another one than the change is from, or cannot have that one.
+    pub(crate) fn change_expiry(&mut self, change: ExpiryChange) -> bool {
+        let ExpiryChange { from, to } = change;
+        match self.window.ending(to) {
+            Ok(window) if self.window.expires_at() == from => {
+                self.window = window;
+                true
+            }
+            Ok(_) | Err(_) => false,
+        }
     }
 
     /// Whether the grant had ended by an instant, so that what comes back cannot stay.
@@ -205,7 +219,8 @@ impl Grant {
     pub fn book(&mut self, kind: EntryKind, amount: Amount, effective_at: Timestamp) {
         let parts = &mut self.parts;
         match kind {
-            EntryKind::Granted => {}
+            // A change of expiry is of the window, not of a part.
+            EntryKind::Granted | EntryKind::ExpiryChanged => {}
             EntryKind::TransferredIn => self.transferred_in = true,
             EntryKind::TransferredOut => {
                 parts.available = parts.available - amount;

@@ -128,7 +128,8 @@ impl Hold {
             | EntryKind::Revoked
             | EntryKind::RevocationReversed
             | EntryKind::TransferredOut
-            | EntryKind::TransferredIn => return,
+            | EntryKind::TransferredIn
+            | EntryKind::ExpiryChanged => return,
         };
         *sum = *sum + amount;
         for part in allocations {

@@ -55,8 +55,9 @@ pub mod window;
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy, GrantTerms, NewGrant,
-    Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
+    GrantTerms, NewGrant, Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
+    Transfer, UpdateWallet,
 };
 pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
@@ -89,4 +90,4 @@ pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verify::{Discrepancy, verify, verify_event};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
-pub use window::{Window, WindowError};
+pub use window::{ExpiryChange, Window, WindowError};

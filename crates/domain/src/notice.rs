@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-use crate::{Grant, Period, PositiveAmount, Scale, Timestamp};
+use crate::{ExpiryChange, Grant, Period, PositiveAmount, Scale, Timestamp};
 
 /// The amounts below which a balance is low: distinct, rising.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,17 +67,41 @@ impl LeadTimes {
         &self.0
     }
 
-    /// When a grant is to be announced as expiring soon, with the lead: that long before it expires, but not
-    /// before it was granted and is effective.
+    /// When a grant is to be announced as expiring soon, with the lead.
     pub fn announcements<'a>(
         &'a self,
         grant: &Grant,
     ) -> impl Iterator<Item = (Timestamp, Period)> + 'a {
-        let begins_at = grant.terms.window.effective_at().max(grant.granted_at);
-        let expires_at = grant.terms.window.expires_at();
-        let leads = expires_at.into_iter().flat_map(|at| self.0.iter().map(move |lead| (at, lead)));
-        leads.map(move |(at, lead)| (at.plus_micros(-lead.micros()).max(begins_at), *lead))
+        let (begins_at, expires_at) = (begins_at(grant), grant.window.expires_at());
+        let at = move |lead: Period| Some((announced_at(begins_at, expires_at?, lead), lead));
+        self.0.iter().copied().filter_map(at)
     }
+
+    /// The leads whose instant was still ahead before a grant got another end, and is not any more.
+    pub fn overtaken<'a>(
+        &'a self,
+        grant: &Grant,
+        change: ExpiryChange,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Period> + 'a {
+        let begins_at = begins_at(grant);
+        let is_ahead = move |expires_at: Option<Timestamp>, lead: Period| {
+            expires_at.is_none_or(|at| announced_at(begins_at, at, lead) > now)
+        };
+        let overtaken =
+            move |lead: &Period| is_ahead(change.from, *lead) && !is_ahead(change.to, *lead);
+        self.0.iter().copied().filter(overtaken)
+    }
+}
+
+/// When a grant can be spent first.
+fn begins_at(grant: &Grant) -> Timestamp {
+    grant.window.effective_at().max(grant.granted_at)
+}
+
+/// The lead's length before the end, but not before the grant can be spent.
+fn announced_at(begins_at: Timestamp, expires_at: Timestamp, lead: Period) -> Timestamp {
+    expires_at.plus_micros(-lead.micros()).max(begins_at)
 }
 
 /// `sorted` has no more than `most`, all of them distinct.

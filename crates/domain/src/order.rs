@@ -61,14 +61,14 @@ impl DrawdownRule {
         let terms = &grant.terms;
         match self {
             Self::Priority => short(ordered_i32(terms.priority.get())),
-            Self::ExpiresAt => (terms.window.expires_at().map_or([u8::MAX; 8], ordered_instant), 8),
+            Self::ExpiresAt => (grant.window.expires_at().map_or([u8::MAX; 8], ordered_instant), 8),
             // Fewer operations are narrower; unrestricted comes last. At most 64 are allowed.
             Self::AppliesTo => short(match terms.applies_to.len() {
                 0 => [u8::MAX],
                 operations => [u8::try_from(operations).unwrap_or(u8::MAX - 1)],
             }),
             Self::CostBasis => short([u8::from(!grant.is_free())]),
-            Self::EffectiveAt => (ordered_instant(terms.window.effective_at()), 8),
+            Self::EffectiveAt => (ordered_instant(grant.window.effective_at()), 8),
             Self::Number => short(ordered_i32(grant.number.0)),
         }
     }

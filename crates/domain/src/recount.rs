@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    Entry, Event, EventSequence, Fold, Grant, GrantNumber, LeadTimes, Lows, Movement, Occurrence,
-    Period, Sequence, Thresholds, Timestamp, TransactionId,
+    Entry, Event, EventSequence, ExpiryChange, Fold, Grant, GrantNumber, LeadTimes, Lows, Movement,
+    Occurrence, Period, Sequence, Thresholds, Timestamp, TransactionId,
 };
 
 /// What a wallet wanted to be told of from a transaction on.
@@ -52,6 +52,8 @@ struct Step {
     movement: Movement,
     /// The last grant before it.
     grants_before: GrantNumber,
+    /// The grant whose end it changes.
+    expiry: Option<(GrantNumber, ExpiryChange)>,
 }
 
 impl Recount {
@@ -91,6 +93,7 @@ impl Recount {
             recorded_at: entry.recorded_at,
             movement: Movement::of(entry),
             grants_before: fold.last_grant_number(),
+            expiry: entry.allocations.first().map(|part| part.grant).zip(entry.expiry),
         });
     }
 
@@ -118,7 +121,7 @@ impl Recount {
 
     fn end_step(&mut self, fold: &Fold) {
         let Some(step) = self.step.take() else { return };
-        let Step { owner, at: _, recorded_at, movement, grants_before } = step;
+        let Step { owner, at: _, recorded_at, movement, grants_before, expiry } = step;
         let (entry, at) = movement.last;
         if entry > self.since {
             for occurrence in self.lows.cross(&self.thresholds, movement.balance) {
@@ -127,6 +130,15 @@ impl Recount {
         }
         let made = fold.grants().values().filter(|grant| grant.number > grants_before);
         self.await_grants(made);
+        if let Some((number, change)) = expiry
+            && let Some(grant) = fold.grants().get(&number)
+        {
+            self.pending.retain(|(_, pending, _)| *pending != number);
+            let ahead = self.leads.announcements(grant).filter(|(at, _)| *at > recorded_at);
+            let overtaken = self.leads.overtaken(grant, change, recorded_at);
+            let due = ahead.chain(overtaken.map(|lead| (recorded_at, lead)));
+            self.pending.extend(due.map(|(at, lead)| (at, number, Reverse(lead))));
+        }
         if owner.is_some() {
             self.announce(fold, recorded_at);
         }

@@ -26,7 +26,7 @@ impl ExpiredPolicy {
             Self::Grace(period) => period.micros(),
             Self::Reissue => {
                 // A grant that repaid the spend's debt may have begun after it.
-                let spent_at = spend.effective_at.max(ended.terms.window.effective_at());
+                let spent_at = spend.effective_at.max(ended.window.effective_at());
                 ended.ends_at()?.micros() - spent_at.micros()
             }
         };

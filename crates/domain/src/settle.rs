@@ -47,7 +47,7 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
         if !grant.is_open() {
             continue;
         }
-        let window = grant.terms.window;
+        let window = grant.window;
         if !grant.activated && window.has_begun(now) {
             due.push((window.effective_at(), Due::Activation(grant.number, key)));
         }
@@ -141,6 +141,7 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
         head,
         grants,
         holds,
+        moved: state.moved.clone(),
         coverage: state.coverage,
         debts,
         has_all_debts: state.has_all_debts,

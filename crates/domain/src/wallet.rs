@@ -1,6 +1,9 @@
 //! A wallet: its settings, the head of its ledger, and the grants that matter for the next command.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rust_decimal::Decimal;
 
@@ -110,6 +113,7 @@ impl Balances {
                 self.available = self.available - amount;
                 self.held = self.held + amount;
             }
+            EntryKind::ExpiryChanged => {}
             EntryKind::Captured => self.held = self.held - amount,
             EntryKind::Released | EntryKind::HoldExpired => {
                 self.held = self.held - amount;
@@ -207,6 +211,8 @@ pub struct WalletState {
     pub grants: BTreeMap<DrawdownKey, Grant>,
     /// The holds that are here: open ones as `coverage` says, and ended ones that a command may be about.
     pub holds: BTreeMap<HoldNumber, Hold>,
+    /// The grants that have another place than they were loaded with: the database still has the old one.
+    pub moved: BTreeSet<GrantNumber>,
     /// Which open grants and holds are here.
     pub coverage: Coverage,
     /// The open debts that are held, and those of the spends and fundings that are.
@@ -240,6 +246,7 @@ impl WalletState {
             head,
             grants: BTreeMap::new(),
             holds: BTreeMap::new(),
+            moved: BTreeSet::new(),
             coverage: Coverage::Complete,
             debts: BTreeMap::new(),
             has_all_debts: true,
@@ -253,10 +260,15 @@ impl WalletState {
         grant.due_at(&self.settings.expiring_soon_leads, self.head.recorded_at)
     }
 
-    /// Adds a grant that was loaded, unless it is held already: what is held may have changed since.
+    /// Adds a grant that was loaded, unless it is held already: what is held may have changed since. Says the place
+    /// that it was loaded with.
     pub fn hold_loaded(&mut self, grant: Grant) -> DrawdownKey {
         let key = DrawdownKey::of(self.settings.drawdown_policy, &grant);
-        self.grants.entry(key).or_insert(grant);
+        let is_elsewhere = self.moved.contains(&grant.number)
+            && self.grants.values().any(|held| held.number == grant.number);
+        if !is_elsewhere {
+            self.grants.entry(key).or_insert(grant);
+        }
         key
     }
 
@@ -271,6 +283,9 @@ impl WalletState {
     /// Makes this the state after an accepted command.
     pub fn apply(&mut self, decision: &Decision) {
         self.head = decision.head;
+        for key in &decision.vacated {
+            self.moved.extend(self.grants.remove(key).map(|grant| grant.number));
+        }
         for (key, grant) in &decision.grants {
             self.grants.insert(*key, grant.clone());
         }
@@ -306,6 +321,7 @@ impl WalletState {
     pub fn trim(&mut self, most: usize) {
         self.spends.clear();
         self.fundings.clear();
+        self.moved.clear();
         self.drop_closed_debts();
         if self.debts.len() > most {
             self.debts.clear();

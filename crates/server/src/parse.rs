@@ -13,7 +13,7 @@ mod wallet;
 
 pub use event::{EventQuery, WatchFrom, list_events, watch_events};
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
-pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
+pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use transfer::transfer;

@@ -8,8 +8,8 @@ pub use explanation::{composed_balance, explained_transaction};
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
-    ExpiredPolicy, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus,
-    Period, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
+    ExpiredPolicy, ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold,
+    HoldStatus, Period, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
     TransactionKind, WalletName, WalletSettings, slices,
 };
 use purse_proto::v1;
@@ -212,6 +212,7 @@ fn entry(entry: &Entry, counterparty: Option<&AccountName>) -> v1::Entry {
         debts,
         hold,
         about,
+        expiry,
     } = entry;
     v1::Entry {
         sequence: sequence.0,
@@ -238,6 +239,10 @@ fn entry(entry: &Entry, counterparty: Option<&AccountName>) -> v1::Entry {
         hold_number: hold.map_or(0, |number| number.0),
         about_sequence: about.map_or(0, |Sequence(undone)| undone),
         counterparty_account: counterparty.map(ToString::to_string).unwrap_or_default(),
+        expiry_change: expiry.map(|ExpiryChange { from, to }| v1::ExpiryChange {
+            before: from.map(instant),
+            after: to.map(instant),
+        }),
         ..v1::Entry::default()
     }
 }
@@ -381,6 +386,7 @@ fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
     let Grant {
         number: GrantNumber(number),
         terms,
+        window,
         granted_at,
         activated: _,
         expired_at,
@@ -388,8 +394,15 @@ fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
         transferred_in,
         lost: _,
     } = grant;
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref } =
-        &**terms;
+    let GrantTerms {
+        amount,
+        granted_window: _,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = &**terms;
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
     v1::Grant {
         account: name.account.to_string(),
@@ -440,6 +453,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
         TransactionKind::RevokeFunding => v1::TransactionKind::RevokeFunding,
         TransactionKind::Transfer => v1::TransactionKind::Transfer,
+        TransactionKind::ChangeGrantExpiry => v1::TransactionKind::ChangeGrantExpiry,
     }
 }
 
@@ -461,6 +475,7 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::RevocationReversed => v1::EntryKind::RevocationReversed,
         EntryKind::TransferredOut => v1::EntryKind::TransferredOut,
         EntryKind::TransferredIn => v1::EntryKind::TransferredIn,
+        EntryKind::ExpiryChanged => v1::EntryKind::ExpiryChanged,
     }
 }
 

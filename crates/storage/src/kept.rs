@@ -102,6 +102,7 @@ fn needs_only_its_wallets(request: &Request) -> bool {
             | Command::UpdateWallet(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Receive(_) => false,

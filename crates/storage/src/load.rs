@@ -11,7 +11,7 @@ mod spends;
 pub(crate) use missing::{HOLD, NUMBERED_GRANTS, load_missing, supplied};
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -221,6 +221,7 @@ pub(crate) fn state(
         head,
         grants: BTreeMap::new(),
         holds: BTreeMap::new(),
+        moved: BTreeSet::new(),
         coverage: Coverage::Partial { drawn_to: None, next_due_at: head.next_due_at },
         debts: BTreeMap::new(),
         has_all_debts: head.balances.debt.is_zero(),

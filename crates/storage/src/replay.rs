@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use purse_domain::{
-    AccountId, AccountName, Actor, Allocation, Balances, DebtPart, Entry, EntryKind, Fingerprint,
-    Grant, GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName, Reason,
-    Request, Sequence, SignedAmount, Timestamp, Transaction, TransactionId, WalletName,
+    AccountId, AccountName, Actor, Allocation, Balances, DebtPart, Entry, EntryKind, ExpiryChange,
+    Fingerprint, Grant, GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName,
+    Reason, Request, Sequence, SignedAmount, Timestamp, Transaction, TransactionId, WalletName,
 };
 use rust_decimal::Decimal;
 use tokio_postgres::{Client, Row};
@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Row};
 use crate::{
     StorageError,
     load::HOLD,
-    row::{self, Columns, SettingsSnapshot, grant_columns},
+    row::{self, Columns, Expiry, SettingsSnapshot, grant_columns},
 };
 
 /// The columns of a transaction `t`.
@@ -216,7 +216,9 @@ macro_rules! entry_columns {
          e.debt_entries,
          e.debt_amounts,
          e.hold_number,
-         e.about"
+         e.about,
+         e.expires_at_before,
+         e.expires_at_after"
     };
 }
 pub(crate) use entry_columns;
@@ -250,11 +252,17 @@ pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
         debts: debts(columns)?,
         hold: columns.take::<Option<i32>>()?.map(HoldNumber),
         about: columns.take::<Option<i64>>()?.map(Sequence),
+        expiry: expiry(columns)?,
     })
 }
 
 fn allocations(columns: &mut Columns<'_>) -> Result<Vec<Allocation>, StorageError> {
     row::allocations(columns.take()?, columns.take()?)
+}
+
+fn expiry(columns: &mut Columns<'_>) -> Result<Option<ExpiryChange>, StorageError> {
+    let (from, to) = (columns.take::<Option<Expiry>>()?, columns.take::<Option<Expiry>>()?);
+    Ok(from.zip(to).map(|(Expiry(from), Expiry(to))| ExpiryChange { from, to }))
 }
 
 fn debts(columns: &mut Columns<'_>) -> Result<Vec<DebtPart>, StorageError> {

@@ -47,6 +47,40 @@ impl ToSql for Instant {
     to_sql_checked!();
 }
 
+/// The end of a window as TIMESTAMPTZ where NULL says something else: never is infinity.
+#[derive(Debug, Clone, Copy)]
+pub struct Expiry(pub Option<Timestamp>);
+
+/// PostgreSQL's infinity.
+const INFINITY: i64 = i64::MAX;
+
+impl<'a> FromSql<'a> for Expiry {
+    fn from_sql(column: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let is_never = i64::from_be_bytes(raw.try_into()?) == INFINITY;
+        let Instant(at) = Instant::from_sql(column, raw)?;
+        Ok(Self((!is_never).then_some(at)))
+    }
+
+    accepts!(TIMESTAMPTZ);
+}
+
+impl ToSql for Expiry {
+    fn to_sql(
+        &self,
+        column: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self.0 {
+            Some(at) => return Instant(at).to_sql(column, out),
+            None => out.put_i64(INFINITY),
+        }
+        Ok(IsNull::No)
+    }
+
+    accepts!(TIMESTAMPTZ);
+    to_sql_checked!();
+}
+
 /// Reads a row's columns one after another, in the order in which the statement selects them. By name would
 /// compare names for each column of each row, which shows in a profile.
 pub(crate) struct Columns<'a> {
@@ -141,6 +175,7 @@ pub(crate) fn entry_kind_code(kind: EntryKind) -> i16 {
         EntryKind::RevocationReversed => 10,
         EntryKind::TransferredOut => 15,
         EntryKind::TransferredIn => 16,
+        EntryKind::ExpiryChanged => 17,
     }
 }
 
@@ -162,6 +197,7 @@ pub(crate) fn entry_kind(code: i16) -> Result<EntryKind, StorageError> {
         10 => Ok(EntryKind::RevocationReversed),
         15 => Ok(EntryKind::TransferredOut),
         16 => Ok(EntryKind::TransferredIn),
+        17 => Ok(EntryKind::ExpiryChanged),
         other => Err(StorageError::Corrupt(format!("entry kind {other}"))),
     }
 }
@@ -182,6 +218,7 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::ReverseSpend => 7,
         TransactionKind::RevokeFunding => 8,
         TransactionKind::Transfer => 13,
+        TransactionKind::ChangeGrantExpiry => 17,
     }
 }
 
@@ -200,6 +237,7 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         7 => Ok(TransactionKind::ReverseSpend),
         8 => Ok(TransactionKind::RevokeFunding),
         13 => Ok(TransactionKind::Transfer),
+        17 => Ok(TransactionKind::ChangeGrantExpiry),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
 }
@@ -372,6 +410,7 @@ macro_rules! grant_columns {
          g.amount,
          g.effective_at,
          g.expires_at,
+         g.granted_expires_at,
          g.priority,
          g.category,
          g.cost_basis,
@@ -397,19 +436,31 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
     let granted_at = columns.instant()?;
     let amount = PositiveAmount::from_stored(columns.amount()?)
         .ok_or_else(|| corrupt("a grant of nothing"))?;
-    let window = Window::new(columns.instant()?, columns.instant_or_never()?)
-        .map_err(|_| corrupt("a grant's window is empty"))?;
+    let is_empty = |_| corrupt("a grant's window is empty");
+    let window = Window::new(columns.instant()?, columns.instant_or_never()?).map_err(is_empty)?;
+    let granted_window = match columns.take::<Option<Expiry>>()? {
+        None => window,
+        Some(Expiry(expires_at)) => window.ending(expires_at).map_err(is_empty)?,
+    };
     let priority = Priority::new(columns.take()?).ok_or_else(|| corrupt("a grant's priority"))?;
     let category = Category::from_stored(columns.take()?);
     let cost_basis = CostBasis::from_stored(columns.take()?);
     let applies_to: Vec<String> = columns.take()?;
     let applies_to = applies_to.into_iter().map(OperationName::from_stored).collect();
     let funding_ref = columns.take::<Option<String>>()?.map(FundingRef::from_stored);
-    let terms =
-        GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref };
+    let terms = GrantTerms {
+        amount,
+        granted_window,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    };
     Ok(Grant {
         number,
         terms: Arc::new(terms),
+        window,
         granted_at,
         activated: columns.take()?,
         expired_at: columns.instant_or_never()?,

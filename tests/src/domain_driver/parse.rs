@@ -1,12 +1,12 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CommitToken, CostBasis,
-    CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, Fingerprint,
-    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, NamespaceId,
-    NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold, Request,
-    ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp, TransactionId, Transfer,
-    UpdateWallet, WalletName,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
+    CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy,
+    ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes,
+    Metadata, NamespaceId, NewGrant, OperationName, Period, PositiveAmount, Priority, Reason,
+    ReleaseHold, Request, ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp,
+    TransactionId, Transfer, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
@@ -69,6 +69,28 @@ fn commit_token(text: &str) -> Result<Option<CommitToken>, Refusal> {
     }
 }
 
+fn update(
+    policy: &str,
+    overdraft_limit: &str,
+    notices: &Notices,
+    etag: &str,
+) -> Result<UpdateWallet, Refusal> {
+    Ok(UpdateWallet {
+        drawdown_policy: match policy {
+            "" => None,
+            policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
+        },
+        overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
+        low_balance_thresholds: thresholds("wallet.low_balance_thresholds", notices)?,
+        expiring_soon_leads: leads("wallet.expiring_soon_leads", notices)?,
+        metadata: None,
+        expected_version: match etag {
+            "" => None,
+            etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
+        },
+    })
+}
+
 fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
     let amount = |text: &str| self::amount(text, scale);
     match change {
@@ -86,20 +108,7 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
             }))
         }
         Change::Update { policy, overdraft_limit, notices, etag } => {
-            Ok(Command::UpdateWallet(UpdateWallet {
-                drawdown_policy: match policy.as_str() {
-                    "" => None,
-                    policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
-                },
-                overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
-                low_balance_thresholds: thresholds("wallet.low_balance_thresholds", notices)?,
-                expiring_soon_leads: leads("wallet.expiring_soon_leads", notices)?,
-                metadata: None,
-                expected_version: match etag.as_str() {
-                    "" => None,
-                    etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
-                },
-            }))
+            update(policy, overdraft_limit, notices, etag).map(Command::UpdateWallet)
         }
         Change::Grant {
             amount: text,
@@ -148,6 +157,9 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
         | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+        Change::ChangeExpiry { grant, expires_at, never } => {
+            change_expiry(*grant, *expires_at, *never)
+        }
         Change::Revoke { funding_ref, cumulative_amount } => {
             Ok(Command::RevokeFunding(RevokeFunding {
                 funding_ref: self::funding_ref(funding_ref)?,
@@ -166,6 +178,22 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
                 amount: if text.is_empty() { None } else { Some(amount(text)?) },
                 expired_policy: self::expired_policy(expired_policy, *grace_micros)?,
             }))
+        }
+    }
+}
+
+fn change_expiry(
+    grant: i32,
+    expires_at: Option<Timestamp>,
+    never: bool,
+) -> Result<Command, Refusal> {
+    match (expires_at, never) {
+        _ if grant < 1 => Err(Refusal::field("grant_number")),
+        (None, false) => Err(Refusal::field("expires_at")),
+        (Some(_), true) => Err(Refusal::field("never")),
+        (Some(_), false) | (None, true) => {
+            let grant = GrantNumber(grant);
+            Ok(Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at }))
         }
     }
 }
@@ -266,7 +294,8 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Expire { .. }
         | Change::Reverse { .. }
         | Change::Revoke { .. }
-        | Change::Transfer { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::Transfer { .. }
+        | Change::ChangeExpiry { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 

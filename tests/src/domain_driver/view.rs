@@ -62,6 +62,7 @@ pub(super) fn entry(entry: &Entry, counterparty: Option<&WalletName>) -> EntryVi
         debts: entry.debts.iter().map(|part| (part.entry.0, part.amount.to_string())).collect(),
         about: entry.about.map_or(0, |undone| undone.0),
         counterparty: counterparty.map(|other| other.account.to_string()).unwrap_or_default(),
+        expiry: entry.expiry,
     }
 }
 
@@ -86,7 +87,7 @@ pub(super) fn slice(slice: &Slice) -> SliceView {
 pub(super) fn grant(grant: &Grant) -> GrantView {
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
         grant.parts;
-    let window = grant.terms.window;
+    let window = grant.window;
     GrantView {
         number: grant.number.0,
         status: grant_status(grant.status()).to_owned(),

@@ -1,6 +1,6 @@
 //! From messages to what a scenario compares.
 
-use purse_domain::Timestamp;
+use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
     Allocation, Balance, DebtPart, Depleted, DrawdownPolicy, Entry, EntryBalances, EntryKind,
     Event, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance,
@@ -146,6 +146,10 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .collect(),
         about: entry.about_sequence,
         counterparty: entry.counterparty_account,
+        expiry: entry.expiry_change.map(|change| ExpiryChange {
+            from: find_instant(change.before.as_ref()),
+            to: find_instant(change.after.as_ref()),
+        }),
     }
 }
 

@@ -226,7 +226,7 @@ fn may_change(kind: EntryKind, amount: Decimal, change: Decimal) -> bool {
         EntryKind::Revoked => (-amount..=Decimal::ZERO).contains(&change),
         EntryKind::RevocationReversed => (Decimal::ZERO..=amount).contains(&change),
         // Available and debt fall alike, or neither changes.
-        EntryKind::Repaid | EntryKind::Captured => change.is_zero(),
+        EntryKind::Repaid | EntryKind::Captured | EntryKind::ExpiryChanged => change.is_zero(),
         EntryKind::Unspecified => false,
     }
 }
@@ -248,6 +248,7 @@ fn consumes(kind: EntryKind, slice: Decimal) -> Decimal {
         | EntryKind::RevocationReversed
         | EntryKind::TransferredOut
         | EntryKind::TransferredIn
+        | EntryKind::ExpiryChanged
         | EntryKind::Unspecified => Decimal::ZERO,
     }
 }

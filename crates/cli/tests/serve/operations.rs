@@ -82,6 +82,35 @@ async fn a_refusal_is_exit_code_1_with_its_reason_and_an_answer_is_json_on_deman
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_grant_ends_when_a_person_says_and_the_ledger_says_why() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    for amount in ["20", "30"] {
+        assert_eq!(call(server.endpoint(), &["grant", ACCOUNT, ASSET, amount]).code, Some(0));
+    }
+
+    let forgotten = call(server.endpoint(), &["change-expiry", ACCOUNT, ASSET, "1"]);
+    assert_eq!(forgotten.code, Some(2), "{forgotten:#?}");
+    let end = ["--expires-at", "2999-01-31", "--reason", "a courtesy", "--actor", "alice"];
+    let arguments = [&["change-expiry", ACCOUNT, ASSET, "1"][..], &end].concat();
+    let changed = call(server.endpoint(), &arguments);
+    assert_eq!(changed.code, Some(0), "{changed:#?}");
+    for said in ["change-grant-expiry", "a courtesy", "alice", "never", "2999-01-31"] {
+        assert!(changed.stdout.contains(said), "{said}: {changed:#?}");
+    }
+    for (verb, grant, why) in [("void", "2", "by mistake"), ("expire", "3", "by contract")] {
+        let ended = call(server.endpoint(), &[verb, ACCOUNT, ASSET, grant, "--reason", why]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(ended.stdout.contains(why), "{ended:#?}");
+    }
+    let entries = call(server.endpoint(), &["entries", ACCOUNT, ASSET]);
+    for said in ["expiry-changed", "a courtesy", "by mistake", "by contract"] {
+        assert!(entries.stdout.contains(said), "{said}: {entries:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn time_is_a_plot_for_people_and_json_for_programs() {
     let folder = Folder::new();
     let server = Server::start(&folder).await;

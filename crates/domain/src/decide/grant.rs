@@ -1,7 +1,9 @@
 //! Putting credits in a wallet. What it owes is repaid first.
 
 use super::Stop;
-use crate::{Amount, GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft};
+use crate::{
+    Amount, GrantTerms, NewGrant, Rejection, Timestamp, Window, debt::repay, draft::Draft,
+};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
 pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
@@ -17,15 +19,11 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
     } = new;
     let now = draft.now;
     let effective_at = effective_at.unwrap_or(now);
-    if expires_at.is_some_and(|expires_at| expires_at <= now) {
-        return Err(Rejection::ExpiresAtNotAhead { now }.into());
-    }
-    let window = Window::new(effective_at, *expires_at)
-        .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })?;
+    let granted_window = window(effective_at, *expires_at, now)?;
     check_room(draft, amount.get())?;
     let terms = GrantTerms {
         amount: *amount,
-        window,
+        granted_window,
         priority: *priority,
         category: category.clone(),
         cost_basis: *cost_basis,
@@ -43,4 +41,17 @@ pub(super) fn check_room(draft: &Draft<'_>, more: Amount) -> Result<(), Rejectio
         return Err(Rejection::BalanceLimitExceeded);
     }
     Ok(())
+}
+
+/// A window that ends ahead of now, if it ends at all.
+pub(super) fn window(
+    effective_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Window, Rejection> {
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(Rejection::ExpiresAtNotAhead { now });
+    }
+    Window::new(effective_at, expires_at)
+        .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })
 }

@@ -29,11 +29,16 @@ pub(super) fn send(draft: &mut Draft<'_>, transfer: &Transfer) -> Result<Vec<Gra
     }
     let mut sent: Vec<GrantTerms> = Vec::new();
     for (key, part) in &drawn.taken {
-        let Some(terms) = draft.held(key).map(|grant| &*grant.terms) else { continue };
-        let window = window_there(terms.window, *expiration_policy, now);
+        let Some(grant) = draft.held(key) else { continue };
+        let granted_window = window_there(grant.window, *expiration_policy, now);
         let Some(amount) = part.amount.positive() else { continue };
         // Whoever bought them answers for a refund, wherever the credits are.
-        let terms = GrantTerms { amount, window, funding_ref: None, ..terms.clone() };
+        let terms = GrantTerms {
+            amount,
+            granted_window,
+            funding_ref: None,
+            ..GrantTerms::clone(&grant.terms)
+        };
         match sent.iter_mut().find(|other| is_alike(other, &terms)) {
             Some(other) => other.amount = other.amount.plus(amount),
             None => sent.push(terms),
@@ -71,7 +76,7 @@ fn window_there(window: Window, expiration_policy: ExpirationPolicy, now: Timest
 fn overdrawn(amount: PositiveAmount, now: Timestamp) -> GrantTerms {
     GrantTerms {
         amount,
-        window: Window::from(now),
+        granted_window: Window::from(now),
         priority: Priority::DEFAULT,
         category: Category::adjustment(),
         cost_basis: CostBasis::ZERO,

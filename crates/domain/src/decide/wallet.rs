@@ -58,6 +58,7 @@ pub(super) fn create(
         settled_events: 0,
         head,
         grants: BTreeMap::new(),
+        vacated: Vec::new(),
         debts: BTreeMap::new(),
         holds: BTreeMap::new(),
         settings: Some(settings),

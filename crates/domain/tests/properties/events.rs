@@ -27,11 +27,16 @@ proptest! {
             let command = request(&step.action, clock).command;
             let before = (ledger.events.len(), ledger.state.head.recorded_at);
             let due = walk.announced_by_time(before.1, clock);
+            let earlier = walk.model.clone();
             let outcome = walk.model.run(&request(&step.action, clock), clock);
             let verdict = ledger.run(&step.action, clock);
             let Verdict::Accepted(decision) = verdict else { continue };
             prop_assert!(matches!(outcome, crate::model::Outcome::Done(_)));
-            let expected = walk.follow(&decision.entries, decision.settled, due, decision.now);
+            let mut expected = walk.follow(&decision.entries, decision.settled, due, decision.now);
+            if matches!(command, Command::ChangeGrantExpiry(_)) {
+                let overtaken = walk.model.overtaken(&earlier, decision.now);
+                expected.extend(overtaken.into_iter().map(announced));
+            }
             let events: Vec<Line> = ledger.events[before.0..].iter().map(line).collect();
             prop_assert_eq!(events, expected, "{:?} at {}", step, clock);
             walk.change_settings(&command);

@@ -52,7 +52,8 @@ proptest! {
                     | EntryKind::Released
                     | EntryKind::HoldExpired
                     | EntryKind::RevocationReversed
-                    | EntryKind::TransferredIn => false,
+                    | EntryKind::TransferredIn
+                    | EntryKind::ExpiryChanged => false,
                 }
             };
             let expected: Vec<_> =
@@ -117,6 +118,10 @@ fn check_drawing(
                 prop_assert_eq!(*amount, uncovered.min(*drawable));
                 uncovered = uncovered - *amount;
             }
+            // A revocation takes what its funding paid for, whatever that is for.
+            Err(PassedOver::NotNeeded) if entry.kind == EntryKind::Revoked => {
+                prop_assert!(uncovered.is_zero() && !drawable.is_zero(), "{of:?}");
+            }
             Err(why) => prop_assert!(is_so(*why, grant, operation, at, uncovered), "{of:?}"),
         }
         prop_assert!(*drawable <= grant.parts.available + grant.lost);
@@ -149,13 +154,13 @@ fn is_so(
     at: Timestamp,
     uncovered: Amount,
 ) -> bool {
-    let Grant { terms, parts, lost, .. } = grant;
+    let Grant { terms, window, parts, lost, .. } = grant;
     let serves = terms.applies_to.is_empty()
         || operation.is_some_and(|operation| terms.applies_to.contains(operation));
     match why {
-        PassedOver::NotEffective => terms.window.effective_at() > at,
+        PassedOver::NotEffective => window.effective_at() > at,
         PassedOver::Expired => {
-            let ended = terms.window.expires_at().into_iter().chain(grant.expired_at).min();
+            let ended = window.expires_at().into_iter().chain(grant.expired_at).min();
             ended.is_some_and(|ended| ended <= at)
         }
         PassedOver::OtherOperations => !serves,
@@ -171,13 +176,13 @@ fn is_so(
 fn by_the_rules(policy: DrawdownPolicy, grant: &Grant) -> Vec<(DrawdownRule, i64)> {
     let terms = &grant.terms;
     let width = i64::try_from(terms.applies_to.len()).expect("few operations");
-    let end = terms.window.expires_at().map_or(i64::MAX, Timestamp::micros);
+    let end = grant.window.expires_at().map_or(i64::MAX, Timestamp::micros);
     let expiry = (DrawdownRule::ExpiresAt, end);
     let mut rules = vec![
         (DrawdownRule::Priority, i64::from(terms.priority.get())),
         (DrawdownRule::AppliesTo, if width == 0 { i64::MAX } else { width }),
         (DrawdownRule::CostBasis, i64::from(!terms.cost_basis.is_zero())),
-        (DrawdownRule::EffectiveAt, terms.window.effective_at().micros()),
+        (DrawdownRule::EffectiveAt, grant.window.effective_at().micros()),
         (DrawdownRule::Number, i64::from(grant.number.0)),
     ];
     match policy {

@@ -172,7 +172,8 @@ fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
             | EntryKind::Released
             | EntryKind::HoldExpired
             | EntryKind::TransferredOut
-            | EntryKind::TransferredIn => prop_assert_eq!(entry.about, None),
+            | EntryKind::TransferredIn
+            | EntryKind::ExpiryChanged => prop_assert_eq!(entry.about, None),
         }
     }
     Ok(())

@@ -104,7 +104,7 @@ impl Ledger {
         grants
     }
 
-    /// The terms of the grants, which never change.
+    /// The terms on which the grants were made.
     pub fn terms(&self) -> BTreeMap<GrantNumber, Arc<GrantTerms>> {
         let grants = self.state.grants.values();
         grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect()
@@ -161,12 +161,14 @@ impl Ledger {
 
     /// Each instant at which something begins or ends, and a microsecond on either side.
     pub fn boundaries(&self) -> BTreeSet<Timestamp> {
-        let windows = self.state.grants.values().map(|grant| grant.terms.window);
+        let windows = self.state.grants.values().map(|grant| grant.terms.granted_window);
+        let changes = self.entries.iter().filter_map(|entry| entry.expiry);
         windows
             .flat_map(|window| [Some(window.effective_at()), window.expires_at()])
             .flatten()
             .chain(self.entries.iter().flat_map(|entry| [entry.effective_at, entry.recorded_at]))
             .chain(self.state.holds.values().map(|hold| hold.expires_at))
+            .chain(changes.filter_map(|change| change.to))
             .chain([START])
             .flat_map(|at| [-1, 0, 1].map(|micros| at.plus_micros(micros)))
             .collect()

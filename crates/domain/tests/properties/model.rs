@@ -6,8 +6,9 @@
 use std::cmp::Ordering;
 
 use purse_domain::{
-    CaptureHold, Command, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, FundingRef, NewGrant,
-    OperationName, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend, Timestamp,
+    CaptureHold, ChangeGrantExpiry, Command, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy,
+    FundingRef, NewGrant, OperationName, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
+    Timestamp,
 };
 
 use crate::program::{HOUR, START, amount, settings};
@@ -124,7 +125,7 @@ struct ModelGrant {
     effective_at: Timestamp,
     /// `expires_at`, or earlier by an early expiry.
     ends_at: Option<Timestamp>,
-    /// What the drawdown order compares, which an early expiry does not change.
+    /// What the drawdown order compares, which an early expiry does not change, and a change of expiry does.
     expires_at: Option<Timestamp>,
     priority: i32,
     is_paid: bool,
@@ -230,6 +231,27 @@ impl Model {
                 let amount = if grant.has_ended(at) { 0 } else { then.free_at(grant, at) };
                 if amount > 0 {
                     found.push((at, grant.number, *lead, amount));
+                }
+            }
+        }
+        found
+    }
+
+    /// What is announced at once because a command let a grant end sooner: of the wallet `before` it the instant was
+    /// ahead.
+    pub fn overtaken(&self, before: &Self, now: Timestamp) -> Vec<(Timestamp, i32, i64, i64)> {
+        let mut found = Vec::new();
+        for (index, grant) in before.grants.iter().enumerate() {
+            let soonest = grant.effective_at.max(grant.granted_at);
+            let now_ends = self.grants[index].expires_at;
+            for lead in &self.leads {
+                let is_ahead = |end: Option<Timestamp>| match end {
+                    None => true,
+                    Some(end) => end.plus_micros(-lead).max(soonest) > now,
+                };
+                let amount = self.free_at(&self.grants[index], now);
+                if is_ahead(grant.expires_at) && !is_ahead(now_ends) && amount > 0 {
+                    found.push((now, grant.number, *lead, amount));
                 }
             }
         }
@@ -351,6 +373,7 @@ impl Model {
             }
             Command::VoidGrant(number) => self.void(number.0, now),
             Command::ExpireGrant(number) => self.expire(number.0, now),
+            Command::ChangeGrantExpiry(change) => self.change_expiry(*change, now),
             Command::CreateHold(hold) => self.hold(hold, now),
             Command::CaptureHold(capture) => self.capture(capture, now),
             Command::ReleaseHold(release) => self.release(release, now),
@@ -765,6 +788,31 @@ impl Model {
             grant.lost = Some(free);
             Outcome::Done(Vec::new())
         })
+    }
+
+    fn change_expiry(&mut self, change: ChangeGrantExpiry, now: Timestamp) -> Outcome {
+        let ChangeGrantExpiry { grant: number, expires_at } = change;
+        let Some(index) = self.grants.iter().position(|grant| grant.number == number.0) else {
+            return Outcome::Refused("there is no such grant");
+        };
+        let held: i64 = self.holds.iter().map(|hold| hold.held_at(Some(number.0), now)).sum();
+        let left = self.free_at(&self.grants[index], now) + held;
+        let grant = &mut self.grants[index];
+        if grant.has_ended(now) || left == 0 {
+            return Outcome::Refused("the grant has ended");
+        }
+        if expires_at.is_some_and(|expires_at| expires_at <= now) {
+            return Outcome::Refused("expires_at is not ahead");
+        }
+        if expires_at.is_some_and(|expires_at| expires_at <= grant.effective_at) {
+            return Outcome::Refused("the window is empty");
+        }
+        if grant.expires_at == expires_at {
+            return Outcome::Done(Vec::new());
+        }
+        grant.expires_at = expires_at;
+        grant.ends_at = expires_at;
+        Outcome::Done(vec![(grant.number, left)])
     }
 
     fn end(

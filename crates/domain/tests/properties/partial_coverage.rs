@@ -3,7 +3,7 @@
 //! This is how storage decides: it holds the first few grants in drawdown order, and supplies what
 //! [`Verdict::Lacking`] asks for out of a database that still has the state from before the batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use purse_domain::{
@@ -207,6 +207,7 @@ impl Store {
         let covers_all = covers_all_grants && self.database.head.balances.held.is_zero();
         let mut state = WalletState {
             grants: BTreeMap::new(),
+            moved: BTreeSet::new(),
             coverage: Coverage::Complete,
             holds: BTreeMap::new(),
             debts,

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber,
-    IdempotencyKey, LeadTimes, Metadata, NamespaceId, NamespaceName, NewGrant, OperationName,
-    Period, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend, RevokeFunding,
-    Scale, Spend, Thresholds, Timestamp, TransactionId, UpdateWallet, WalletName, WalletSettings,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
+    CostBasis, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef,
+    GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, NamespaceId, NamespaceName,
+    NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold, Request,
+    ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp, TransactionId, UpdateWallet,
+    WalletName, WalletSettings,
 };
 use uuid::Uuid;
 
@@ -59,6 +60,8 @@ pub enum Action {
     Void(i32),
     /// Expire a grant.
     Expire(i32),
+    /// Let a grant end in so many hours, or never.
+    ChangeExpiry(i32, Option<i64>),
     /// Choose an order.
     Policy(DrawdownPolicy),
     /// Set credits aside.
@@ -128,6 +131,8 @@ fn actions() -> impl Strategy<Value = Action> {
         8 => spends(),
         1 => (1..12).prop_map(Action::Void),
         1 => (1..12).prop_map(Action::Expire),
+        3 => (1..12, option::weighted(0.8, -2_i64..=60))
+            .prop_map(|(grant, hours)| Action::ChangeExpiry(grant, hours)),
         1 => select(&POLICIES[..]).prop_map(Action::Policy),
         1 => select(&[0, 5_000, 20_000][..]).prop_map(Action::Overdraft),
         1 => notices(),
@@ -301,6 +306,10 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         Action::Extend(hold, hours) => Command::ExtendHold(HoldNumber(*hold), from_now(*hours)),
         Action::Void(number) => Command::VoidGrant(GrantNumber(*number)),
         Action::Expire(number) => Command::ExpireGrant(GrantNumber(*number)),
+        Action::ChangeExpiry(grant, hours) => Command::ChangeGrantExpiry(ChangeGrantExpiry {
+            grant: GrantNumber(*grant),
+            expires_at: hours.map(from_now),
+        }),
         Action::Policy(policy) => Command::UpdateWallet(UpdateWallet {
             drawdown_policy: Some(*policy),
             overdraft_limit: None,

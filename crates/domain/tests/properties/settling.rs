@@ -115,6 +115,7 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         | EntryKind::Reversed
         | EntryKind::Revoked
         | EntryKind::RevocationReversed
+        | EntryKind::ExpiryChanged
         | EntryKind::Held
         | EntryKind::Captured
         | EntryKind::Released

@@ -80,7 +80,8 @@ fn is_about_grants(kind: EntryKind) -> bool {
         EntryKind::Spent
         | EntryKind::Reversed
         | EntryKind::Revoked
-        | EntryKind::RevocationReversed => true,
+        | EntryKind::RevocationReversed
+        | EntryKind::ExpiryChanged => true,
         EntryKind::Granted
         | EntryKind::Activated
         | EntryKind::Expired

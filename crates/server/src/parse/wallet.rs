@@ -338,6 +338,7 @@ fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
         Ok(v1::EntryKind::RevocationReversed) => Some(EntryKind::RevocationReversed),
         Ok(v1::EntryKind::TransferredOut) => Some(EntryKind::TransferredOut),
         Ok(v1::EntryKind::TransferredIn) => Some(EntryKind::TransferredIn),
+        Ok(v1::EntryKind::ExpiryChanged) => Some(EntryKind::ExpiryChanged),
         Ok(v1::EntryKind::Unspecified) | Err(_) => {
             fields.note("kinds", "is no known value");
             None

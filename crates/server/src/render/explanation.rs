@@ -188,9 +188,16 @@ pub fn composed_balance(
 }
 
 fn grant_share(share: &GrantShare) -> v1::GrantShare {
-    let GrantShare { number, terms, figures } = share;
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to, funding_ref: _ } =
-        &**terms;
+    let GrantShare { number, terms, window, figures } = share;
+    let GrantTerms {
+        amount,
+        granted_window: _,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref: _,
+    } = &**terms;
     v1::GrantShare {
         grant_number: number.0,
         amount: amount.get().to_string(),

@@ -110,6 +110,23 @@ impl GrantService for Grants {
         }))
     }
 
+    async fn change_grant_expiry(
+        &self,
+        request: Request<v1::ChangeGrantExpiryRequest>,
+    ) -> Result<Response<v1::ChangeGrantExpiryResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::change_grant_expiry(&caller, request.into_inner())?;
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
+        Ok(Response::new(v1::ChangeGrantExpiryResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+
     async fn revoke_funding(
         &self,
         request: Request<v1::RevokeFundingRequest>,

@@ -219,6 +219,7 @@ fn transaction(
             | TransactionKind::Spend
             | TransactionKind::VoidGrant
             | TransactionKind::ExpireGrant
+            | TransactionKind::ChangeGrantExpiry
             | TransactionKind::CreateHold
             | TransactionKind::CaptureHold
             | TransactionKind::ReleaseHold
@@ -244,6 +245,7 @@ fn transaction(
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)

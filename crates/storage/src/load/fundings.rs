@@ -25,6 +25,7 @@ const FUNDED_GRANTS: &str = concat!(
       ON g.account_id = k.account_id AND g.wallet_id = k.wallet_id AND g.funding_ref = k.funding_ref
       JOIN transactions AS t
       ON t.account_id = g.account_id AND t.transaction_id = g.transaction_id
+          AND t.wallet_id = g.wallet_id
       ORDER BY k.wallet_id, g.grant_number"
 );
 

@@ -255,6 +255,16 @@ fn limit(hundredths: u32) -> Amount {
     if hundredths == 0 { Amount::ZERO } else { amount(hundredths).get() }
 }
 
+/// Changes nothing.
+const NOTHING: UpdateWallet = UpdateWallet {
+    drawdown_policy: None,
+    overdraft_limit: None,
+    low_balance_thresholds: None,
+    expiring_soon_leads: None,
+    metadata: None,
+    expected_version: None,
+};
+
 /// The request of an action that is asked for at `clock`.
 pub fn request(action: &Action, clock: Timestamp) -> Request {
     let from_now = |hours: i64| clock.plus_micros(hours * HOUR);
@@ -310,29 +320,17 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             grant: GrantNumber(*grant),
             expires_at: hours.map(from_now),
         }),
-        Action::Policy(policy) => Command::UpdateWallet(UpdateWallet {
-            drawdown_policy: Some(*policy),
-            overdraft_limit: None,
-            low_balance_thresholds: None,
-            expiring_soon_leads: None,
-            metadata: None,
-            expected_version: None,
-        }),
+        Action::Policy(policy) => {
+            Command::UpdateWallet(UpdateWallet { drawdown_policy: Some(*policy), ..NOTHING })
+        }
         Action::Overdraft(hundredths) => Command::UpdateWallet(UpdateWallet {
-            drawdown_policy: None,
             overdraft_limit: Some(limit(*hundredths)),
-            low_balance_thresholds: None,
-            expiring_soon_leads: None,
-            metadata: None,
-            expected_version: None,
+            ..NOTHING
         }),
         Action::Notices(low, soon) => Command::UpdateWallet(UpdateWallet {
-            drawdown_policy: None,
-            overdraft_limit: None,
             low_balance_thresholds: Some(thresholds(low.iter().copied())),
             expiring_soon_leads: Some(leads(soon.iter().copied())),
-            metadata: None,
-            expected_version: None,
+            ..NOTHING
         }),
         Action::Revoke { funding, amount: hundredths } => Command::RevokeFunding(RevokeFunding {
             funding_ref: funding_ref(funding),

@@ -73,7 +73,7 @@ async fn a_server_without_its_database_is_alive_and_not_ready() {
         // Nothing listens there.
         database: Database::External {
             url: "host=/nonexistent user=purse dbname=purse".to_owned(),
-            migrate: false,
+            migrate_by: None,
         },
         listen: "127.0.0.1:0".parse().unwrap(),
         metrics_listen: None,
@@ -82,6 +82,7 @@ async fn a_server_without_its_database_is_alive_and_not_ready() {
         watch: WatchOptions::default(),
         test_clock: false,
         allow_data_loss: false,
+        append_only: true,
     };
     let node = Node::start(options).await.unwrap();
     let endpoint = format!("http://{}", node.address());

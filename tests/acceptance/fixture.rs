@@ -26,7 +26,10 @@ use purse_server::{
     node::{Database, Node, NodeOptions},
     watch::WatchOptions,
 };
-use purse_storage::embedded::{Embedded, EmbeddedOptions};
+use purse_storage::{
+    embedded::{Embedded, EmbeddedOptions},
+    privileges::{SERVER_ROLE, ensure_role},
+};
 use tonic::{Code, Request, Status, transport::Channel};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -59,8 +62,17 @@ pub async fn new_database() -> String {
     let cluster = CLUSTER.get_or_init(new_cluster);
     let name = format!("test_{}", unique());
     let client = purse_storage::pool::connect(&cluster.url_of("postgres")).await.unwrap();
+    // Tests that start at once race for the role.
+    client.execute("SELECT pg_advisory_lock(1)", &[]).await.unwrap();
+    ensure_role(&client, SERVER_ROLE).await.unwrap();
     client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     cluster.url_of(&name)
+}
+
+/// The URL of the same database for the role that servers have.
+pub fn as_server(url: &str) -> String {
+    let owner = purse_storage::privileges::user_of(url).unwrap().unwrap();
+    url.replace(&format!("user={owner}"), &format!("user={SERVER_ROLE}"))
 }
 
 /// A running server.
@@ -92,7 +104,7 @@ impl Server {
         watch: WatchOptions,
     ) -> Self {
         let options = NodeOptions {
-            database: Database::External { url: url.clone(), migrate: true },
+            database: Database::External { url: as_server(&url), migrate_by: Some(url.clone()) },
             listen: "127.0.0.1:0".parse().unwrap(),
             metrics_listen: Some("127.0.0.1:0".parse().unwrap()),
             credentials,
@@ -100,6 +112,7 @@ impl Server {
             watch,
             test_clock: true,
             allow_data_loss: false,
+            append_only: true,
         };
         let node = Node::start(options).await.unwrap();
         let endpoint = format!("http://{}", node.address());

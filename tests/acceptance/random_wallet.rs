@@ -29,9 +29,37 @@ impl Dice {
         from + i64::try_from(self.roll(u64::try_from(to - from + 1).unwrap())).unwrap()
     }
 
+    /// Any of these.
+    pub fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        let index = self.roll(u64::try_from(all.len()).unwrap());
+        all[usize::try_from(index).unwrap()].clone()
+    }
+
+    /// 1 to `most`.
+    pub fn number(&mut self, most: u64) -> i32 {
+        1 + i32::try_from(self.roll(most)).unwrap()
+    }
+
+    /// 1 to `most`, as an amount.
+    pub fn amount(&mut self, most: u64) -> String {
+        self.number(most).to_string()
+    }
+
     /// For one wallet in two.
     fn overdraft_limit(&mut self) -> String {
         ["", "150"][usize::from(self.roll(2) == 0)].to_owned()
+    }
+
+    /// Some thresholds and leads, or those that there are.
+    pub fn notices(&mut self) -> Notices {
+        let thresholds = [None, Some(&["20", "60"][..]), Some(&["40"]), Some(&[])];
+        let leads = [None, Some(&[30 * HOUR, 6 * HOUR][..]), Some(&[12 * HOUR]), Some(&[])];
+        Notices {
+            thresholds: self
+                .one_of(&thresholds)
+                .map(|amounts| amounts.iter().map(|amount: &&str| (*amount).to_owned()).collect()),
+            lead_micros: self.one_of(&leads).map(<[i64]>::to_vec),
+        }
     }
 
     /// Mostly none.
@@ -44,7 +72,8 @@ impl Dice {
         ["", "charge"][usize::from(self.roll(2) == 0)].to_owned()
     }
 
-    fn change(&mut self, now: Timestamp) -> Change {
+    /// What is asked next of a wallet.
+    pub fn change(&mut self, now: Timestamp) -> Change {
         let amount = (1 + self.roll(90)).to_string();
         let mut from_now = |from, to| Some(now.plus_micros(self.hours(from, to) * HOUR));
         let (starts_at, ends_at, occurred_at) =
@@ -84,7 +113,7 @@ impl Dice {
             _ => Change::Update {
                 policy: "EXPIRY_FIRST".to_owned(),
                 overdraft_limit: String::new(),
-                notices: Notices::default(),
+                notices: self.notices(),
                 etag: String::new(),
             },
         }
@@ -109,10 +138,7 @@ pub async fn play(
                 scale: None,
                 policy: String::new(),
                 overdraft_limit: dice.overdraft_limit(),
-                notices: Notices {
-                    thresholds: Some(["20", "60"].map(str::to_owned).to_vec()),
-                    lead_micros: Some(vec![30 * HOUR, 6 * HOUR]),
-                },
+                notices: dice.notices(),
             },
             _ => dice.change(now),
         };

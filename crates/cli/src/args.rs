@@ -23,6 +23,7 @@ use crate::{
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
+    transaction::TransactionArgs,
     transfer::TransferArgs,
     verify::VerifyArgs,
     wallet::WalletCommand,
@@ -71,7 +72,7 @@ pub enum Operation {
     Balance(BalanceArgs),
     /// Plot what a wallet holds over a range of time, past or future
     Timeline(TimelineArgs),
-    /// List a wallet's ledger
+    /// List a wallet's ledger, all of it or what passes some filters
     Entries(EntriesArgs),
     /// List what happened to wallets: low balances, credits that expire soon; or follow it
     Events(EventsArgs),
@@ -101,6 +102,8 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Show one transaction with its entries
+    Transaction(TransactionArgs),
     /// Say why a transaction drew what it drew, or what a balance is made of
     #[command(subcommand)]
     Explain(ExplainCommand),

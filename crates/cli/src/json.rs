@@ -26,8 +26,34 @@ macro_rules! answers {
 }
 
 answers! {
-    CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    CaptureHoldResponse, ChangeGrantExpiryResponse, CreateHoldResponse, ExpireGrantResponse, ExplainBalanceResponse, ExplainTransactionResponse, ExtendHoldResponse, GetBalanceResponse, GetTimelineResponse, GrantResponse, ListEntriesResponse, ListEventsResponse, ListGrantsResponse, ListHoldsResponse, ReleaseHoldResponse, ReverseSpendResponse, RevokeFundingResponse, SpendResponse, TransferResponse, VerifyWalletResponse, VoidGrantResponse, WatchEventsResponse,
+    CaptureHoldResponse,
+    ChangeGrantExpiryResponse,
+    CreateHoldResponse,
+    CreateHoldsResponse,
+    CreateWalletResponse,
+    ExpireGrantResponse,
+    ExplainBalanceResponse,
+    ExplainTransactionResponse,
+    ExtendHoldResponse,
+    GetBalanceResponse,
+    GetTimelineResponse,
+    GetTransactionResponse,
+    GetWalletResponse,
+    GrantResponse,
+    ListEntriesResponse,
+    ListEventsResponse,
+    ListGrantsResponse,
+    ListHoldsResponse,
+    ListWalletsResponse,
+    ReleaseHoldResponse,
+    ReverseSpendResponse,
+    RevokeFundingResponse,
+    SpendResponse,
+    TransferResponse,
+    UpdateWalletResponse,
+    VerifyWalletResponse,
+    VoidGrantResponse,
+    WatchEventsResponse,
 }
 
 /// The message as JSON, indented.

@@ -112,6 +112,7 @@ async fn start_node(embedded: &Arc<Embedded>) -> Result<Node, Failure> {
         watch: WatchOptions::default(),
         test_clock: false,
         allow_data_loss: false,
+        append_only: true,
     };
     Ok(Node::start(options).await?)
 }

@@ -11,7 +11,7 @@
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
 //! * [`row`], `event_data`: how domain values and columns correspond;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
-//! * [`migrate`]: the schema, there and back;
+//! * [`migrate`], [`privileges`]: the schema, there and back, and what the server may do to it;
 //! * [`embedded`]: a private PostgreSQL as a child process.
 
 pub mod batch;
@@ -23,6 +23,7 @@ pub mod kept;
 pub mod load;
 pub mod migrate;
 pub mod pool;
+pub mod privileges;
 pub mod read;
 pub mod replay;
 pub mod row;
@@ -34,8 +35,8 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, ComposedBalance, EntryQuery, EntryRecord, EventPage, EventPosition,
-    EventRecord, EventScope, EventsUnreadable, ExplainedTransaction, GrantPage, GrantQuery,
-    GrantRecord, HoldPage, HoldQuery, HoldRecord, TimelineQuery, TimelineRecord, Unanswerable,
-    Verification, WalletQuery,
+    BalanceAt, BalanceQuery, ComposedBalance, EntryFilter, EntryPage, EntryQuery, EntryRecord,
+    EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable, ExplainedTransaction,
+    GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord, TimelineQuery,
+    TimelineRecord, Unanswerable, Verification, WalletQuery,
 };

@@ -13,7 +13,7 @@ mod verify;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
-pub use entries::{EntryQuery, EntryRecord};
+pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
 pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable};
 pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};

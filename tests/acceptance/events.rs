@@ -393,6 +393,7 @@ async fn a_reader_that_is_slow_is_told_everything_in_the_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_tells_what_the_domain_tells() {
     let server = Server::start().await;
+    let mut count = 0;
     for seed in 1..=6 {
         let wallet = WalletRef { account: format!("seed {seed}"), asset: ASSET.to_owned() };
         let mut remote = GrpcDriver::new(server.channel.clone());
@@ -400,9 +401,10 @@ async fn the_server_tells_what_the_domain_tells() {
         play(&mut Dice::new(seed), &wallet, &mut remote, &mut domain).await;
         let told = remote.events(&wallet).await.unwrap();
         assert_eq!(told, domain.events(&wallet).await.unwrap());
-        assert!(told.len() > 5, "seed {seed}: {told:?}");
+        count += told.len();
         remote.verify(&wallet).await.unwrap();
     }
+    assert!(count > 30, "{count} events only");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -118,7 +118,10 @@ fn check_drawing(
                 prop_assert_eq!(*amount, uncovered.min(*drawable));
                 uncovered = uncovered - *amount;
             }
-            Err(why) => prop_assert!(is_so(*why, grant, operation, at, uncovered), "{of:?}"),
+            Err(why) => {
+                let serves = serves(grant, entry.kind, operation);
+                prop_assert!(is_so(*why, grant, serves, at, uncovered), "{of:?}");
+            }
         }
         prop_assert!(*drawable <= grant.parts.available + grant.lost);
     }
@@ -142,17 +145,18 @@ fn check_drawing(
     Ok(())
 }
 
+/// Whether an entry of a kind may draw a grant, as far as operations go.
+fn serves(grant: &Grant, kind: EntryKind, operation: Option<&OperationName>) -> bool {
+    let applies_to = &grant.terms.applies_to;
+    // Neither pays for anything.
+    matches!(kind, EntryKind::Revoked | EntryKind::TransferredOut)
+        || applies_to.is_empty()
+        || operation.is_some_and(|operation| applies_to.contains(operation))
+}
+
 /// Whether a grant was passed over for a reason that there was.
-fn is_so(
-    why: PassedOver,
-    grant: &Grant,
-    operation: Option<&OperationName>,
-    at: Timestamp,
-    uncovered: Amount,
-) -> bool {
-    let Grant { terms, window, parts, lost, .. } = grant;
-    let serves = terms.applies_to.is_empty()
-        || operation.is_some_and(|operation| terms.applies_to.contains(operation));
+fn is_so(why: PassedOver, grant: &Grant, serves: bool, at: Timestamp, uncovered: Amount) -> bool {
+    let Grant { window, parts, lost, .. } = grant;
     match why {
         PassedOver::NotEffective => window.effective_at() > at,
         PassedOver::Expired => {

@@ -540,8 +540,11 @@ async fn explanations_agree_with_balances_and_entries() {
             let drawn = drawn.map(|of| v1::Allocation {
                 grant_number: of.grant.as_ref().unwrap().number,
                 amount: of.drawn.clone(),
+                category: String::new(),
             });
-            assert_eq!(drawn.collect::<Vec<_>>(), entry.allocations);
+            let allocations = entry.allocations.into_iter();
+            let bare = allocations.map(|of| v1::Allocation { category: String::new(), ..of });
+            assert!(drawn.eq(bare), "{answer:#?}");
             late_and_debts.0 += u32::from(drawing.occurred_at.is_some());
             late_and_debts.1 += u32::from(drawing.debt != "0");
         }

@@ -22,6 +22,7 @@ use crate::{
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
+    transaction::TransactionArgs,
     transfer::TransferArgs,
     verify::VerifyArgs,
     wallet::WalletCommand,
@@ -70,7 +71,7 @@ pub enum Operation {
     Balance(BalanceArgs),
     /// Plot what a wallet holds over a range of time, past or future
     Timeline(TimelineArgs),
-    /// List a wallet's ledger
+    /// List a wallet's ledger, all of it or what passes some filters
     Entries(EntriesArgs),
     /// List a wallet's grants
     Grants(GrantsArgs),
@@ -98,6 +99,8 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Show one transaction with its entries
+    Transaction(TransactionArgs),
     /// Say why a transaction drew what it drew, or what a balance is made of
     #[command(subcommand)]
     Explain(ExplainCommand),

@@ -14,11 +14,12 @@ use purse_client::{
 
 use crate::{
     args::WalletArgs,
-    balance, entries,
+    balance,
     exit::Failure,
     instant, label,
     output::Output,
     table::{self, Column, unless_zero},
+    transaction,
 };
 
 /// The most items that the service lists.
@@ -28,14 +29,14 @@ const MOST_ITEMS: i64 = 10_000;
 #[derive(Debug, Subcommand)]
 pub enum ExplainCommand {
     /// Which grants a transaction drew in which order by which rule, and why each other one was passed over
-    Transaction(TransactionArgs),
+    Transaction(ExplainTransactionArgs),
     /// Which grants and debts a balance is made of, and what each kind of entry did to it
     Balance(ExplainBalanceArgs),
 }
 
 /// What `explain transaction` takes.
 #[derive(Debug, Args)]
-pub struct TransactionArgs {
+pub struct ExplainTransactionArgs {
     #[command(flatten)]
     wallet: WalletArgs,
     /// The transaction, as `purse entries -o json` shows it
@@ -66,8 +67,11 @@ pub async fn run(
 ) -> Result<(), Failure> {
     match command {
         ExplainCommand::Transaction(args) => {
-            let TransactionArgs { wallet: WalletArgs { account, asset }, transaction, limit } =
-                args;
+            let ExplainTransactionArgs {
+                wallet: WalletArgs { account, asset },
+                transaction,
+                limit,
+            } = args;
             let request = ExplainTransactionRequest {
                 account,
                 asset,
@@ -93,22 +97,9 @@ pub async fn run(
 /// A transaction, its entries, and a table for each of them that had a choice.
 fn explained(answer: &ExplainTransactionResponse) -> String {
     let transaction = answer.transaction.clone().unwrap_or_default();
-    let version = transaction.drawdown_policy_version;
-    let policy = label::drawdown_policy(transaction.drawdown_policy());
-    let head = table::record([
-        ("kind", label::transaction_kind(transaction.kind())),
-        ("key", transaction.idempotency_key.clone()),
-        ("operation", transaction.operation.clone()),
-        ("actor", transaction.actor.clone()),
-        ("reason", transaction.reason.clone()),
-        ("metadata", label::metadata(&transaction.metadata)),
-        ("recorded at", instant::show(transaction.recorded_at)),
-        ("policy", format!("{policy}, version {version}")),
-    ]);
-    let entries = Some(&transaction.entries).filter(|entries| !entries.is_empty());
-    let entries = entries.map(|entries| entries::table(entries));
     let choices = answer.explanations.iter().map(|explained| choice(&transaction, explained));
-    let sections: Vec<String> = [head].into_iter().chain(entries).chain(choices).collect();
+    let sections: Vec<String> =
+        [transaction::record(&transaction)].into_iter().chain(choices).collect();
     sections.join("\n\n")
 }
 

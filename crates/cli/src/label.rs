@@ -59,11 +59,11 @@ pub fn slice_source(slice: &ReversibleSlice) -> String {
     word(slice.source().as_str_name(), "SLICE_SOURCE_")
 }
 
-/// Allocations by grant number, such as `#1 10, #3 2.5`.
+/// Allocations by grant number and, where it is told, category, such as `#1 10 monthly, #3 2.5 purchased`.
 pub fn allocations(allocations: &[Allocation]) -> String {
-    let slices = allocations
-        .iter()
-        .map(|Allocation { grant_number, amount }| format!("#{grant_number} {amount}"));
+    let slices = allocations.iter().map(|Allocation { grant_number, amount, category }| {
+        format!("#{grant_number} {amount} {category}").trim_end().to_owned()
+    });
     slices.collect::<Vec<_>>().join(", ")
 }
 

@@ -32,6 +32,7 @@ mod serve;
 mod spend;
 mod table;
 mod timeline;
+mod transaction;
 mod transfer;
 mod verify;
 mod wallet;
@@ -95,6 +96,7 @@ async fn operate(
         Operation::Holds(args) => hold::list(args, &client, output).await,
         Operation::Verify(args) => verify::run(args, &client, output).await,
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
+        Operation::Transaction(args) => transaction::run(args, &client, output).await,
         Operation::Explain(command) => explain::run(command, &client, output).await,
         Operation::Revoke(args) => revoke::run(args, &client, output).await,
         Operation::ChangeExpiry(args) => change_expiry::run(args, &client, output).await,

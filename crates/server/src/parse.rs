@@ -5,6 +5,7 @@
 
 mod explanation;
 mod grant;
+mod history;
 mod hold;
 mod reversal;
 mod transfer;
@@ -12,12 +13,16 @@ mod wallet;
 
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
 pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
-pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
+pub use history::{get_transaction, list_entries};
+pub use hold::{
+    MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
+    release_hold,
+};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use transfer::transfer;
 pub use wallet::{
-    create_wallet, get_balance, get_timeline, get_wallet, list_entries, list_wallets, spend,
-    update_wallet, verify_wallet,
+    create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,
+    verify_wallet,
 };
 
 use std::{collections::BTreeMap, fmt::Display};

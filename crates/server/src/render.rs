@@ -12,6 +12,8 @@ use purse_domain::{
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
+use tonic::Status;
+use tonic_types::StatusExt as _;
 
 /// An instant.
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
@@ -92,6 +94,38 @@ pub fn written(answer: &Answer) -> (v1::Transaction, v1::Balance) {
     (transaction(answer), balance(&done.wallet, done.recorded_at, &done.balances))
 }
 
+/// What a spend did.
+pub fn spent(answer: &Answer) -> v1::SpendResponse {
+    let (transaction, balance) = written(answer);
+    let (transaction, balance) = (Some(transaction), Some(balance));
+    v1::SpendResponse { transaction, balance, replayed: answer.replayed }
+}
+
+/// What a grant did.
+pub fn granted(answer: &Answer) -> v1::GrantResponse {
+    let (transaction, balance) = written(answer);
+    v1::GrantResponse {
+        grant: made_grants(answer).into_iter().next(),
+        transaction: Some(transaction),
+        balance: Some(balance),
+        replayed: answer.replayed,
+    }
+}
+
+/// Why an item of a batch may not happen.
+pub fn item_error(refused: &Status) -> v1::ItemError {
+    let details = refused.get_error_details();
+    let info = details.error_info();
+    let delay = details.retry_info().and_then(|retry| retry.retry_delay);
+    v1::ItemError {
+        code: refused.code().into(),
+        message: refused.message().to_owned(),
+        reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+        metadata: info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default(),
+        retry_delay: delay.and_then(|delay| prost_types::Duration::try_from(delay).ok()),
+    }
+}
+
 /// What a transfer did: the sender's leg and the receiver's. `None`: there are not both.
 pub fn transferred(legs: &[Answer]) -> Option<v1::TransferResponse> {
     let [sent, received] = legs else { return None };
@@ -118,7 +152,7 @@ fn transaction(answer: &Answer) -> v1::Transaction {
 }
 
 /// A transaction.
-fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
+pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
     let Transaction {
         id,
         wallet: name,
@@ -170,15 +204,21 @@ pub fn entry_record(record: &EntryRecord) -> v1::Entry {
         reason,
         metadata,
         counterparty,
+        categories,
     } = record;
+    let bare = entry(line, counterparty.as_ref());
+    let allocations = bare.allocations.into_iter().zip(categories);
+    let allocations = allocations
+        .map(|(part, category)| v1::Allocation { category: category.to_string(), ..part });
     v1::Entry {
+        allocations: allocations.collect(),
         transaction_id: transaction_id.map(|id| id.to_string()).unwrap_or_default(),
         operation: operation.as_ref().map(ToString::to_string).unwrap_or_default(),
         actor: actor.as_ref().map(ToString::to_string).unwrap_or_default(),
         reason: reason.as_ref().map(ToString::to_string).unwrap_or_default(),
         metadata: metadata.as_map().clone(),
         idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
-        ..entry(line, counterparty.as_ref())
+        ..bare
     }
 }
 
@@ -236,6 +276,7 @@ fn allocations(allocations: &[Allocation]) -> Vec<v1::Allocation> {
         .map(|Allocation { grant, amount }| v1::Allocation {
             grant_number: grant.0,
             amount: amount.to_string(),
+            category: String::new(),
         })
         .collect()
 }

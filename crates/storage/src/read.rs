@@ -12,7 +12,7 @@ mod verify;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
-pub use entries::{EntryQuery, EntryRecord};
+pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
 pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};

@@ -128,7 +128,7 @@ pub(super) fn entry(entry: Entry) -> EntryView {
         allocations: entry
             .allocations
             .into_iter()
-            .map(|Allocation { grant_number, amount }| (grant_number, amount))
+            .map(|Allocation { grant_number, amount, category: _ }| (grant_number, amount))
             .collect(),
         debts: entry
             .debts

@@ -105,7 +105,7 @@ impl<'a> Check<'a> {
             return Err(format!("{kind} of {amount} leads from {before} to {after}"));
         }
         let mut allocated = Decimal::ZERO;
-        for Allocation { grant_number, amount } in &entry.allocations {
+        for Allocation { grant_number, amount, category: _ } in &entry.allocations {
             let slice = decimal(amount)?;
             allocated += slice;
             let consumed = consumes(entry.kind(), slice);

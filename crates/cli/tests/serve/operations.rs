@@ -174,3 +174,43 @@ async fn a_spend_and_a_balance_are_explained() {
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.stderr.contains("transaction_id is no UUID"), "{refused:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_is_listed_by_filters_and_a_transaction_by_its_id() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    for (operation, order) in [("chat", "order=17"), ("image", "order=18"), ("chat", "order=19")] {
+        let order_of = ["spend", ACCOUNT, ASSET, "1", "--operation", operation];
+        let about = ["--metadata", order, "--actor", "checkout", "--reason", "an order"];
+        let spent = call(server.endpoint(), &[&order_of[..], &about].concat());
+        assert_eq!(spent.code, Some(0), "{spent:#?}");
+    }
+    let entries = |filters: &[&str]| {
+        let list = [&["entries", ACCOUNT, ASSET, "-o", "json"], filters].concat();
+        let listed = call(server.endpoint(), &list);
+        assert_eq!(listed.code, Some(0), "{listed:#?}");
+        serde_json::from_str::<Value>(&listed.stdout).unwrap()
+    };
+    let count = |answer: &Value| answer["entries"].as_array().map_or(0, Vec::len);
+    for (filters, expected) in [
+        (&["--operation", "chat"][..], 2),
+        (&["--operation", "chat", "--metadata", "order=19"], 1),
+        (&["--metadata", "order"], 3),
+        (&["--actor", "checkout", "--newest", "--limit", "2"], 2),
+        (&["--category", "none"], 0),
+        (&["--from", "2020-01-01", "--recorded-from", "2020-01-01"], 4),
+        (&["--to", "2020-01-01"], 0),
+        (&["--recorded-to", "2020-01-01"], 0),
+    ] {
+        assert_eq!(count(&entries(filters)), expected, "{filters:?}");
+    }
+    let image = entries(&["--operation", "image"]);
+    let id = image["entries"][0]["transactionId"].as_str().unwrap();
+    assert_eq!(count(&entries(&["--transaction", id])), 1);
+    let shown = call(server.endpoint(), &["transaction", ACCOUNT, ASSET, id]);
+    assert_eq!(shown.code, Some(0), "{shown:#?}");
+    for said in [id, "image", "checkout", "an order", "order=18", "spent"] {
+        assert!(shown.stdout.contains(said), "{said}: {}", shown.stdout);
+    }
+}

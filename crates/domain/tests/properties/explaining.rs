@@ -119,7 +119,8 @@ fn check_drawing(
                 uncovered = uncovered - *amount;
             }
             Err(why) => {
-                let serves = serves(grant, entry.kind, operation);
+                // What was refunded is taken whatever it could have paid for.
+                let serves = entry.kind == EntryKind::Revoked || grant.applies_to(operation);
                 prop_assert!(is_so(*why, grant, serves, at, uncovered), "{of:?}");
             }
         }
@@ -143,15 +144,6 @@ fn check_drawing(
         }
     }
     Ok(())
-}
-
-/// Whether an entry of a kind may draw a grant, as far as operations go.
-fn serves(grant: &Grant, kind: EntryKind, operation: Option<&OperationName>) -> bool {
-    let applies_to = &grant.terms.applies_to;
-    // Neither pays for anything.
-    matches!(kind, EntryKind::Revoked | EntryKind::TransferredOut)
-        || applies_to.is_empty()
-        || operation.is_some_and(|operation| applies_to.contains(operation))
 }
 
 /// Whether a grant was passed over for a reason that there was.

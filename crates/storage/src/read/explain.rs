@@ -33,6 +33,20 @@ pub struct ComposedBalance {
 }
 
 impl Storage {
+    /// A transaction of a wallet as it was first answered; of one that spans wallets, its leg in this one.
+    pub async fn find_transaction(
+        &self,
+        name: &WalletName,
+        id: TransactionId,
+    ) -> Result<Result<Transaction, Unanswerable>, StorageError> {
+        let client = self.reader().await?;
+        if super::wallet(&client, name).await?.is_none() {
+            return Ok(Err(Unanswerable::WalletNotFound));
+        }
+        let found = find_transaction(&client, name, id).await?;
+        Ok(found.ok_or(Unanswerable::TransactionNotFound { transaction: id }))
+    }
+
     /// Explains a transaction. Reads the wallet's ledger up to it.
     pub async fn explain_transaction(
         &self,

@@ -43,6 +43,7 @@ answers! {
     GetWalletResponse,
     GrantResponse,
     ListEntriesResponse,
+    ListEventsResponse,
     ListGrantsResponse,
     ListHoldsResponse,
     ListWalletsResponse,
@@ -55,6 +56,7 @@ answers! {
     UpdateWalletResponse,
     VerifyWalletResponse,
     VoidGrantResponse,
+    WatchEventsResponse,
 }
 
 /// The message as JSON, indented.

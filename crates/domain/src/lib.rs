@@ -10,10 +10,11 @@
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
+//! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`recount`], [`mod@verify`].
 
 pub mod amount;
 mod canonical;
@@ -26,6 +27,7 @@ pub mod decide;
 pub mod draft;
 pub mod drawing;
 pub mod entry;
+pub mod event;
 pub mod explain;
 pub mod fingerprint;
 pub mod fold;
@@ -36,7 +38,10 @@ pub mod group;
 pub mod hold;
 pub mod ids;
 pub mod names;
+pub mod notice;
 pub mod order;
+pub mod period;
+pub mod recount;
 pub mod rejection;
 pub mod reversal;
 pub mod settle;
@@ -60,6 +65,7 @@ pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
+pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
@@ -69,9 +75,12 @@ pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
+pub use notice::{LeadTimes, Thresholds};
 pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
+pub use period::{Period, PeriodError};
+pub use recount::{NoticesFrom, Recount};
 pub use rejection::Rejection;
-pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, Undone, slices};
+pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
     AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, Metadata, NamespaceName,
@@ -79,6 +88,6 @@ pub use text::{
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
-pub use verify::{Discrepancy, verify};
+pub use verify::{Discrepancy, verify, verify_event};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState, WalletStatus};
 pub use window::{ExpiryChange, Window, WindowError};

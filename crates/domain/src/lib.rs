@@ -7,7 +7,8 @@
 //!
 //! In reading order:
 //!
-//! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
+//! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`calendar`], [`text`],
+//!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
 //! * what is asked: [`command`], [`fingerprint`];
@@ -16,6 +17,7 @@
 //! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`mod@verify`].
 
 pub mod amount;
+pub mod calendar;
 mod canonical;
 pub mod chain;
 pub mod command;
@@ -48,6 +50,7 @@ pub mod wallet;
 pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
+pub use calendar::{CalendarUnit, Period, TimeZone, UnknownTimeZone};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,

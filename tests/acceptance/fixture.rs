@@ -25,7 +25,10 @@ use purse_server::{
     health::READINESS,
     node::{Database, Node, NodeOptions},
 };
-use purse_storage::embedded::{Embedded, EmbeddedOptions};
+use purse_storage::{
+    embedded::{Embedded, EmbeddedOptions},
+    privileges::{SERVER_ROLE, ensure_role},
+};
 use tonic::{Code, Request, Status, transport::Channel};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -58,8 +61,17 @@ pub async fn new_database() -> String {
     let cluster = CLUSTER.get_or_init(new_cluster);
     let name = format!("test_{}", unique());
     let client = purse_storage::pool::connect(&cluster.url_of("postgres")).await.unwrap();
+    // Tests that start at once race for the role.
+    client.execute("SELECT pg_advisory_lock(1)", &[]).await.unwrap();
+    ensure_role(&client, SERVER_ROLE).await.unwrap();
     client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     cluster.url_of(&name)
+}
+
+/// The URL of the same database for the role that servers have.
+pub fn as_server(url: &str) -> String {
+    let owner = purse_storage::privileges::user_of(url).unwrap().unwrap();
+    url.replace(&format!("user={owner}"), &format!("user={SERVER_ROLE}"))
 }
 
 /// A running server.
@@ -82,13 +94,14 @@ impl Server {
 
     pub async fn start_with(url: String, credentials: Credentials) -> Self {
         let options = NodeOptions {
-            database: Database::External { url: url.clone(), migrate: true },
+            database: Database::External { url: as_server(&url), migrate_by: Some(url.clone()) },
             listen: "127.0.0.1:0".parse().unwrap(),
             metrics_listen: Some("127.0.0.1:0".parse().unwrap()),
             credentials,
             lanes: 2,
             test_clock: true,
             allow_data_loss: false,
+            append_only: true,
         };
         let node = Node::start(options).await.unwrap();
         let endpoint = format!("http://{}", node.address());

@@ -29,6 +29,22 @@ impl Dice {
         from + i64::try_from(self.roll(u64::try_from(to - from + 1).unwrap())).unwrap()
     }
 
+    /// Any of these.
+    pub fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        let index = self.roll(u64::try_from(all.len()).unwrap());
+        all[usize::try_from(index).unwrap()].clone()
+    }
+
+    /// 1 to `most`.
+    pub fn number(&mut self, most: u64) -> i32 {
+        1 + i32::try_from(self.roll(most)).unwrap()
+    }
+
+    /// 1 to `most`, as an amount.
+    pub fn amount(&mut self, most: u64) -> String {
+        self.number(most).to_string()
+    }
+
     /// For one wallet in two.
     fn overdraft_limit(&mut self) -> String {
         ["", "150"][usize::from(self.roll(2) == 0)].to_owned()
@@ -44,7 +60,8 @@ impl Dice {
         ["", "charge"][usize::from(self.roll(2) == 0)].to_owned()
     }
 
-    fn change(&mut self, now: Timestamp) -> Change {
+    /// What is asked next of a wallet.
+    pub fn change(&mut self, now: Timestamp) -> Change {
         let amount = (1 + self.roll(90)).to_string();
         let mut from_now = |from, to| Some(now.plus_micros(self.hours(from, to) * HOUR));
         let (starts_at, ends_at, occurred_at) =

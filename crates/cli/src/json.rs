@@ -26,9 +26,32 @@ macro_rules! answers {
 }
 
 answers! {
-    CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse, TransferResponse, RevokeFundingResponse,
-    GetTransactionResponse, ExplainTransactionResponse, ExplainBalanceResponse, ChangeGrantExpiryResponse,
+    CaptureHoldResponse,
+    ChangeGrantExpiryResponse,
+    CreateHoldResponse,
+    CreateHoldsResponse,
+    CreateWalletResponse,
+    ExpireGrantResponse,
+    ExplainBalanceResponse,
+    ExplainTransactionResponse,
+    ExtendHoldResponse,
+    GetBalanceResponse,
+    GetTimelineResponse,
+    GetTransactionResponse,
+    GetWalletResponse,
+    GrantResponse,
+    ListEntriesResponse,
+    ListGrantsResponse,
+    ListHoldsResponse,
+    ListWalletsResponse,
+    ReleaseHoldResponse,
+    ReverseSpendResponse,
+    RevokeFundingResponse,
+    SpendResponse,
+    TransferResponse,
+    UpdateWalletResponse,
+    VerifyWalletResponse,
+    VoidGrantResponse,
 }
 
 /// The message as JSON, indented.

@@ -1,30 +1,20 @@
 //! One method per RPC. Each takes and gives the messages of the API as they are.
 
 use purse_proto::v1::{
-    CaptureHoldRequest, CaptureHoldResponse, ChangeGrantExpiryRequest, ChangeGrantExpiryResponse,
-    CreateHoldRequest, CreateHoldResponse, CreateWalletRequest, CreateWalletResponse,
-    ExpireGrantRequest, ExpireGrantResponse, ExplainBalanceRequest, ExplainBalanceResponse,
-    ExplainTransactionRequest, ExplainTransactionResponse, ExtendHoldRequest, ExtendHoldResponse,
-    GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetHoldRequest,
-    GetHoldResponse, GetTimelineRequest, GetTimelineResponse, GetTransactionRequest,
-    GetTransactionResponse, GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse,
-    ListEntriesRequest, ListEntriesResponse, ListGrantsRequest, ListGrantsResponse,
-    ListHoldsRequest, ListHoldsResponse, ListWalletsRequest, ListWalletsResponse,
-    ReleaseHoldRequest, ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse,
-    RevokeFundingRequest, RevokeFundingResponse, SpendRequest, SpendResponse, TransferRequest,
-    TransferResponse, UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest,
-    VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
-    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    self, grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
 
 macro_rules! calls {
-    ($service:ident: $($(#[$doc:meta])* $method:ident($request:ty) -> $response:ty;)*) => {
+    ($service:ident: $($(#[$doc:meta])* $method:ident($request:ident) -> $response:ident;)*) => {
         impl Client {
             $(
                 $(#[$doc])*
-                pub async fn $method(&self, request: $request) -> Result<$response, Error> {
+                pub async fn $method(
+                    &self,
+                    request: v1::$request,
+                ) -> Result<v1::$response, Error> {
                     self.call(request, |channel, request| async move {
                         $service::new(channel)
                             .max_decoding_message_size(MAX_ANSWER_BYTES)
@@ -53,10 +43,14 @@ calls! { WalletServiceClient:
     get_timeline(GetTimelineRequest) -> GetTimelineResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
+    /// Takes credits up to 1,000 times, all or nothing, or each on its own.
+    batch_spend(BatchSpendRequest) -> BatchSpendResponse;
     /// Moves credits to another wallet of the asset.
     transfer(TransferRequest) -> TransferResponse;
     /// Sets credits aside for a later capture.
     create_hold(CreateHoldRequest) -> CreateHoldResponse;
+    /// Sets credits aside in several wallets at once, all or nothing.
+    create_holds(CreateHoldsRequest) -> CreateHoldsResponse;
     /// Takes part or all of what a hold has set aside.
     capture_hold(CaptureHoldRequest) -> CaptureHoldResponse;
     /// Gives back part or all of what a hold has set aside.
@@ -84,6 +78,8 @@ calls! { WalletServiceClient:
 calls! { GrantServiceClient:
     /// Puts credits in a wallet, spendable within a window.
     grant(GrantRequest) -> GrantResponse;
+    /// Puts credits in wallets up to 1,000 times, all or nothing, or each on its own.
+    batch_grant(BatchGrantRequest) -> BatchGrantResponse;
     /// Answers one grant as it is now.
     get_grant(GetGrantRequest) -> GetGrantResponse;
     /// Answers a page of a wallet's grants, as they are now.

@@ -64,9 +64,10 @@ impl Decision {
         &self.entries[self.settled..]
     }
 
-    /// The grants that it made.
+    /// The grants that it made, by number.
     pub fn made_grants(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.values().filter(|grant| self.new_grants.contains(&grant.number))
+        let made = |number| self.grants.values().find(move |grant| grant.number == number);
+        self.new_grants.iter().filter_map(move |number| made(*number))
     }
 
     /// What it is for: what its command says, or what the hold that it is about is for.

@@ -37,6 +37,15 @@ impl Fingerprint {
         Self(canonical.finish())
     }
 
+    /// The fingerprint of a request for several legs, from those of its legs.
+    pub fn of_legs(legs: &[Self]) -> Self {
+        let mut canonical = Canonical::new();
+        for leg in legs {
+            canonical.text(b'L', leg.as_bytes());
+        }
+        Self(canonical.finish())
+    }
+
     /// Takes a fingerprint that was stored; `None` if it is none.
     pub fn from_stored(stored: &[u8]) -> Option<Self> {
         stored.try_into().ok().map(Self)

@@ -40,6 +40,17 @@ struct Job {
     reply: oneshot::Sender<Reply>,
 }
 
+/// A group that waits in a lane, or is being run.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Reply>);
+
+impl Pending {
+    /// Waits for what comes of it.
+    pub async fn reply(self) -> Result<Reply, Status> {
+        self.0.await.map_err(|_| status::stopping())
+    }
+}
+
 /// All lanes of a server.
 #[derive(Debug)]
 pub struct Lanes {
@@ -69,6 +80,11 @@ impl Lanes {
 
     /// Hands a group to the lane of its first account and waits for what comes of it.
     pub async fn run(&self, group: Group) -> Result<Reply, Status> {
+        self.send(group)?.reply().await
+    }
+
+    /// Hands a group to the lane of its first account.
+    pub fn send(&self, group: Group) -> Result<Pending, Status> {
         let lane =
             self.lane_of(group.requests()[0].wallet.account_id).ok_or_else(status::stopping)?;
         let (reply, replied) = oneshot::channel();
@@ -77,7 +93,7 @@ impl Lanes {
             mpsc::error::TrySendError::Full(_) => status::overloaded(),
             mpsc::error::TrySendError::Closed(_) => status::stopping(),
         })?;
-        replied.await.map_err(|_| status::stopping())
+        Ok(Pending(replied))
     }
 
     fn lane_of(&self, account: AccountId) -> Option<&mpsc::Sender<Job>> {

@@ -14,7 +14,10 @@ mod wallet;
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
 pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
 pub use history::{get_transaction, list_entries};
-pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
+pub use hold::{
+    MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
+    release_hold,
+};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use transfer::transfer;
 pub use wallet::{

@@ -12,6 +12,8 @@ use purse_domain::{
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
+use tonic::Status;
+use tonic_types::StatusExt as _;
 
 /// An instant.
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
@@ -90,6 +92,38 @@ fn timeline_point(step: &Step) -> v1::TimelinePoint {
 pub fn written(answer: &Answer) -> (v1::Transaction, v1::Balance) {
     let done = &answer.transaction;
     (transaction(answer), balance(&done.wallet, done.recorded_at, &done.balances))
+}
+
+/// What a spend did.
+pub fn spent(answer: &Answer) -> v1::SpendResponse {
+    let (transaction, balance) = written(answer);
+    let (transaction, balance) = (Some(transaction), Some(balance));
+    v1::SpendResponse { transaction, balance, replayed: answer.replayed }
+}
+
+/// What a grant did.
+pub fn granted(answer: &Answer) -> v1::GrantResponse {
+    let (transaction, balance) = written(answer);
+    v1::GrantResponse {
+        grant: made_grants(answer).into_iter().next(),
+        transaction: Some(transaction),
+        balance: Some(balance),
+        replayed: answer.replayed,
+    }
+}
+
+/// Why an item of a batch may not happen.
+pub fn item_error(refused: &Status) -> v1::ItemError {
+    let details = refused.get_error_details();
+    let info = details.error_info();
+    let delay = details.retry_info().and_then(|retry| retry.retry_delay);
+    v1::ItemError {
+        code: refused.code().into(),
+        message: refused.message().to_owned(),
+        reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+        metadata: info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default(),
+        retry_delay: delay.and_then(|delay| prost_types::Duration::try_from(delay).ok()),
+    }
 }
 
 /// What a transfer did: the sender's leg and the receiver's. `None`: there are not both.

@@ -70,8 +70,44 @@ pub fn invalid_fields(violations: &[Violation]) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
-fn invalid_field(field: &'static str, problem: String) -> Status {
+/// One wrong field.
+pub fn invalid_field(field: &'static str, problem: String) -> Status {
     invalid_fields(&[Violation { field, problem }])
+}
+
+/// The error of one item of a list, for the request that the list is a field of: `metadata.index` says which item,
+/// and the fields that are the item's get their path in the request.
+pub fn located(
+    refused: &Status,
+    list: &str,
+    index: usize,
+    is_of_item: impl Fn(&str) -> bool,
+) -> Status {
+    let mut details = refused.get_error_details();
+    let path = |field: &str| {
+        if is_of_item(field) { format!("{list}[{index}].{field}") } else { field.to_owned() }
+    };
+    if let Some(request) = details.bad_request() {
+        let violations = request.field_violations.iter();
+        let located = violations
+            .map(|violation| FieldViolation::new(path(&violation.field), &violation.description));
+        details.set_bad_request(located.collect::<Vec<_>>());
+    }
+    if let Some(info) = details.error_info() {
+        let mut metadata = info.metadata.clone();
+        if let Some(field) = metadata.get_mut("field") {
+            *field = path(field);
+        }
+        metadata.insert("index".to_owned(), index.to_string());
+        details.set_error_info(info.reason.clone(), info.domain.clone(), metadata);
+    }
+    let message = format!("{list}[{index}]: {}", refused.message());
+    Status::with_error_details(refused.code(), message, details)
+}
+
+/// The error of a request that is no item of a list.
+pub fn alone(refused: Status, _: usize) -> Status {
+    refused
 }
 
 /// No wallet of the namespace has the asset yet.
@@ -258,7 +294,9 @@ pub fn storage(error: &StorageError) -> Status {
             tracing::warn!(error = %source, "the database is unavailable");
             unavailable()
         }
-        StorageError::SchemaVersion { .. } | StorageError::UnsafeDurability { .. } => {
+        StorageError::SchemaVersion { .. }
+        | StorageError::UnsafeDurability { .. }
+        | StorageError::MayChangeLedger => {
             tracing::error!(%error, "the database cannot be used");
             unavailable()
         }

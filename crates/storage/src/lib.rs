@@ -11,7 +11,7 @@
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
 //! * [`row`]: how domain values and columns correspond;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
-//! * [`migrate`]: the schema, there and back;
+//! * [`migrate`], [`privileges`]: the schema, there and back, and what the server may do to it;
 //! * [`embedded`]: a private PostgreSQL as a child process.
 
 pub mod batch;
@@ -22,6 +22,7 @@ pub mod kept;
 pub mod load;
 pub mod migrate;
 pub mod pool;
+pub mod privileges;
 pub mod read;
 pub mod replay;
 pub mod row;

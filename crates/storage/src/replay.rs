@@ -151,7 +151,7 @@ async fn transaction(
     };
     let mut grants = Vec::new();
     for number in numbers_of_made(&entries, number) {
-        grants.push(grant_as_made(client, name, number).await?);
+        grants.push(grant_as_made(client, name, number, &entries).await?);
     }
     let hold = match hold {
         Some((number, expires_at)) => {
@@ -283,16 +283,23 @@ fn numbers_of_made(entries: &[Entry], named: Option<i32>) -> BTreeSet<GrantNumbe
     received.chain(named.map(GrantNumber)).collect()
 }
 
+/// A grant as the transaction that made it left it: it may have repaid debt at once.
 async fn grant_as_made(
     client: &Client,
     name: &WalletName,
     number: GrantNumber,
+    entries: &[Entry],
 ) -> Result<Grant, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
     let row = client.query_one(GRANT, &[&account, &wallet, &number.0]).await?;
     let now = row::grant(&mut Columns::of(&row))?;
-    let made = Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at);
-    Ok(Grant { transferred_in: now.transferred_in, ..made })
+    let mut made = Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at);
+    for entry in entries {
+        for part in entry.allocations.iter().filter(|part| part.grant == number) {
+            made.book(entry.kind, part.amount, entry.effective_at);
+        }
+    }
+    Ok(made)
 }
 
 /// A hold as a transaction left it: what its entries up to then did to it.

@@ -145,12 +145,14 @@ macro_rules! scripted {
 
 scripted! {
     create_wallet(CreateWalletRequest) -> CreateWalletResponse,
+    batch_spend(BatchSpendRequest) -> BatchSpendResponse,
     get_wallet(GetWalletRequest) -> GetWalletResponse,
     list_wallets(ListWalletsRequest) -> ListWalletsResponse,
     update_wallet(UpdateWalletRequest) -> UpdateWalletResponse,
     get_balance(GetBalanceRequest) -> GetBalanceResponse,
     get_timeline(GetTimelineRequest) -> GetTimelineResponse,
     create_hold(CreateHoldRequest) -> CreateHoldResponse,
+    create_holds(CreateHoldsRequest) -> CreateHoldsResponse,
     capture_hold(CaptureHoldRequest) -> CaptureHoldResponse,
     release_hold(ReleaseHoldRequest) -> ReleaseHoldResponse,
     extend_hold(ExtendHoldRequest) -> ExtendHoldResponse,

@@ -118,7 +118,11 @@ fn check_drawing(
                 prop_assert_eq!(*amount, uncovered.min(*drawable));
                 uncovered = uncovered - *amount;
             }
-            Err(why) => prop_assert!(is_so(*why, grant, operation, at, uncovered), "{of:?}"),
+            Err(why) => {
+                // What was refunded is taken whatever it could have paid for.
+                let serves = entry.kind == EntryKind::Revoked || grant.applies_to(operation);
+                prop_assert!(is_so(*why, grant, serves, at, uncovered), "{of:?}");
+            }
         }
         prop_assert!(*drawable <= grant.parts.available + grant.lost);
     }
@@ -143,16 +147,8 @@ fn check_drawing(
 }
 
 /// Whether a grant was passed over for a reason that there was.
-fn is_so(
-    why: PassedOver,
-    grant: &Grant,
-    operation: Option<&OperationName>,
-    at: Timestamp,
-    uncovered: Amount,
-) -> bool {
-    let Grant { terms, window, parts, lost, .. } = grant;
-    let serves = terms.applies_to.is_empty()
-        || operation.is_some_and(|operation| terms.applies_to.contains(operation));
+fn is_so(why: PassedOver, grant: &Grant, serves: bool, at: Timestamp, uncovered: Amount) -> bool {
+    let Grant { window, parts, lost, .. } = grant;
     match why {
         PassedOver::NotEffective => window.effective_at() > at,
         PassedOver::Expired => {

@@ -7,7 +7,7 @@ use purse_proto::v1::{self, grant_service_server::GrantService};
 use purse_storage::GrantQuery;
 use tonic::{Request, Response, Status};
 
-use super::Shared;
+use super::{Shared, batch::Parsing};
 use crate::{
     auth::{Role, caller},
     parse, render, status,
@@ -31,13 +31,30 @@ impl GrantService for Grants {
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::grant(&caller, message, scale)?;
         let answer = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&answer);
-        Ok(Response::new(v1::GrantResponse {
-            grant: render::made_grants(&answer).into_iter().next(),
-            transaction: Some(transaction),
-            balance: Some(balance),
-            replayed: answer.replayed,
-        }))
+        Ok(Response::new(render::granted(&answer)))
+    }
+
+    async fn batch_grant(
+        &self,
+        request: Request<v1::BatchGrantRequest>,
+    ) -> Result<Response<v1::BatchGrantResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let v1::BatchGrantRequest { requests, mode } = request.into_inner();
+        let parsing = Parsing::<v1::GrantRequest> {
+            caller: &caller,
+            asset: |message| &message.asset,
+            parse: parse::grant,
+        };
+        let results = self.0.batch((trace, began), &parsing, requests, mode).await?;
+        let results = results.into_iter().map(|result| v1::BatchGrantResult {
+            outcome: Some(match result {
+                Ok(answer) => v1::batch_grant_result::Outcome::Response(render::granted(&answer)),
+                Err(error) => v1::batch_grant_result::Outcome::Error(error),
+            }),
+        });
+        Ok(Response::new(v1::BatchGrantResponse { results: results.collect() }))
     }
 
     async fn get_grant(

@@ -43,6 +43,33 @@ impl Shared {
         self.write_hold(request, Some(asset), parse::create_hold).await
     }
 
+    pub(super) async fn create_holds(
+        &self,
+        request: tonic::Request<v1::CreateHoldsRequest>,
+    ) -> Result<v1::CreateHoldsResponse, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Spender)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let mut scales = Vec::with_capacity(message.legs.len());
+        for leg in message.legs.iter().take(parse::MOST_LEGS) {
+            scales.push(self.assets.scale(caller.namespace_id, &leg.asset).await?);
+        }
+        let group = parse::create_holds(&caller, message, &scales)?;
+        let located = |refused: Status, index| status::located(&refused, "legs", index, |_| false);
+        let answers = self.write_group(trace, began, group, located).await?;
+        let legs = answers.iter().map(Written::of).map(
+            |Written { hold, transaction, balance, replayed }| v1::CreateHoldResponse {
+                hold,
+                transaction,
+                balance,
+                replayed,
+            },
+        );
+        let replayed = answers.iter().all(|answer| answer.replayed);
+        Ok(v1::CreateHoldsResponse { legs: legs.collect(), replayed })
+    }
+
     pub(super) async fn capture_hold(
         &self,
         request: tonic::Request<v1::CaptureHoldRequest>,

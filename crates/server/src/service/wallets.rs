@@ -6,7 +6,7 @@ use purse_domain::WalletSettings;
 use purse_proto::v1::{self, wallet_service_server::WalletService};
 use tonic::{Request, Response, Status};
 
-use super::{Shared, holds::Written};
+use super::{Shared, batch::Parsing, holds::Written};
 use crate::{
     auth::{Role, caller},
     parse, render, status,
@@ -111,12 +111,30 @@ impl WalletService for Wallets {
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::spend(&caller, message, scale)?;
         let answer = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&answer);
-        Ok(Response::new(v1::SpendResponse {
-            transaction: Some(transaction),
-            balance: Some(balance),
-            replayed: answer.replayed,
-        }))
+        Ok(Response::new(render::spent(&answer)))
+    }
+
+    async fn batch_spend(
+        &self,
+        request: Request<v1::BatchSpendRequest>,
+    ) -> Result<Response<v1::BatchSpendResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Spender)?;
+        let trace = CallTrace::of(&request);
+        let v1::BatchSpendRequest { requests, mode } = request.into_inner();
+        let parsing = Parsing::<v1::SpendRequest> {
+            caller: &caller,
+            asset: |message| &message.asset,
+            parse: parse::spend,
+        };
+        let results = self.0.batch((trace, began), &parsing, requests, mode).await?;
+        let results = results.into_iter().map(|result| v1::BatchSpendResult {
+            outcome: Some(match result {
+                Ok(answer) => v1::batch_spend_result::Outcome::Response(render::spent(&answer)),
+                Err(error) => v1::batch_spend_result::Outcome::Error(error),
+            }),
+        });
+        Ok(Response::new(v1::BatchSpendResponse { results: results.collect() }))
     }
 
     async fn reverse_spend(
@@ -162,7 +180,7 @@ impl WalletService for Wallets {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::transfer(&caller, message, scale)?;
-        let answers = self.0.write_group(trace, began, command.into()).await?;
+        let answers = self.0.write_group(trace, began, command.into(), status::alone).await?;
         render::transferred(&answers).map(Response::new).ok_or_else(status::unanswered)
     }
 
@@ -199,6 +217,13 @@ impl WalletService for Wallets {
     ) -> Result<Response<v1::CreateHoldResponse>, Status> {
         let Written { hold, transaction, balance, replayed } = self.0.create_hold(request).await?;
         Ok(Response::new(v1::CreateHoldResponse { hold, transaction, balance, replayed }))
+    }
+
+    async fn create_holds(
+        &self,
+        request: Request<v1::CreateHoldsRequest>,
+    ) -> Result<Response<v1::CreateHoldsResponse>, Status> {
+        self.0.create_holds(request).await.map(Response::new)
     }
 
     async fn capture_hold(

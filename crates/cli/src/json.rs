@@ -45,6 +45,7 @@ answers! {
     ListHoldsResponse,
     ListWalletsResponse,
     ReleaseHoldResponse,
+    ReportCostBasisResponse,
     ReverseSpendResponse,
     RevokeFundingResponse,
     SpendResponse,

@@ -1,7 +1,8 @@
 //! One method per RPC. Each takes and gives the messages of the API as they are.
 
 use purse_proto::v1::{
-    self, grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    self, grant_service_client::GrantServiceClient, report_service_client::ReportServiceClient,
+    wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -92,4 +93,9 @@ calls! { GrantServiceClient:
     change_grant_expiry(ChangeGrantExpiryRequest) -> ChangeGrantExpiryResponse;
     /// Takes back what was granted on a payment, as far as that was refunded.
     revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
+}
+
+calls! { ReportServiceClient:
+    /// Answers a page of a report of what credits cost, of one wallet or of all wallets of an asset.
+    report_cost_basis(ReportCostBasisRequest) -> ReportCostBasisResponse;
 }

@@ -1,8 +1,10 @@
 //! Domain to proto: answers.
 
 mod explanation;
+mod report;
 
 pub use explanation::{composed_balance, explained_transaction};
+pub use report::cost_page;
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,

@@ -4,7 +4,10 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use purse_proto::{
     testing::v1::test_clock_service_server::TestClockServiceServer,
-    v1::{grant_service_server::GrantServiceServer, wallet_service_server::WalletServiceServer},
+    v1::{
+        grant_service_server::GrantServiceServer, report_service_server::ReportServiceServer,
+        wallet_service_server::WalletServiceServer,
+    },
 };
 use purse_storage::Storage;
 use thiserror::Error;
@@ -22,7 +25,7 @@ use crate::{
     deadline::DeadlineLayer,
     health::{Demands, READINESS, follow_database},
     lane::Lanes,
-    service::{Grants, Shared, TestClockControl, Wallets},
+    service::{Grants, Reports, Shared, TestClockControl, Wallets},
     telemetry::{Metrics, TelemetryLayer, serve_metrics},
 };
 
@@ -199,11 +202,14 @@ fn own_services(
     let authenticate = Authenticate(credentials);
     let wallets = WalletServiceServer::new(Wallets(shared.clone()))
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let grants =
-        GrantServiceServer::new(Grants(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let grants = GrantServiceServer::new(Grants(shared.clone()))
+        .max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let reports =
+        ReportServiceServer::new(Reports(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
     let mut routes = routes
         .add_service(InterceptedService::new(wallets, authenticate.clone()))
-        .add_service(InterceptedService::new(grants, authenticate.clone()));
+        .add_service(InterceptedService::new(grants, authenticate.clone()))
+        .add_service(InterceptedService::new(reports, authenticate.clone()));
     if let Some(clock) = test_clock {
         let control = TestClockServiceServer::new(TestClockControl(clock));
         routes = routes.add_service(InterceptedService::new(control, authenticate));

@@ -4,10 +4,12 @@ mod batch;
 mod explanations;
 mod grants;
 mod holds;
+mod reports;
 mod test_clock;
 mod wallets;
 
 pub use grants::Grants;
+pub use reports::Reports;
 pub use test_clock::TestClockControl;
 pub use wallets::Wallets;
 

@@ -2,6 +2,7 @@
 //! same `settle` that writes book.
 
 mod balance;
+mod cost;
 mod entries;
 mod explain;
 mod fold;
@@ -12,6 +13,7 @@ mod verify;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
+pub use cost::{CostPage, CostQuery, NoReport};
 pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
 pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};

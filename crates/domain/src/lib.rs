@@ -11,10 +11,12 @@
 //!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
+//! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`recount`],
+//!   [`mod@verify`].
 
 pub mod amount;
 pub mod calendar;
@@ -29,6 +31,7 @@ pub mod decide;
 pub mod draft;
 pub mod drawing;
 pub mod entry;
+pub mod event;
 pub mod exact;
 pub mod explain;
 pub mod fingerprint;
@@ -40,7 +43,10 @@ pub mod group;
 pub mod hold;
 pub mod ids;
 pub mod names;
+pub mod notice;
 pub mod order;
+pub mod period;
+pub mod recount;
 pub mod rejection;
 pub mod reversal;
 pub mod settle;
@@ -52,7 +58,7 @@ pub mod wallet;
 pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
-pub use calendar::{CalendarUnit, Period, TimeZone, UnknownTimeZone};
+pub use calendar::{CalendarUnit, TimeZone, UnknownTimeZone};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
@@ -66,6 +72,7 @@ pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
+pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
 pub use exact::Exact;
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
@@ -76,9 +83,12 @@ pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use names::WalletName;
+pub use notice::{LeadTimes, Thresholds};
 pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
+pub use period::{Period, PeriodError};
+pub use recount::{NoticesFrom, Recount};
 pub use rejection::Rejection;
-pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, Undone, slices};
+pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use settle::{balances_at, forecast};
 pub use text::{
     AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, Metadata, NamespaceName,
@@ -86,6 +96,6 @@ pub use text::{
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
-pub use verify::{Discrepancy, verify};
+pub use verify::{Discrepancy, verify, verify_event};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
 pub use window::{ExpiryChange, Window, WindowError};

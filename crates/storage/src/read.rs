@@ -4,6 +4,7 @@
 mod balance;
 mod cost;
 mod entries;
+mod events;
 mod explain;
 mod fold;
 mod grants;
@@ -15,6 +16,7 @@ mod wallets;
 pub use balance::{BalanceAt, BalanceQuery};
 pub use cost::{CostPage, CostQuery, NoReport};
 pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
+pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable};
 pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};

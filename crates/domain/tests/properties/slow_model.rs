@@ -126,6 +126,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
         | Rejection::BalanceLimitExceeded
         | Rejection::AssetScaleMismatch { .. }
         | Rejection::OverdraftLimitTooPrecise { .. }
+        | Rejection::ThresholdTooPrecise { .. }
         | Rejection::StaleVersion { .. }
         | Rejection::IdempotencyKeyReused { .. } => "not in programs",
     })

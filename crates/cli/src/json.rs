@@ -48,6 +48,7 @@ answers! {
     ListHoldsResponse,
     ListWalletsResponse,
     ReleaseHoldResponse,
+    ReportCostBasisResponse,
     ReverseSpendResponse,
     RevokeFundingResponse,
     SpendResponse,

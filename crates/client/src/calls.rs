@@ -2,7 +2,7 @@
 
 use purse_proto::v1::{
     self, event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
-    wallet_service_client::WalletServiceClient,
+    report_service_client::ReportServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -104,4 +104,9 @@ calls! { GrantServiceClient:
     change_grant_expiry(ChangeGrantExpiryRequest) -> ChangeGrantExpiryResponse;
     /// Takes back what was granted on a payment, as far as that was refunded.
     revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
+}
+
+calls! { ReportServiceClient:
+    /// Answers a page of a report of what credits cost, of one wallet or of all wallets of an asset.
+    report_cost_basis(ReportCostBasisRequest) -> ReportCostBasisResponse;
 }

@@ -8,6 +8,7 @@ mod explanation;
 mod grant;
 mod history;
 mod hold;
+mod report;
 mod reversal;
 mod transfer;
 mod wallet;
@@ -21,6 +22,7 @@ pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
     release_hold,
 };
+pub use report::{cursor as report_cursor, report_cost_basis};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use transfer::transfer;
 pub use wallet::{

@@ -2,9 +2,11 @@
 
 mod event;
 mod explanation;
+mod report;
 
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
+pub use report::cost_page;
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,

@@ -28,6 +28,7 @@ macro_rules! answers {
 answers! {
     CaptureHoldResponse,
     ChangeGrantExpiryResponse,
+    CloseWalletResponse,
     CreateHoldResponse,
     CreateHoldsResponse,
     CreateWalletResponse,
@@ -35,6 +36,7 @@ answers! {
     ExplainBalanceResponse,
     ExplainTransactionResponse,
     ExtendHoldResponse,
+    FreezeWalletResponse,
     GetBalanceResponse,
     GetTimelineResponse,
     GetTransactionResponse,
@@ -51,6 +53,7 @@ answers! {
     RevokeFundingResponse,
     SpendResponse,
     TransferResponse,
+    UnfreezeWalletResponse,
     UpdateWalletResponse,
     VerifyWalletResponse,
     VoidGrantResponse,

@@ -4,7 +4,7 @@ use prost_types::Timestamp;
 use purse_client::v1::{
     Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy,
     ExpiryChange, Grant, Hold, PassedOverReason, PlacementRule, ReportPeriod, ReversedSlice,
-    ReversibleSlice, TransactionKind,
+    ReversibleSlice, TransactionKind, WalletStatus,
 };
 
 use crate::instant;
@@ -32,6 +32,11 @@ pub fn hold_status(hold: &Hold) -> String {
 /// The order in which grants are drawn, such as `expiry-first`.
 pub fn drawdown_policy(policy: DrawdownPolicy) -> String {
     word(policy.as_str_name(), "DRAWDOWN_POLICY_")
+}
+
+/// What may happen to a wallet, such as `frozen`.
+pub fn wallet_status(status: WalletStatus) -> String {
+    word(status.as_str_name(), "WALLET_STATUS_")
 }
 
 /// What a transaction did, such as `spend`.

@@ -39,6 +39,7 @@ mod transaction;
 mod transfer;
 mod verify;
 mod wallet;
+mod wallet_status;
 mod write_args;
 
 use std::process::ExitCode;

@@ -38,6 +38,12 @@ calls! { WalletServiceClient:
     list_wallets(ListWalletsRequest) -> ListWalletsResponse;
     /// Changes a wallet's settings.
     update_wallet(UpdateWalletRequest) -> UpdateWalletResponse;
+    /// Lets no credits be taken from a wallet.
+    freeze_wallet(FreezeWalletRequest) -> FreezeWalletResponse;
+    /// Lets credits be taken again.
+    unfreeze_wallet(UnfreezeWalletRequest) -> UnfreezeWalletResponse;
+    /// Closes a wallet for good.
+    close_wallet(CloseWalletRequest) -> CloseWalletResponse;
     /// Answers what a wallet holds, now or at any instant.
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
     /// Answers what a wallet holds over a range of time, as steps.

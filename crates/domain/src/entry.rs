@@ -262,6 +262,12 @@ pub enum TransactionKind {
     RevokeFunding,
     /// Credits were moved to another wallet: a leg in each.
     Transfer,
+    /// A wallet was frozen.
+    FreezeWallet,
+    /// A wallet was unfrozen.
+    UnfreezeWallet,
+    /// A wallet was closed.
+    CloseWallet,
 }
 
 /// What one accepted command did.

@@ -61,9 +61,9 @@ pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAm
 pub use calendar::{CalendarUnit, TimeZone, UnknownTimeZone};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
-    GrantTerms, NewGrant, Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
-    Transfer, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet, Excess,
+    ExpirationPolicy, GrantTerms, NewGrant, Receive, ReleaseHold, Request, Rest, ReverseSpend,
+    RevokeFunding, Spend, Transfer, UpdateWallet,
 };
 pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
@@ -97,5 +97,5 @@ pub use text::{
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verify::{Discrepancy, verify, verify_event};
-pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
+pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState, WalletStatus};
 pub use window::{ExpiryChange, Window, WindowError};

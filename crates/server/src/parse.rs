@@ -12,6 +12,7 @@ mod report;
 mod reversal;
 mod transfer;
 mod wallet;
+mod wallet_status;
 
 pub use event::{EventQuery, WatchFrom, list_events, watch_events};
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
@@ -28,6 +29,8 @@ pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,
     verify_wallet,
 };
+
+pub use wallet_status::{close_wallet, freeze_wallet, unfreeze_wallet};
 
 use std::{collections::BTreeMap, fmt::Display};
 

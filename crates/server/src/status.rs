@@ -260,6 +260,17 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
+        Rejection::WalletFrozen => precondition(ErrorReason::WalletFrozen, &[]),
+        Rejection::WalletClosed => precondition(ErrorReason::WalletClosed, &[]),
+        Rejection::WalletNotEmpty { available, held, debt, scheduled } => precondition(
+            ErrorReason::WalletNotEmpty,
+            &[
+                ("available", available.to_string()),
+                ("held", held.to_string()),
+                ("debt", debt.to_string()),
+                ("scheduled", scheduled.to_string()),
+            ],
+        ),
         Rejection::StaleCommitToken => {
             status(Code::Aborted, message, ErrorReason::StaleCommitToken, &[])
         }

@@ -9,7 +9,7 @@ use purse_domain::{
     GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, NamespaceId, NamespaceName,
     NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold, Request,
     ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp, TransactionId, UpdateWallet,
-    WalletName, WalletSettings,
+    WalletName, WalletSettings, WalletStatus,
 };
 use uuid::Uuid;
 
@@ -371,6 +371,7 @@ pub fn settings() -> WalletSettings {
         low_balance_thresholds: thresholds([1_000, 4_000]),
         expiring_soon_leads: leads([30, 6]),
         metadata: Metadata::default(),
+        status: WalletStatus::Active,
         created_at: START,
         updated_at: START,
         version: 1,

@@ -96,7 +96,8 @@ pub async fn play(
             _ => dice.change(now),
         };
         let key = format!("write {index}");
-        let write = Write { wallet: wallet.clone(), key, validate_only: false, change };
+        let actor = String::new();
+        let write = Write { wallet: wallet.clone(), key, actor, validate_only: false, change };
         let (answer, expected) = (remote.write(&write).await, domain.write(&write).await);
         assert_eq!(answer.is_ok(), expected.is_ok(), "{write:?}: {answer:?}");
         instants.push(now);

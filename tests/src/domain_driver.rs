@@ -9,20 +9,23 @@ use std::{
 };
 
 use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, FoldError,
-    NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale, Sequence, SpendRecord,
-    Timestamp, TransactionId, Verdict, WalletId, WalletName, WalletState, balances_at, decide,
-    settle::settled, slices, verify,
+    AccountId, Amount, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, FoldError,
+    LimitName, MOST_LIMITS, NamespaceId, NamespaceName, OperationName, Origin, Rejection, Request,
+    Scale, Sequence, SpendRecord, Timestamp, TransactionId, Usage, Verdict, WalletId, WalletName,
+    WalletState, balances_at, decide, settle::settled, slices, verify,
 };
 use uuid::Uuid;
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView, Holdings, Refusal, WalletView, Written},
+    answer::{EntryView, GrantView, HoldView, Holdings, LimitView, Refusal, WalletView, Written},
     driver::{AsOf, Driver, WalletRef, Write},
 };
 
+mod counts;
 mod parse;
 mod view;
+
+use counts::Counts;
 
 /// A Purse in memory.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ struct Ledger {
     entries: Vec<purse_domain::Entry>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
+    /// What limits count.
+    counts: Counts,
 }
 
 impl Ledger {
@@ -51,7 +56,8 @@ impl Ledger {
         let fold = self.fold(&entries).expect("entries that were decided are a ledger");
         // A deadline that was moved since counts as if it had always been there.
         let deadline = |hold| self.state.holds.get(&hold).map_or(known_at, |hold| hold.expires_at);
-        Self { state: fold.into_state(deadline), entries, operations: self.operations.clone() }
+        let (operations, counts) = (self.operations.clone(), self.counts.clone());
+        Self { state: fold.into_state(deadline), entries, operations, counts }
     }
 
     fn fold(&self, entries: &[purse_domain::Entry]) -> Result<Fold, FoldError> {
@@ -71,7 +77,7 @@ impl Ledger {
     }
 
     fn holdings(&self, at: Timestamp) -> Result<Holdings, Refusal> {
-        let Self { state, entries, operations: _ } = self;
+        let Self { state, entries, .. } = self;
         if at < state.head.recorded_at {
             return Ok(view::past_holdings(entries, at));
         }
@@ -114,8 +120,13 @@ impl DomainDriver {
         }
 
         let request = with_asset_scale(request, asset_scale);
-        let wallet = self.wallets.get(&request.wallet.wallet_id);
-        let decision = match decide(wallet.map(|ledger| &ledger.state), &request, self.clock) {
+        let verdict = match self.wallets.get_mut(&request.wallet.wallet_id) {
+            None => decide(None, &request, self.clock),
+            Some(Ledger { state, counts, .. }) => {
+                counts.supplied(state, |state| decide(Some(state), &request, self.clock))
+            }
+        };
+        let decision = match verdict {
             Verdict::Accepted(decision) => decision,
             Verdict::Rejected(rejection) => return Err(refusal(&rejection, &request.wallet)),
             Verdict::Lacking(missing) => {
@@ -141,7 +152,8 @@ impl DomainDriver {
         if let (Command::CreateWallet(_), Some(settings)) = (&request.command, &decision.settings) {
             self.assets.insert(settings.name.asset.clone(), settings.scale);
             let state = WalletState::opened(settings.clone());
-            let ledger = Ledger { state, entries: Vec::new(), operations: BTreeMap::new() };
+            let (entries, operations) = (Vec::new(), BTreeMap::new());
+            let ledger = Ledger { state, entries, operations, counts: Counts::default() };
             self.wallets.insert(id, ledger);
         }
         if let Some(ledger) = self.wallets.get_mut(&id) {
@@ -151,7 +163,12 @@ impl DomainDriver {
             for entry in decision.own_entries() {
                 ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
             }
-            let spend = SpendRecord::of(request.command.kind(), decision.own_entries());
+            ledger.counts.add(request, decision);
+            // The next request finds what the entries say.
+            ledger.state.usage = Usage::default();
+            let (actor, operation) = (request.actor.clone(), operation.cloned());
+            let origin = Origin { actor, operation };
+            let spend = SpendRecord::of(request.command.kind(), decision.own_entries(), origin);
             ledger.state.spends.insert(transaction, spend);
         }
     }
@@ -172,6 +189,28 @@ impl DomainDriver {
             Some(known_at) if known_at > now => Err(Refusal::field("known_at")),
             Some(known_at) => ledger.as_known(known_at).holdings(at),
         }
+    }
+
+    fn limit_views(
+        &mut self,
+        wallet: &WalletRef,
+        actor: &str,
+        operation: &str,
+    ) -> Result<Vec<LimitView>, Refusal> {
+        let (actor, operation) = parse::chosen(actor, operation)?;
+        let name = parse::wallet_name(self.namespace_id, wallet)?;
+        let ledger = self.wallets.get_mut(&name.wallet_id);
+        let Some(Ledger { state, counts, .. }) = ledger else {
+            return Err(refusal(&Rejection::WalletNotFound, &name));
+        };
+        let now = self.clock.max(state.head.recorded_at);
+        let limits = state.settings.spend_limits.clone();
+        let views = limits.iter().map(|limit| {
+            let chosen = limit.chosen(actor.as_ref(), operation.as_ref());
+            let usage = chosen.map(|spender| counts.usage(state, limit, &spender, now));
+            view::limit(limit, usage.as_ref())
+        });
+        Ok(views.collect())
     }
 
     fn settled(&self, wallet: &WalletRef) -> Result<WalletState, Refusal> {
@@ -224,6 +263,15 @@ impl Driver for DomainDriver {
     fn verify(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<(), String>> + Send {
         let found = self.ledger(wallet).map(Ledger::verify);
         std::future::ready(found.unwrap_or_else(|refusal| Err(format!("{refusal:?}"))))
+    }
+
+    fn limits(
+        &mut self,
+        wallet: &WalletRef,
+        actor: &str,
+        operation: &str,
+    ) -> impl Future<Output = Result<Vec<LimitView>, Refusal>> + Send {
+        std::future::ready(self.limit_views(wallet, actor, operation))
     }
 
     fn holds(
@@ -320,6 +368,15 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
                 ("required", required.to_string()),
             ],
         ),
+        Rejection::SpendLimitExceeded { limit, used, allowed, required, frees_at, now: _ } => {
+            limited(limit, [*used, *allowed, *required], *frees_at)
+        }
+        Rejection::SpendLimitNotFound { limit } => {
+            Refusal::new("SPEND_LIMIT_NOT_FOUND", &[("limit_name", limit.to_string())])
+        }
+        Rejection::TooManySpendLimits => {
+            Refusal::new("TOO_MANY_SPEND_LIMITS", &[("limit", MOST_LIMITS.to_string())])
+        }
         Rejection::GrantEnded { grant } => {
             Refusal::new("GRANT_ENDED", &[("grant_number", grant.to_string())])
         }
@@ -387,6 +444,25 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
             &[("idempotency_key", key.to_string()), ("transaction_id", transaction.to_string())],
         ),
     }
+}
+
+fn limited(
+    limit: &LimitName,
+    [used, allowed, required]: [Amount; 3],
+    frees_at: Option<Timestamp>,
+) -> Refusal {
+    let figures = [
+        ("limit_name", limit.to_string()),
+        ("used", used.to_string()),
+        ("limit", allowed.to_string()),
+        ("required", required.to_string()),
+    ];
+    let frees = frees_at.map(|frees_at| ("frees_at", frees_at.to_string()));
+    let reason = match frees_at {
+        Some(_) => "SPEND_LIMIT_EXCEEDED",
+        None => "NEVER_WITHIN_SPEND_LIMIT",
+    };
+    Refusal::new(reason, &figures.into_iter().chain(frees).collect::<Vec<_>>())
 }
 
 /// The driver holds all grants, so this is a defect of the domain.

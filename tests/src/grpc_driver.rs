@@ -7,18 +7,19 @@ use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
-        Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest, ExpireGrantRequest,
-        ExtendHoldRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
-        ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest, SpendRequest,
-        Transaction, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
-        VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
+        Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest,
+        DeleteSpendLimitRequest, ExpireGrantRequest, ExtendHoldRequest, GetBalanceRequest,
+        GrantRequest, Hold, ListEntriesRequest, ListGrantsRequest, ListHoldsRequest,
+        ListSpendLimitsRequest, ReleaseHoldRequest, ReverseSpendRequest, SetSpendLimitRequest,
+        SpendLimit, SpendRequest, Transaction, UpdateWalletRequest, VerifyWalletRequest,
+        VerifyWalletResponse, VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
         wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView, Holdings, Refusal, Written},
+    answer::{EntryView, GrantView, HoldView, Holdings, LimitView, Refusal, Written},
     driver::{AsOf, Change, Driver, WalletRef, Write},
 };
 
@@ -40,8 +41,9 @@ pub struct GrpcDriver {
 /// Sends a write's message with what every write has, and gives the answer or the refusal.
 macro_rules! ask {
     ($driver:ident.$service:ident.$method:ident($request:ident), $write:expr, $message:expr) => {{
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of($write);
-        let message = $request { account, asset, idempotency_key, validate_only, ..$message };
+        let Asked { account, asset, idempotency_key, actor, validate_only } = Asked::of($write);
+        let message =
+            $request { account, asset, idempotency_key, actor, validate_only, ..$message };
         let request = $driver.request(message);
         $driver.$service.$method(request).await.map_err(refusal::of)?.into_inner()
     }};
@@ -79,7 +81,7 @@ impl GrpcDriver {
         policy: &str,
         overdraft_limit: String,
     ) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let Asked { account, asset, idempotency_key, actor, validate_only } = Asked::of(write);
         let request = self.request(CreateWalletRequest {
             account,
             asset,
@@ -87,6 +89,7 @@ impl GrpcDriver {
             drawdown_policy: view::policy_number(policy),
             overdraft_limit,
             idempotency_key,
+            actor,
             validate_only,
             ..Default::default()
         });
@@ -105,7 +108,7 @@ impl GrpcDriver {
         let asked = [("drawdown_policy", policy), ("overdraft_limit", &overdraft_limit)];
         let asked = asked.into_iter().filter(|(_, value)| !value.is_empty());
         let paths = asked.map(|(path, _)| path.to_owned()).collect();
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let Asked { account, asset, idempotency_key, actor, validate_only } = Asked::of(write);
         let request = self.request(UpdateWalletRequest {
             account,
             asset,
@@ -117,10 +120,17 @@ impl GrpcDriver {
             update_mask: Some(prost_types::FieldMask { paths }),
             etag: etag.to_owned(),
             idempotency_key,
+            actor,
             validate_only,
             ..Default::default()
         });
         let answer = self.wallets.update_wallet(request).await.map_err(refusal::of)?.into_inner();
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn set_limit(&mut self, write: &Write, limit: SpendLimit) -> Result<Written, Refusal> {
+        let message = SetSpendLimitRequest { limit: Some(limit), ..Default::default() };
+        let answer = ask!(self.wallets.set_spend_limit(SetSpendLimitRequest), write, message);
         Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
     }
 
@@ -212,16 +222,19 @@ struct Asked {
     account: String,
     asset: String,
     idempotency_key: String,
+    actor: String,
     validate_only: bool,
 }
 
 impl Asked {
     fn of(write: &Write) -> Self {
-        let Write { wallet: WalletRef { account, asset }, key, validate_only, change: _ } = write;
+        let Write { wallet, key, actor, validate_only, change: _ } = write;
+        let WalletRef { account, asset } = wallet;
         Self {
             account: account.clone(),
             asset: asset.clone(),
             idempotency_key: key.clone(),
+            actor: actor.clone(),
             validate_only: *validate_only,
         }
     }
@@ -294,6 +307,13 @@ impl Driver for GrpcDriver {
                     ExtendHoldRequest { hold_number: hold, expires_at, ..Default::default() };
                 self.extend_hold(write, message).await
             }
+            Change::Limit(limit) => self.set_limit(write, view::spend_limit(limit)).await,
+            Change::Unlimit { name } => {
+                let message = DeleteSpendLimitRequest { name, ..Default::default() };
+                let answer =
+                    ask!(self.wallets.delete_spend_limit(DeleteSpendLimitRequest), write, message);
+                Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+            }
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
             Change::Reverse { transaction, amount, expired_policy, grace_micros } => {
@@ -357,6 +377,19 @@ impl Driver for GrpcDriver {
             VerifyWalletResponse { sound: true, .. } => Ok(()),
             VerifyWalletResponse { problem, .. } => Err(problem),
         }
+    }
+
+    async fn limits(
+        &mut self,
+        wallet: &WalletRef,
+        actor: &str,
+        operation: &str,
+    ) -> Result<Vec<LimitView>, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let (actor, operation) = (actor.to_owned(), operation.to_owned());
+        let request = self.request(ListSpendLimitsRequest { account, asset, actor, operation });
+        let answer = self.wallets.list_spend_limits(request).await.map_err(refusal::of)?;
+        Ok(answer.into_inner().limits.into_iter().map(view::limit).collect())
     }
 
     async fn holds(&mut self, wallet: &WalletRef) -> Result<Vec<HoldView>, Refusal> {

@@ -1,7 +1,7 @@
 //! Entries and grants as lines of text: what scenario files expect and failures show.
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView, SliceView},
+    answer::{EntryView, GrantView, HoldView, LimitView, SliceView},
     instant::render,
 };
 
@@ -45,6 +45,18 @@ pub fn hold(hold: &HoldView) -> String {
     let HoldView { number, status, amount, parts, expires_at } = hold;
     let parts = self::parts(parts);
     format!("{number} {status} {amount} until {}: {parts}", render(*expires_at))
+}
+
+/// A spend limit: its name, its amount, what is used of it and when less is.
+///
+/// `daily 100: spent 60, held 10, frees 2026-01-02`, `daily 100: each`
+pub fn limit(limit: &LimitView) -> String {
+    let LimitView { name, amount, spent, held, frees_at } = limit;
+    let (Some(spent), Some(held)) = (spent, held) else { return format!("{name} {amount}: each") };
+    let used = [("spent", spent.clone()), ("held", held.clone())];
+    let frees = frees_at.map(|at| format!("frees {}", render(at)));
+    let used = [parts(&used)].into_iter().filter(|used| !used.is_empty()).chain(frees);
+    format!("{name} {amount}: {}", used.collect::<Vec<_>>().join(", "))
 }
 
 fn parts(parts: &[(&'static str, String)]) -> String {

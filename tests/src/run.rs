@@ -13,13 +13,14 @@ use toml::Spanned;
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
     audit::audit,
-    driver::{AsOf, Change, Driver, WalletRef, Write},
+    driver::{AsOf, Change, Driver, Limit, WalletRef, Write},
     instant::render,
     line,
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, ReleaseAction, ReverseAction, Step, WriteStep,
+        HoldsStep, LimitAction, LimitsStep, ReleaseAction, ReverseAction, Step, UnlimitAction,
+        WriteStep,
     },
 };
 
@@ -109,6 +110,7 @@ impl<'a, D: Driver> Run<'a, D> {
             Step::Write(step) => self.write(step).await,
             Step::Balance(step) => self.balance(step).await,
             Step::Holds(step) => self.holds(step).await,
+            Step::Limits(step) => self.limits(step).await,
             Step::Entries(step) => {
                 let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
                 let entries =
@@ -128,6 +130,14 @@ impl<'a, D: Driver> Run<'a, D> {
         let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
         let holds = self.driver.holds(&wallet).await.map_err(|refusal| shown(&refusal))?;
         lines(&step.holds, &holds.iter().map(line::hold).collect::<Vec<_>>())
+    }
+
+    async fn limits(&mut self, step: &LimitsStep) -> Result<(), String> {
+        let LimitsStep { account, asset, by, operation, limits } = step;
+        let wallet = self.wallet(account.as_deref(), asset.as_deref());
+        let answered = self.driver.limits(&wallet, by, operation).await;
+        let answered = answered.map_err(|refusal| shown(&refusal))?;
+        lines(limits, &answered.iter().map(line::limit).collect::<Vec<_>>())
     }
 
     async fn set_time(&mut self, now: Timestamp) -> Result<(), String> {
@@ -221,6 +231,8 @@ impl<'a, D: Driver> Run<'a, D> {
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
             }
+            Action::Limit(action) => Change::Limit(limit(action)),
+            Action::Unlimit(UnlimitAction { unlimit }) => Change::Unlimit { name: unlimit.clone() },
             Action::Reverse(ReverseAction {
                 reverse,
                 amount,
@@ -234,7 +246,8 @@ impl<'a, D: Driver> Run<'a, D> {
                 grace_micros: grace.as_ref().map(|grace| grace.micros),
             },
         };
-        Ok(Write { wallet, key, validate_only: common.validate_only, change })
+        let (actor, validate_only) = (common.actor.clone(), common.validate_only);
+        Ok(Write { wallet, key, actor, validate_only, change })
     }
 
     /// The transaction of a key that this file used, or what is meant to be one.
@@ -329,6 +342,31 @@ impl<'a, D: Driver> Run<'a, D> {
     }
 }
 
+fn limit(action: &LimitAction) -> Limit {
+    let LimitAction {
+        limit,
+        amount,
+        by,
+        each_actor,
+        operation,
+        each_operation,
+        rolling,
+        per,
+        zone,
+    } = action;
+    Limit {
+        name: limit.clone(),
+        amount: amount.clone(),
+        by: by.clone(),
+        each_actor: *each_actor,
+        operation: operation.clone(),
+        each_operation: *each_operation,
+        rolling_micros: rolling.as_ref().map(|span| span.micros),
+        per: per.clone(),
+        zone: zone.clone(),
+    }
+}
+
 fn refused(refusal: &Refusal, reason: &str, common: &Common) -> Result<(), String> {
     same("the reason", refusal.reason.as_str(), reason)?;
     for (key, expected) in &common.metadata {
@@ -396,6 +434,9 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         }
         Action::Reverse(ReverseAction { slices: Some(slices), .. }) => {
             lines(slices, &written.slices.iter().map(line::slice).collect::<Vec<_>>())
+        }
+        Action::Limit(_) | Action::Unlimit(_) => {
+            written.wallet.as_ref().map(|_| ()).ok_or_else(|| "answers no wallet".to_owned())
         }
         Action::Reverse(ReverseAction { slices: None, .. })
         | Action::Spend(_)

@@ -27,6 +27,8 @@ pub enum Step {
     Grants(GrantsStep),
     /// Ask for the holds.
     Holds(HoldsStep),
+    /// Ask for the spend limits.
+    Limits(LimitsStep),
 }
 
 /// `{ time = "2026-01-03" }`
@@ -79,6 +81,10 @@ pub enum Action {
     Extend(ExtendAction),
     /// Reverse a spend.
     Reverse(ReverseAction),
+    /// Set a spend limit.
+    Limit(LimitAction),
+    /// Remove a spend limit.
+    Unlimit(UnlimitAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -91,6 +97,9 @@ pub struct Common {
     pub asset: Option<String>,
     /// The idempotency key; absent: one of its own.
     pub key: Option<String>,
+    /// Who asks.
+    #[serde(default)]
+    pub actor: String,
     /// Only decide.
     #[serde(default)]
     pub validate_only: bool,
@@ -111,10 +120,11 @@ pub struct Common {
 }
 
 impl Common {
-    const KEYS: [&'static str; 10] = [
+    const KEYS: [&'static str; 11] = [
         "account",
         "asset",
         "key",
+        "actor",
         "validate_only",
         "error",
         "metadata",
@@ -296,6 +306,62 @@ pub struct ReverseAction {
     pub slices: Option<Vec<String>>,
 }
 
+/// `{ limit = "daily", amount = "100", per = "DAY", zone = "Europe/Berlin", by = "ann" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitAction {
+    /// Its name.
+    pub limit: String,
+    /// The most that may be spent and held.
+    pub amount: String,
+    /// Only what this actor asks for.
+    #[serde(default)]
+    pub by: String,
+    /// Each actor on their own.
+    #[serde(default)]
+    pub each_actor: bool,
+    /// Only what pays for this operation.
+    #[serde(default)]
+    pub operation: String,
+    /// Each operation on its own.
+    #[serde(default)]
+    pub each_operation: bool,
+    /// The length of a rolling window.
+    pub rolling: Option<Span>,
+    /// The unit of a calendar window, such as `DAY`.
+    #[serde(default)]
+    pub per: String,
+    /// The time zone of a calendar window; absent: UTC.
+    #[serde(default)]
+    pub zone: String,
+}
+
+/// `{ unlimit = "daily" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnlimitAction {
+    /// The limit's name.
+    pub unlimit: String,
+}
+
+/// `{ limits = ["daily 100: spent 60, frees 2026-01-02"] }`: all spend limits.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// Whose usage, of limits that each actor has.
+    #[serde(default)]
+    pub by: String,
+    /// Which usage, of limits that each operation has.
+    #[serde(default)]
+    pub operation: String,
+    /// The lines, by name.
+    pub limits: Vec<String>,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -348,9 +414,9 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 19] = [
     "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
-    "release", "extend", "reverse", "entries", "grants", "holds",
+    "release", "extend", "reverse", "limit", "unlimit", "entries", "grants", "holds", "limits",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -369,8 +435,9 @@ impl Step {
             "entries" => return into(table).map(Self::Entries),
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
+            "limits" => return into(table).map(Self::Limits),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" => action,
+            | "release" | "extend" | "reverse" | "limit" | "unlimit" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -387,6 +454,8 @@ impl Step {
             "release" => Action::Release(into(table)?),
             "extend" => Action::Extend(into(table)?),
             "reverse" => Action::Reverse(into(table)?),
+            "limit" => Action::Limit(into(table)?),
+            "unlimit" => Action::Unlimit(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

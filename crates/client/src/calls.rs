@@ -2,16 +2,17 @@
 
 use purse_proto::v1::{
     CaptureHoldRequest, CaptureHoldResponse, CreateHoldRequest, CreateHoldResponse,
-    CreateWalletRequest, CreateWalletResponse, ExpireGrantRequest, ExpireGrantResponse,
-    ExtendHoldRequest, ExtendHoldResponse, GetBalanceRequest, GetBalanceResponse, GetGrantRequest,
-    GetGrantResponse, GetHoldRequest, GetHoldResponse, GetTimelineRequest, GetTimelineResponse,
-    GetWalletRequest, GetWalletResponse, GrantRequest, GrantResponse, ListEntriesRequest,
-    ListEntriesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
-    ListHoldsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
-    ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse, SpendRequest, SpendResponse,
-    UpdateWalletRequest, UpdateWalletResponse, VerifyWalletRequest, VerifyWalletResponse,
-    VoidGrantRequest, VoidGrantResponse, grant_service_client::GrantServiceClient,
-    wallet_service_client::WalletServiceClient,
+    CreateWalletRequest, CreateWalletResponse, DeleteSpendLimitRequest, DeleteSpendLimitResponse,
+    ExpireGrantRequest, ExpireGrantResponse, ExtendHoldRequest, ExtendHoldResponse,
+    GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetHoldRequest,
+    GetHoldResponse, GetTimelineRequest, GetTimelineResponse, GetWalletRequest, GetWalletResponse,
+    GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse, ListGrantsRequest,
+    ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListSpendLimitsRequest,
+    ListSpendLimitsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
+    ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse, SetSpendLimitRequest,
+    SetSpendLimitResponse, SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
+    VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
+    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -66,6 +67,12 @@ calls! { WalletServiceClient:
     verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse;
     /// Gives back what a spend took, all or a part of it.
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
+    /// Adds a spend limit to a wallet, or puts it in the place of the one of its name.
+    set_spend_limit(SetSpendLimitRequest) -> SetSpendLimitResponse;
+    /// Removes a spend limit from a wallet.
+    delete_spend_limit(DeleteSpendLimitRequest) -> DeleteSpendLimitResponse;
+    /// Answers a wallet's spend limits, and how much of each is used now.
+    list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, GrantNumber,
-    HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount, Priority, Reason, Scale,
-    Timestamp, TransactionId, TransactionKind, WalletName, Window,
+    HoldNumber, IdempotencyKey, LimitChange, Metadata, OperationName, PositiveAmount, Priority,
+    Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -29,6 +29,8 @@ pub struct UpdateWallet {
     pub drawdown_policy: Option<DrawdownPolicy>,
     /// Another limit of the overdraft. Debt above it stays and is repaid as ever.
     pub overdraft_limit: Option<Amount>,
+    /// Another spend limit, or one fewer.
+    pub spend_limit: Option<LimitChange>,
     /// Other metadata of the wallet.
     pub metadata: Option<Metadata>,
     /// The version that the settings must have.
@@ -212,6 +214,23 @@ impl Command {
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_) => false,
+        }
+    }
+
+    /// The change of spend limits that it asks for.
+    pub fn limit_change(&self) -> Option<&LimitChange> {
+        match self {
+            Self::UpdateWallet(update) => update.spend_limit.as_ref(),
+            Self::CreateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_) => None,
         }
     }
 

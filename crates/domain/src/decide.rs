@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 mod end_grant;
 mod grant;
 mod hold;
+mod limits;
 mod reverse;
 mod spend;
 mod wallet;
@@ -15,9 +16,9 @@ mod wallet;
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, Head, Hold, HoldNumber,
-    Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord, Timestamp,
-    TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
+    Command, Counted, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, Head, Hold,
+    HoldNumber, Missing, OperationName, Origin, Owner, Rejection, Request, Sequence, SpendRecord,
+    Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -45,6 +46,10 @@ pub struct Decision {
     pub hold: Option<HoldNumber>,
     /// The numbers of the grants that it made.
     pub new_grants: Vec<GrantNumber>,
+    /// What it counts towards limits, if the wallet has any.
+    pub counted: Vec<Counted>,
+    /// Who made the hold that it made, and what for, if the wallet has limits.
+    pub held_for: Option<Origin>,
     /// The spend that it reversed, as it is after it.
     pub reversed: Option<(TransactionId, SpendRecord)>,
     /// Whether there is anything to write: opening a wallet that is there already writes nothing.
@@ -130,22 +135,28 @@ fn attempt(
     let mut settings = None;
     let mut reversed = None;
     let mut hold = request.command.hold_number();
+    let mut held_for = None;
     match &request.command {
         // Answered above: there is no wallet to settle yet.
         Command::CreateWallet(_) => {}
         Command::UpdateWallet(update) => settings = Some(wallet::update(&mut draft, update)?),
         Command::Grant(grant) => grant::grant(&mut draft, grant)?,
-        Command::Spend(spend) => spend::spend(&mut draft, spend)?,
+        Command::Spend(spend) => spend::spend(&mut draft, spend, &request.actor, None)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
-        Command::CreateHold(create) => hold = Some(hold::create(&mut draft, create)?),
-        Command::CaptureHold(capture) => hold::capture(&mut draft, capture)?,
+        Command::CreateHold(create) => {
+            let number;
+            (number, held_for) = hold::create(&mut draft, create, &request.actor)?;
+            hold = Some(number);
+        }
+        Command::CaptureHold(capture) => hold::capture(&mut draft, capture, &request.actor)?,
         Command::ReleaseHold(release) => hold::release(&mut draft, release)?,
         Command::ExtendHold(number, expires_at) => {
             hold::set_deadline(&mut draft, *number, *expires_at)?;
         }
         Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
     }
+    let counted = limits::counted(&draft, request)?;
     let Draft { now, mut head, entries, changed, changed_debts, changed_holds, new_grants, .. } =
         draft;
     let hashes = chained(&mut head, request, &entries, settled, &changed);
@@ -161,6 +172,8 @@ fn attempt(
         settings,
         hold,
         new_grants,
+        counted,
+        held_for,
         reversed,
         writes: true,
     })

@@ -5,9 +5,10 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy,
-    Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend, Spend, UpdateWallet,
-    WalletName, canonical::Canonical,
+    Actor, CalendarUnit, CaptureHold, Command, CreateHold, CreateWallet, DrawdownPolicy, Excess,
+    ExpiredPolicy, LimitChange, LimitWindow, Metadata, NewGrant, OperationName, Reason,
+    ReleaseHold, ReverseSpend, Share, Spend, SpendLimit, UpdateWallet, WalletName,
+    canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -69,6 +70,7 @@ impl Canonical {
             Command::UpdateWallet(UpdateWallet {
                 drawdown_policy,
                 overdraft_limit,
+                spend_limit,
                 metadata,
                 expected_version,
             }) => {
@@ -88,6 +90,9 @@ impl Canonical {
                 }
                 if let Some(limit) = overdraft_limit {
                     self.text(6, limit.to_string().as_bytes());
+                }
+                if let Some(change) = spend_limit {
+                    self.limit_change(change);
                 }
             }
             Command::Grant(NewGrant {
@@ -129,6 +134,39 @@ impl Canonical {
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..) => self.hold_command(command),
             Command::ReverseSpend(reverse) => self.reversal(reverse),
+        }
+    }
+
+    fn limit_change(&mut self, change: &LimitChange) {
+        let limit = match change {
+            LimitChange::Delete(name) => return self.text(7, name.as_str().as_bytes()),
+            LimitChange::Set(limit) => limit,
+        };
+        let SpendLimit { name, amount, actor, operation, window } = limit;
+        self.text(8, name.as_str().as_bytes());
+        self.text(9, amount.to_string().as_bytes());
+        match actor {
+            Share::All => {}
+            Share::Only(actor) => self.text(10, actor.as_str().as_bytes()),
+            Share::Each => self.text(11, b""),
+        }
+        match operation {
+            Share::All => {}
+            Share::Only(operation) => self.text(12, operation.as_str().as_bytes()),
+            Share::Each => self.text(13, b""),
+        }
+        match window {
+            LimitWindow::Rolling(span) => self.text(14, &span.micros().to_be_bytes()),
+            LimitWindow::Calendar(unit, zone) => {
+                let unit: &[u8] = match unit {
+                    CalendarUnit::Day => b"day",
+                    CalendarUnit::Week => b"week",
+                    CalendarUnit::Month => b"month",
+                    CalendarUnit::Year => b"year",
+                };
+                self.text(15, unit);
+                self.text(16, zone.name().as_bytes());
+            }
         }
     }
 

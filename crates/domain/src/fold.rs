@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::{
     Allocation, Balances, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber, GrantTerms, Head,
-    Hold, HoldNumber, OperationName, Sequence, Timestamp, WalletSettings, WalletState,
+    Hold, HoldNumber, OperationName, Sequence, Timestamp, Usage, WalletSettings, WalletState,
 };
 
 /// A ledger as far as it was read.
@@ -197,6 +197,7 @@ impl Fold {
             debts,
             has_all_debts: true,
             spends: BTreeMap::new(),
+            usage: Usage::default(),
             settings,
         }
     }

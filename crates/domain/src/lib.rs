@@ -11,6 +11,8 @@
 //!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`wallet`];
+//! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`usage`],
+//!   [`room`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
@@ -30,14 +32,20 @@ mod give_back;
 pub mod grant;
 pub mod hold;
 pub mod ids;
+pub mod limit;
 pub mod names;
 pub mod order;
 pub mod rejection;
 pub mod reversal;
+pub mod room;
 pub mod settle;
+pub mod spending;
+pub mod sums;
+pub mod tally;
 pub mod text;
 pub mod timeline;
 pub mod timestamp;
+pub mod usage;
 pub mod verify;
 pub mod wallet;
 pub mod window;
@@ -57,17 +65,26 @@ pub use fold::{Fold, FoldError};
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
+pub use limit::{
+    LimitChange, LimitWindow, MOST_LIMITS, RollingSpan, RollingSpanError, Share, SpendLimit,
+    SpendLimits,
+};
 pub use names::WalletName;
 pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
 pub use rejection::Rejection;
 pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, slices};
+pub use room::{LimitUsage, limit_usage};
 pub use settle::{balances_at, forecast};
+pub use spending::{Counted, Origin, Part, Spender};
+pub use sums::{Scan, Span, Sum, Width};
+pub use tally::Tally;
 pub use text::{
-    AccountName, Actor, AssetCode, Category, IdempotencyKey, Metadata, NamespaceName,
+    AccountName, Actor, AssetCode, Category, IdempotencyKey, LimitName, Metadata, NamespaceName,
     OperationName, Reason, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
-pub use verify::{Discrepancy, verify};
+pub use usage::{OpenHold, Unknown, Usage};
+pub use verify::{Discrepancy, verify, verify_spending};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
 pub use window::{Window, WindowError};

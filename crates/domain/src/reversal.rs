@@ -4,8 +4,8 @@
 use thiserror::Error;
 
 use crate::{
-    Allocation, Amount, Entry, EntryKind, Grant, GrantNumber, Sequence, Timestamp, TransactionKind,
-    Window,
+    Allocation, Amount, Entry, EntryKind, Grant, GrantNumber, Origin, Sequence, Timestamp,
+    TransactionKind, Window,
 };
 
 /// 36,525 days, a hundred years: more than any courtesy, and no instant overflows.
@@ -78,6 +78,8 @@ impl ExpiredPolicy {
 pub struct SpendRecord {
     /// Its entry.
     pub entry: Sequence,
+    /// Who asked for it, and what for.
+    pub origin: Origin,
     /// What it took.
     pub amount: Amount,
     /// When it counts.
@@ -93,7 +95,7 @@ pub struct SpendRecord {
 impl SpendRecord {
     /// The spend of a transaction of this kind with these entries, not reversed so far; `None`: it is no spend.
     /// What a capture spends beyond its hold is part of the capture.
-    pub fn of(kind: TransactionKind, entries: &[Entry]) -> Option<Self> {
+    pub fn of(kind: TransactionKind, entries: &[Entry], origin: Origin) -> Option<Self> {
         if kind != TransactionKind::Spend {
             return None;
         }
@@ -101,6 +103,7 @@ impl SpendRecord {
         let Entry { sequence, amount, effective_at, allocations, debts, .. } = spent;
         Some(Self {
             entry: *sequence,
+            origin,
             amount: *amount,
             effective_at: *effective_at,
             allocations: allocations.clone(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     Allocation, Balances, Coverage, DrawdownKey, EntryKind, GrantNumber, Head, Hold, HoldNumber,
-    Missing, Step, Timestamp, WalletState, debt::repay, draft::Draft, hold::move_out,
+    Missing, Step, Timestamp, Usage, WalletState, debt::repay, draft::Draft, hold::move_out,
 };
 
 /// What time does, in the order in which it happens at one instant.
@@ -122,6 +122,8 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
         debts,
         has_all_debts: state.has_all_debts,
         spends: state.spends.clone(),
+        // Holds may have ended.
+        usage: Usage::default(),
     };
     settled.drop_closed_debts();
     Ok(settled)

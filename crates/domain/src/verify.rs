@@ -6,7 +6,8 @@
 use thiserror::Error;
 
 use crate::{
-    Debt, EntryHash, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber, Sequence, WalletState,
+    Debt, EntryHash, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber, Sequence, Tally,
+    Timestamp, WalletState,
 };
 
 /// What is wrong with a wallet: the first thing that was found.
@@ -42,6 +43,9 @@ pub enum Discrepancy {
     /// A debt differs.
     #[error("the debt of entry {0} is kept otherwise than its entries say")]
     Debt(Sequence),
+    /// What limits count differs.
+    #[error("what limits count from {0} on is kept otherwise than its entries say")]
+    Spending(Timestamp),
 }
 
 impl Discrepancy {
@@ -50,7 +54,11 @@ impl Discrepancy {
         match self {
             Self::Entry(error) => Some(error.entry()),
             Self::Debt(entry) => Some(*entry),
-            Self::Head { .. } | Self::DueTooLate { .. } | Self::Grant(_) | Self::Hold(_) => None,
+            Self::Head { .. }
+            | Self::DueTooLate { .. }
+            | Self::Grant(_)
+            | Self::Hold(_)
+            | Self::Spending(_) => None,
         }
     }
 }
@@ -111,6 +119,14 @@ pub fn verify(fold: Fold, last_hash: EntryHash, kept: &WalletState) -> Result<()
             kept: kept.map_or_else(|| "never".to_owned(), |kept| kept.to_string()),
         }),
         _ => Ok(()),
+    }
+}
+
+/// Compares what limits count by the entries with what is kept of it. What lies before `from` no limit asks for.
+pub fn verify_spending(said: &Tally, kept: &Tally, from: Timestamp) -> Result<(), Discrepancy> {
+    match said.difference(kept, from) {
+        Some((_, start)) => Err(Discrepancy::Spending(start)),
+        None => Ok(()),
     }
 }
 

@@ -6,9 +6,12 @@ use rust_decimal::Decimal;
 
 use crate::{
     Amount, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind, Grant,
-    GrantNumber, Hold, HoldNumber, Metadata, Scale, Sequence, SignedAmount, SpendRecord, Timestamp,
-    TransactionId, WalletName, draft::earliest,
+    GrantNumber, Hold, HoldNumber, Metadata, Scale, Sequence, SignedAmount, SpendLimits,
+    SpendRecord, Timestamp, TransactionId, Unknown, Usage, WalletName, draft::earliest,
 };
+
+/// Most figures that are kept of what a wallet's limits count: those of a few hundred spends.
+const MOST_FIGURES: usize = 256;
 
 /// A wallet's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct WalletSettings {
     pub drawdown_policy: DrawdownPolicy,
     /// How far its balance may fall below zero by spends.
     pub overdraft_limit: Amount,
+    /// How much may be spent, by whom, what for, and within which window.
+    pub spend_limits: SpendLimits,
     /// The caller's own data.
     pub metadata: Metadata,
     /// When it was opened.
@@ -161,7 +166,7 @@ impl Coverage {
 }
 
 /// What a decision lacks because the state covers too little. Load it and decide again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {
     /// The grants and holds that are due by this instant, with the grants of those holds.
     DueBy(Timestamp),
@@ -173,6 +178,10 @@ pub enum Missing {
     Hold(HoldNumber),
     /// All open debts.
     Debts,
+    /// What a spender spent, for a limit: not here, or not in parts that are fine enough.
+    Spending(Box<Unknown>),
+    /// All open holds, as far as limits count them.
+    OpenHolds,
 }
 
 /// A wallet as the next command finds it.
@@ -195,6 +204,8 @@ pub struct WalletState {
     pub has_all_debts: bool,
     /// The transactions that are to be reversed, as far as the wallet has them; `None`: it is no spend.
     pub spends: BTreeMap<TransactionId, Option<SpendRecord>>,
+    /// What its limits count.
+    pub usage: Usage,
 }
 
 impl WalletState {
@@ -219,6 +230,7 @@ impl WalletState {
             debts: BTreeMap::new(),
             has_all_debts: true,
             spends: BTreeMap::new(),
+            usage: Usage::without_holds(),
         }
     }
 
@@ -236,6 +248,7 @@ impl WalletState {
             self.grants.insert(*key, grant.clone());
         }
         self.holds.extend(decision.holds.clone());
+        self.usage.apply(decision);
         if let Some((id, spend)) = &decision.reversed {
             self.spends.insert(*id, Some(spend.clone()));
         }
@@ -260,6 +273,7 @@ impl WalletState {
     /// debts if there are more than that.
     pub fn trim(&mut self, most: usize) {
         self.spends.clear();
+        self.usage.trim(MOST_FIGURES);
         self.drop_closed_debts();
         if self.debts.len() > most {
             self.debts.clear();

@@ -6,11 +6,13 @@
 mod grant;
 mod hold;
 mod reversal;
+mod spend_limit;
 mod wallet;
 
 pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
 pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
 pub use reversal::reverse_spend;
+pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_entries, list_wallets, spend,
     update_wallet, verify_wallet,
@@ -133,6 +135,16 @@ impl Fields {
         self.instant(field, instant).flatten()
     }
 
+    /// The version that the settings must have; empty: any.
+    #[expect(clippy::option_option, reason = "wrong, absent and present are three cases")]
+    fn etag(&mut self, etag: &str) -> Option<Option<i64>> {
+        let version = (!etag.is_empty()).then(|| etag.parse());
+        self.check_optional(
+            "etag",
+            version.map(|version| version.map_err(|_| "is not one that this service gave")),
+        )
+    }
+
     fn hold_number(&mut self, number: i32) -> Option<HoldNumber> {
         if number > 0 {
             return Some(HoldNumber(number));
@@ -159,6 +171,12 @@ impl Fields {
         self.note("grant_number", "must be greater than zero");
         None
     }
+}
+
+/// A duration in microseconds; what is finer is cut off, and one that is too long is as long as can be.
+fn micros(duration: prost_types::Duration) -> i64 {
+    let prost_types::Duration { seconds, nanos } = duration;
+    seconds.saturating_mul(1_000_000).saturating_add(i64::from(nanos / 1_000))
 }
 
 /// What every write carries, as it came.

@@ -1,5 +1,9 @@
 //! Domain to proto: answers.
 
+mod spend_limit;
+
+pub use spend_limit::spend_limits;
+
 use purse_domain::{
     Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind, ExpiredPolicy,
     Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Sequence, Slice,
@@ -22,6 +26,7 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         scale,
         drawdown_policy,
         overdraft_limit,
+        spend_limits,
         metadata,
         created_at,
         updated_at,
@@ -34,6 +39,7 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         scale: i32::from(scale.places()),
         drawdown_policy: policy(*drawdown_policy).into(),
         overdraft_limit: overdraft_limit.to_string(),
+        spend_limits: spend_limits.iter().map(spend_limit::spend_limit).collect(),
         metadata: metadata.as_map().clone(),
         created_at: Some(instant(*created_at)),
         updated_at: Some(instant(*updated_at)),

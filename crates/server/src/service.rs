@@ -2,6 +2,7 @@
 
 mod grants;
 mod holds;
+mod spend_limits;
 mod test_clock;
 mod wallets;
 

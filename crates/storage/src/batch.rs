@@ -81,6 +81,10 @@ impl Storage {
         requests: &[Request],
     ) -> (Outcomes, Option<BatchTimings>) {
         let all: Vec<&Request> = requests.iter().collect();
+        // What limits count is counted anew from the entries when they change, so that stands alone.
+        if all.len() > 1 && all.iter().any(|request| request.command.limit_change().is_some()) {
+            return (self.one_by_one(kept, all).await, None);
+        }
         if let Some((outcomes, timings)) = self.try_on_kept(kept, &all).await {
             return (outcomes.into_iter().map(Ok).collect(), Some(timings));
         }
@@ -92,18 +96,23 @@ impl Storage {
         };
         if is_for_one_by_one(&all, &error) {
             tracing::info!(%error, requests = all.len(), "a batch was refused; running its requests one by one");
-            let mut outcomes = Vec::with_capacity(all.len());
-            for request in all {
-                let alone = self.try_together(kept, &[request]).await;
-                outcomes.extend(match alone {
-                    Ok((outcomes, _)) => outcomes.into_iter().map(Ok).collect::<Outcomes>(),
-                    Err(error) => vec![Err(Arc::new(error))],
-                });
-            }
-            return (outcomes, None);
+            return (self.one_by_one(kept, all).await, None);
         }
         let error = Arc::new(error);
         (all.iter().map(|_| Err(Arc::clone(&error))).collect(), None)
+    }
+
+    /// Runs requests as a transaction each.
+    async fn one_by_one(&self, kept: &mut Kept, requests: Vec<&Request>) -> Outcomes {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            let alone = self.try_together(kept, &[request]).await;
+            outcomes.extend(match alone {
+                Ok((outcomes, _)) => outcomes.into_iter().map(Ok).collect::<Outcomes>(),
+                Err(error) => vec![Err(Arc::new(error))],
+            });
+        }
+        outcomes
     }
 
     /// Runs requests on kept wallets as one statement. `None`: nothing was written, or nobody knows whether,
@@ -197,7 +206,7 @@ impl Storage {
         requests: &[&Request],
         started: Instant,
     ) -> Result<(Vec<Outcome>, BatchTimings, HashMap<WalletId, WalletState>), StorageError> {
-        let mut batch = Batch::new(load(client, requests).await?);
+        let mut batch = Batch::new(load(client, requests, self.clock().now()).await?);
         let load = started.elapsed();
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
@@ -326,8 +335,12 @@ impl Batch {
             }
         }
         if let Some(state) = self.wallets.get_mut(&name.wallet_id) {
+            let before = Arc::clone(&state.settings);
             state.apply(decision);
             self.writes.add(request, transaction, decision, existed, state);
+            if !state.settings.spend_limits.count_as(&before.spend_limits) {
+                self.writes.recount(state);
+            }
         }
         self.answered.insert(key_of(request), (request.fingerprint, Arc::clone(transaction)));
     }

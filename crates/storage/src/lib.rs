@@ -9,7 +9,7 @@
 //! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps, and [`kept`], which
 //!   spares most batches the load;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
-//! * [`row`]: how domain values and columns correspond;
+//! * [`row`]: how domain values and columns correspond; [`spending`]: what spend limits count;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
 //! * [`migrate`]: the schema, there and back;
 //! * [`embedded`]: a private PostgreSQL as a child process.
@@ -25,6 +25,7 @@ pub mod pool;
 pub mod read;
 pub mod replay;
 pub mod row;
+pub mod spending;
 pub mod write;
 
 pub use batch::{Answer, BatchTimings, Outcome};
@@ -34,5 +35,6 @@ pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
     BalanceAt, BalanceQuery, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord, HoldPage,
-    HoldQuery, HoldRecord, TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
+    HoldQuery, HoldRecord, SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery,
+    TimelineRecord, Unanswerable, Verification, WalletQuery,
 };

@@ -5,6 +5,7 @@
 //! COMMITTED), so the others see everything that was committed before the lock was had.
 
 mod missing;
+mod spending;
 mod spends;
 
 pub(crate) use missing::{HOLD, NUMBERED_GRANTS, load_missing, supplied};
@@ -17,7 +18,7 @@ use std::{
 use deadpool_postgres::Client;
 use purse_domain::{
     AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, HoldNumber, NamespaceId,
-    Request, Scale, Timestamp, TransactionId, WalletId, WalletName, WalletState,
+    Request, Scale, Timestamp, TransactionId, Usage, WalletId, WalletName, WalletState,
 };
 use tokio_postgres::{Row, Statement, types::ToSql};
 use uuid::Uuid;
@@ -117,8 +118,12 @@ impl Need<'_> {
     }
 }
 
-/// Opens a transaction on `client` and loads what the requests need.
-pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loaded, StorageError> {
+/// Opens a transaction on `client` and loads what the requests need, about `now`.
+pub(crate) async fn load(
+    client: &Client,
+    requests: &[&Request],
+    now: Timestamp,
+) -> Result<Loaded, StorageError> {
     // In id order, which is the lock order of every writer.
     let mut needs: BTreeMap<(AccountId, WalletId), Need<'_>> = BTreeMap::new();
     for request in requests {
@@ -178,6 +183,7 @@ pub(crate) async fn load(client: &Client, requests: &[&Request]) -> Result<Loade
     load_named(client, &mut loaded.wallets, &needs).await?;
     load_lost(client, &mut loaded.wallets, &needs).await?;
     load_assets(client, &mut loaded.assets, requests).await?;
+    spending::load(client, &mut loaded.wallets, requests, now).await?;
     Ok(loaded)
 }
 
@@ -205,6 +211,7 @@ pub(crate) fn state(
         debts: BTreeMap::new(),
         has_all_debts: head.balances.debt.is_zero(),
         spends: BTreeMap::new(),
+        usage: if head.balances.held.is_zero() { Usage::without_holds() } else { Usage::default() },
     })
 }
 

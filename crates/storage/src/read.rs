@@ -1,11 +1,12 @@
 //! Reads. They never lock and never write: what time has done since the last entry is worked out by the
 //! same `settle` that writes book.
 
-mod balance;
+pub(crate) mod balance;
 mod entries;
 mod fold;
 mod grants;
 mod holds;
+mod spend_limits;
 mod timeline;
 mod verify;
 mod wallets;
@@ -14,6 +15,7 @@ pub use balance::{BalanceAt, BalanceQuery};
 pub use entries::{EntryQuery, EntryRecord};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};
+pub use spend_limits::{SpendLimitQuery, SpendLimitRecord, SpendLimitsAt};
 pub use timeline::{TimelineQuery, TimelineRecord};
 pub use verify::Verification;
 pub use wallets::WalletQuery;

@@ -3,6 +3,10 @@
 //! Codes of enums are for ever. A row that the domain cannot hold is [`StorageError::Corrupt`], never a
 //! panic.
 
+mod limits;
+
+pub(crate) use limits::{LimitSnapshot, LimitsJson, limits_json, spender, spender_columns};
+
 use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use bytes::{BufMut as _, BytesMut};
@@ -223,6 +227,7 @@ macro_rules! settings_columns {
         "w.scale,
          w.drawdown_policy,
          w.overdraft_limit,
+         w.spend_limits::TEXT AS spend_limits,
          w.metadata::TEXT AS metadata,
          w.created_at,
          w.updated_at,
@@ -240,6 +245,7 @@ pub(crate) fn settings(
         scale: scale(columns.take()?)?,
         drawdown_policy: policy(columns.take()?)?,
         overdraft_limit: columns.amount()?,
+        spend_limits: limits::parse(columns.take()?)?,
         metadata: columns.metadata()?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
@@ -410,6 +416,8 @@ pub(crate) struct SettingsSnapshot {
     /// Absent before there were overdrafts.
     #[serde(default)]
     overdraft_limit: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    spend_limits: Vec<LimitSnapshot>,
     metadata: BTreeMap<String, String>,
     created_at_micros: i64,
     updated_at_micros: i64,
@@ -422,6 +430,7 @@ impl SettingsSnapshot {
             scale: settings.scale.places(),
             drawdown_policy: policy_code(settings.drawdown_policy),
             overdraft_limit: Some(settings.overdraft_limit.to_string()),
+            spend_limits: limits::snapshots(&settings.spend_limits),
             metadata: settings.metadata.as_map().clone(),
             created_at_micros: settings.created_at.micros(),
             updated_at_micros: settings.updated_at.micros(),
@@ -434,6 +443,7 @@ impl SettingsSnapshot {
             scale,
             drawdown_policy,
             overdraft_limit,
+            spend_limits,
             metadata,
             created_at_micros,
             updated_at_micros,
@@ -447,6 +457,7 @@ impl SettingsSnapshot {
             overdraft_limit: amount(
                 overdraft_limit.map_err(|_| corrupt("a snapshot of settings"))?,
             )?,
+            spend_limits: limits::of_snapshots(spend_limits)?,
             metadata: Metadata::from_stored(metadata),
             created_at: Timestamp::from_micros(created_at_micros),
             updated_at: Timestamp::from_micros(updated_at_micros),

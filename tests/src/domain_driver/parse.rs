@@ -1,17 +1,18 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber,
-    HoldNumber, IdempotencyKey, Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount,
-    Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, TransactionId,
+    AccountName, Actor, Amount, AssetCode, CalendarUnit, CaptureHold, Category, Command, CostBasis,
+    CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod,
+    GrantNumber, HoldNumber, IdempotencyKey, LimitChange, LimitName, LimitWindow, Metadata,
+    NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request,
+    ReverseSpend, RollingSpan, Scale, Share, Spend, SpendLimit, TimeZone, TransactionId,
     UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
 use crate::{
     answer::Refusal,
-    driver::{Change, WalletRef, Write},
+    driver::{Change, Limit, WalletRef, Write},
 };
 
 /// The wallet that is named.
@@ -33,11 +34,13 @@ pub(super) fn request(
     let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
     let has_amount =
-        matches!(command, Command::Grant(_) | Command::Spend(_) | Command::ReverseSpend(_));
+        matches!(command, Command::Grant(_) | Command::Spend(_) | Command::ReverseSpend(_))
+            || matches!(command.limit_change(), Some(LimitChange::Set(_)));
     if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
     }
-    let (actor, reason) = (Actor::from_stored(String::new()), Reason::from_stored(String::new()));
+    let actor = Actor::parse(&write.actor).map_err(|_| Refusal::field("actor"))?;
+    let reason = Reason::from_stored(String::new());
     let metadata = Metadata::default();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let validate_only = write.validate_only;
@@ -65,12 +68,18 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                     policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
                 },
                 overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
+                spend_limit: None,
                 metadata: None,
                 expected_version: match etag.as_str() {
                     "" => None,
                     etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
                 },
             }))
+        }
+        Change::Limit(limit) => Ok(limit_change(LimitChange::Set(spend_limit(limit, scale)?))),
+        Change::Unlimit { name } => {
+            let name = LimitName::parse(name).map_err(|_| Refusal::field("name"))?;
+            Ok(limit_change(LimitChange::Delete(name)))
         }
         Change::Grant {
             amount: text,
@@ -179,12 +188,99 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         }
         Change::Create { .. }
         | Change::Update { .. }
+        | Change::Limit(_)
+        | Change::Unlimit { .. }
         | Change::Grant { .. }
         | Change::Spend { .. }
         | Change::Void { .. }
         | Change::Expire { .. }
         | Change::Reverse { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
+}
+
+fn limit_change(change: LimitChange) -> Command {
+    Command::UpdateWallet(UpdateWallet {
+        drawdown_policy: None,
+        overdraft_limit: None,
+        spend_limit: Some(change),
+        metadata: None,
+        expected_version: None,
+    })
+}
+
+fn spend_limit(limit: &Limit, scale: Scale) -> Result<SpendLimit, Refusal> {
+    let Limit {
+        name,
+        amount,
+        by,
+        each_actor,
+        operation,
+        each_operation,
+        rolling_micros,
+        per,
+        zone,
+    } = limit;
+    let (actor, operation) = (
+        share("actor", by, *each_actor, Actor::parse)?,
+        share("operation", operation, *each_operation, OperationName::parse)?,
+    );
+    let window = match rolling_micros {
+        Some(micros) => LimitWindow::Rolling(
+            RollingSpan::from_micros(*micros).map_err(|_| Refusal::field("limit.rolling"))?,
+        ),
+        None => LimitWindow::Calendar(
+            match per.as_str() {
+                "DAY" => CalendarUnit::Day,
+                "WEEK" => CalendarUnit::Week,
+                "MONTH" => CalendarUnit::Month,
+                "YEAR" => CalendarUnit::Year,
+                "" => return Err(Refusal::field("limit.window")),
+                _ => return Err(Refusal::field("limit.calendar.unit")),
+            },
+            match zone.as_str() {
+                "" => TimeZone::UTC,
+                zone => {
+                    TimeZone::parse(zone).map_err(|_| Refusal::field("limit.calendar.time_zone"))?
+                }
+            },
+        ),
+    };
+    Ok(SpendLimit {
+        name: LimitName::parse(name).map_err(|_| Refusal::field("limit.name"))?,
+        amount: Amount::parse(amount, scale).map_err(|_| Refusal::field("limit.amount"))?,
+        actor,
+        operation,
+        window,
+    })
+}
+
+fn share<T, E>(
+    field: &str,
+    name: &str,
+    is_each: bool,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Share<T>, Refusal> {
+    match (name, is_each) {
+        ("", true) => Ok(Share::Each),
+        ("", false) => Ok(Share::All),
+        (_, true) => Err(Refusal::field(&format!("limit.each_{field}"))),
+        (name, false) => {
+            let one = parse(name).map_err(|_| Refusal::field(&format!("limit.{field}")))?;
+            Ok(Share::Only(one))
+        }
+    }
+}
+
+/// Whose usage to tell of limits that each actor or operation has.
+pub(super) fn chosen(
+    actor: &str,
+    operation: &str,
+) -> Result<(Option<Actor>, Option<OperationName>), Refusal> {
+    let actor = match actor {
+        "" => None,
+        name => Some(Actor::parse(name).map_err(|_| Refusal::field("actor"))?),
+    };
+    Ok((actor, operation_name(operation)?))
 }
 
 fn operation_name(name: &str) -> Result<Option<OperationName>, Refusal> {

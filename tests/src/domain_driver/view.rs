@@ -2,10 +2,10 @@
 
 use purse_domain::{
     Amount, Balances, DrawdownPolicy, Entry, Grant, GrantParts, GrantStatus, Hold, HoldStatus,
-    Slice, SliceOutcome, Timestamp,
+    LimitUsage, Slice, SliceOutcome, SpendLimit, Timestamp,
 };
 
-use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView};
+use crate::answer::{EntryView, GrantView, HoldView, Holdings, LimitView, SliceView};
 
 /// Balances as texts.
 pub(super) fn holdings(balances: &Balances) -> Holdings {
@@ -127,6 +127,17 @@ pub(super) fn hold(hold: &Hold) -> HoldView {
         .map(|(name, amount)| (name, amount.to_string()))
         .to_vec(),
         expires_at: *expires_at,
+    }
+}
+
+/// A spend limit, and what is used of it.
+pub(super) fn limit(limit: &SpendLimit, usage: Option<&LimitUsage>) -> LimitView {
+    LimitView {
+        name: limit.name.to_string(),
+        amount: limit.amount.to_string(),
+        spent: usage.map(|usage| usage.spent.to_string()),
+        held: usage.map(|usage| usage.held.to_string()),
+        frees_at: usage.and_then(|usage| usage.frees_at),
     }
 }
 

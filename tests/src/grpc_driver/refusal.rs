@@ -47,6 +47,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::WalletNotFound
         | ErrorReason::GrantNotFound
         | ErrorReason::TransactionNotFound
+        | ErrorReason::SpendLimitNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded
@@ -56,6 +57,8 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TransactionNotReversible
         | ErrorReason::NothingLeftToReverse
         | ErrorReason::ReversalExceedsSpend
+        | ErrorReason::NeverWithinSpendLimit
+        | ErrorReason::TooManySpendLimits
         | ErrorReason::HoldExpired
         | ErrorReason::HoldClosed
         | ErrorReason::ExceedsHold => Code::FailedPrecondition,
@@ -64,7 +67,7 @@ fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::CredentialsMissing | ErrorReason::CredentialsInvalid => Code::Unauthenticated,
         ErrorReason::RoleMissing => Code::PermissionDenied,
         ErrorReason::DatabaseUnavailable | ErrorReason::ServerStopping => Code::Unavailable,
-        ErrorReason::Overloaded => Code::ResourceExhausted,
+        ErrorReason::Overloaded | ErrorReason::SpendLimitExceeded => Code::ResourceExhausted,
         ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorReason::Internal => Code::Internal,
     }

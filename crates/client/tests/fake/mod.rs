@@ -159,6 +159,9 @@ scripted! {
     verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse,
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse,
     list_entries(ListEntriesRequest) -> ListEntriesResponse,
+    set_spend_limit(SetSpendLimitRequest) -> SetSpendLimitResponse,
+    delete_spend_limit(DeleteSpendLimitRequest) -> DeleteSpendLimitResponse,
+    list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse,
 }
 
 impl Service {

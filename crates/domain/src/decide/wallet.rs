@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Stop};
 use crate::{
-    Amount, Coverage, CreateWallet, Missing, Rejection, Request, Scale, Timestamp, UpdateWallet,
-    WalletSettings, WalletState, draft::Draft,
+    Amount, Coverage, CreateWallet, LimitChange, MOST_LIMITS, Missing, Rejection, Request, Scale,
+    SpendLimits, Timestamp, UpdateWallet, WalletSettings, WalletState, draft::Draft,
 };
 
 /// Opens a wallet, or answers the one there is and writes nothing.
@@ -29,6 +29,7 @@ pub(super) fn create(
             scale,
             drawdown_policy: *drawdown_policy,
             overdraft_limit: *overdraft_limit,
+            spend_limits: SpendLimits::default(),
             metadata: request.metadata.clone(),
             created_at: clock,
             updated_at: clock,
@@ -51,6 +52,8 @@ pub(super) fn create(
         settings: Some(settings),
         hold: None,
         new_grants: Vec::new(),
+        counted: Vec::new(),
+        held_for: None,
         reversed: None,
         writes: state.is_none(),
     })
@@ -59,7 +62,8 @@ pub(super) fn create(
 /// Changes settings. Another drawdown policy moves every open grant to its new place. What is as asked for
 /// already stays at its version.
 pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<WalletSettings, Stop> {
-    let UpdateWallet { drawdown_policy, overdraft_limit, metadata, expected_version } = update;
+    let UpdateWallet { drawdown_policy, overdraft_limit, spend_limit, metadata, expected_version } =
+        update;
     let before = &draft.state().settings;
     if expected_version.is_some_and(|expected| expected != before.version) {
         return Err(Rejection::StaleVersion { version: before.version }.into());
@@ -70,9 +74,14 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
     }
     let overdraft_limit = overdraft_limit.unwrap_or(before.overdraft_limit);
     check_overdraft_limit(overdraft_limit, before.scale)?;
+    let spend_limits = spend_limit.as_ref().map_or_else(
+        || Ok(before.spend_limits.clone()),
+        |change| with(&before.spend_limits, change),
+    )?;
     let metadata = metadata.as_ref().unwrap_or(&before.metadata);
     if drawdown_policy == before.drawdown_policy
         && overdraft_limit == before.overdraft_limit
+        && spend_limits == before.spend_limits
         && *metadata == before.metadata
     {
         return Ok(WalletSettings::clone(before));
@@ -80,6 +89,7 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
     Ok(WalletSettings {
         drawdown_policy,
         overdraft_limit,
+        spend_limits,
         metadata: metadata.clone(),
         updated_at: draft.now,
         version: before.version + 1,
@@ -89,4 +99,18 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
 
 fn check_overdraft_limit(limit: Amount, scale: Scale) -> Result<(), Rejection> {
     if limit.fits(scale) { Ok(()) } else { Err(Rejection::OverdraftLimitTooPrecise { scale }) }
+}
+
+fn with(limits: &SpendLimits, change: &LimitChange) -> Result<SpendLimits, Rejection> {
+    match change {
+        LimitChange::Set(limit) => {
+            let limits = limits.with(limit.clone());
+            if limits.len() > MOST_LIMITS {
+                return Err(Rejection::TooManySpendLimits);
+            }
+            Ok(limits)
+        }
+        LimitChange::Delete(name) if limits.find(name).is_some() => Ok(limits.without(name)),
+        LimitChange::Delete(name) => Err(Rejection::SpendLimitNotFound { limit: name.clone() }),
+    }
 }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Command, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms, HoldNumber,
-    OperationName, Sequence, SignedAmount, SpendRecord, Timestamp, Verdict, WalletState,
-    balances_at, decide,
+    Amount, Balances, Command, Counted, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms,
+    HoldNumber, Missing, OpenHold, OperationName, Origin, Request, Scan, Sequence, SignedAmount,
+    SpendRecord, Spender, Sum, Timestamp, Usage, Verdict, WalletState, balances_at, decide,
     draft::Draft,
     settle::{settle, settled},
 };
@@ -24,6 +24,10 @@ pub struct Ledger {
     pub entries: Vec<Entry>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
+    /// What all entries count, whether there were limits or not.
+    pub counted: Vec<Counted>,
+    /// For whom which hold was made.
+    pub held_for: BTreeMap<HoldNumber, Origin>,
     /// When which hold got which deadline.
     deadlines: Vec<(Timestamp, HoldNumber, Timestamp)>,
     writes: u32,
@@ -36,6 +40,8 @@ impl Ledger {
             state: WalletState::opened(settings()),
             entries: Vec::new(),
             operations: BTreeMap::new(),
+            counted: Vec::new(),
+            held_for: BTreeMap::new(),
             deadlines: Vec::new(),
             writes: 0,
         }
@@ -44,14 +50,47 @@ impl Ledger {
     /// Decides an action and, if it is accepted, writes it.
     pub fn run(&mut self, action: &Action, clock: Timestamp) -> Verdict {
         let request = request(action, clock);
-        let verdict = decide(Some(&self.state), &request, clock);
+        let verdict = self.decide(&request, clock);
         if let Verdict::Accepted(decision) = &verdict {
-            self.write(decision, &request.command);
+            self.write(decision, &request);
         }
         verdict
     }
 
-    fn write(&mut self, decision: &Decision, command: &Command) {
+    /// Decides a request, and supplies what limits count.
+    pub fn decide(&mut self, request: &Request, clock: Timestamp) -> Verdict {
+        loop {
+            let verdict = decide(Some(&self.state), request, clock);
+            match &verdict {
+                Verdict::Lacking(Missing::Spending(_) | Missing::OpenHolds) => {}
+                Verdict::Accepted(_) | Verdict::Rejected(_) | Verdict::Lacking(_) => {
+                    return verdict;
+                }
+            }
+            if let Verdict::Lacking(missing) = verdict {
+                self.counts().supply(&mut self.state.usage, &missing);
+            }
+        }
+    }
+
+    /// What its limits count, from all entries.
+    pub fn counts(&self) -> Counts {
+        let holds = self.state.holds.values().filter(|hold| hold.is_open());
+        let open = holds.map(|hold| {
+            let origin = self.held_for[&hold.number].clone();
+            let (held, expires_at) = (hold.held(), hold.expires_at);
+            (hold.number, OpenHold { origin, held, expires_at })
+        });
+        Counts { counted: self.counted.clone(), open_holds: open.collect() }
+    }
+
+    fn write(&mut self, decision: &Decision, request: &Request) {
+        let command = &request.command;
+        let counted = self.count(decision, request);
+        if !self.state.settings.spend_limits.is_empty() {
+            assert_eq!(decision.counted, counted, "what a decision counts is what its entries say");
+        }
+        self.counted.extend(counted);
         let operation = decision.operation(command);
         for entry in decision.own_entries() {
             self.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
@@ -61,8 +100,35 @@ impl Ledger {
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
         self.writes += 1;
-        let spend = SpendRecord::of(command.kind(), decision.own_entries());
+        // The next one is decided on what the entries say.
+        self.state.usage = Usage::default();
+        let (actor, operation) = (request.actor.clone(), operation.cloned());
+        let origin = Origin { actor, operation };
+        let spend = SpendRecord::of(command.kind(), decision.own_entries(), origin);
         self.state.spends.insert(transaction(self.writes), spend);
+    }
+
+    /// What the entries of a decision count: for whoever asked or, of what comes of a hold, for its maker, and of a
+    /// reversal when and for whom the spend does.
+    fn count(&mut self, decision: &Decision, request: &Request) -> Vec<Counted> {
+        let (actor, operation) = (&request.actor, decision.operation(&request.command));
+        let mut origin = Origin { actor: actor.clone(), operation: operation.cloned() };
+        match (&request.command, decision.hold) {
+            (Command::CreateHold(_), Some(hold)) => {
+                self.held_for.insert(hold, origin.clone());
+            }
+            (_, Some(hold)) => origin = self.held_for[&hold].clone(),
+            (_, None) => {}
+        }
+        let mut at = None;
+        if let Some((_, spend)) = &decision.reversed {
+            (origin, at) = (spend.origin.clone(), Some(spend.effective_at));
+        }
+        let own = decision.own_entries().iter();
+        own.filter_map(|entry| {
+            Counted::of(entry.kind, entry.amount, at.unwrap_or(entry.effective_at), &origin)
+        })
+        .collect()
     }
 
     /// Does what a sweeper does: books what is due by `at`.
@@ -148,6 +214,48 @@ impl Ledger {
             before = after;
         }
         sum
+    }
+}
+
+/// What limits count, as a store keeps it.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    counted: Vec<Counted>,
+    open_holds: BTreeMap<HoldNumber, OpenHold>,
+}
+
+impl Counts {
+    /// Answers what a decision lacks, if it is about limits.
+    pub fn supply(&self, usage: &mut Usage, missing: &Missing) {
+        match missing {
+            Missing::OpenHolds => usage.load_open_holds(self.open_holds.clone()),
+            Missing::Spending(unknown) => {
+                let scans = usage.scans_of(unknown);
+                assert!(!scans.is_empty(), "{unknown:?} is as fine as it can be");
+                usage.load(&unknown.spender, &scans, &self.found(&unknown.spender, &scans));
+            }
+            Missing::DueBy(_)
+            | Missing::MoreInOrder
+            | Missing::AllOpen
+            | Missing::Hold(_)
+            | Missing::Debts => {}
+        }
+    }
+
+    fn found(&self, spender: &Spender, scans: &[Scan]) -> Vec<Sum> {
+        let mut found = BTreeMap::new();
+        for Scan { width, from, to } in scans {
+            for counted in self.counted.iter().filter(|counted| spender.covers(&counted.origin)) {
+                let start = width.start_of(counted.at);
+                if *from <= start && start < *to {
+                    let sums: &mut SignedAmount =
+                        found.entry((*width, *from, start)).or_insert(SignedAmount::ZERO);
+                    *sums = *sums + counted.amount;
+                }
+            }
+        }
+        let sums = found.into_iter();
+        sums.map(|((width, _, start), amount)| Sum { width, start, amount }).collect()
     }
 }
 

@@ -5,13 +5,15 @@
 //!
 //! * `program`: random commands;
 //! * `ledger`: a wallet in memory with all of its entries;
-//! * `model`: what a wallet does, once more, written as plainly as possible;
+//! * `model`, `limit_model`: what a wallet does, once more, written as plainly as possible;
 //! * the rest: the properties themselves, one file per rule.
 
 mod folding;
 mod invariants;
 mod knowing;
 mod ledger;
+mod limit_model;
+mod limits;
 mod model;
 mod order;
 mod partial_coverage;

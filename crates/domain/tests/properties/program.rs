@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, Command, CostBasis, CreateHold,
-    DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber, HoldNumber,
-    IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant, OperationName, PositiveAmount,
-    Priority, Reason, ReleaseHold, Request, ReverseSpend, Scale, Spend, Timestamp, TransactionId,
-    UpdateWallet, WalletName, WalletSettings,
+    AccountName, Actor, Amount, AssetCode, CalendarUnit, CaptureHold, Category, Command, CostBasis,
+    CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber,
+    HoldNumber, IdempotencyKey, LimitChange, LimitName, LimitWindow, Metadata, NamespaceId,
+    NamespaceName, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request,
+    ReverseSpend, RollingSpan, Scale, Share, Spend, SpendLimit, SpendLimits, TimeZone, Timestamp,
+    TransactionId, UpdateWallet, WalletName, WalletSettings,
 };
 use uuid::Uuid;
 
@@ -85,6 +86,8 @@ pub enum Action {
     Extend(i32, i64),
     /// Choose an overdraft limit, in hundredths.
     Overdraft(u32),
+    /// Set a spend limit, or remove it.
+    Limit(LimitChange),
     /// Reverse a spend.
     Reverse {
         /// The how manieth accepted write it was.
@@ -124,7 +127,77 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
         1 => (1..8, -1_i64..40).prop_map(|(hold, hours)| Action::Extend(hold, hours)),
         5 => reversals(),
+        2 => limit_changes(),
     ]
+}
+
+/// Programs that begin with some limits and then mostly spend, late usage included.
+pub fn limited_programs(most_steps: usize) -> impl Strategy<Value = Vec<Step>> {
+    let fund = Step { wait: 0, action: funds() };
+    let set =
+        limits().prop_map(|limit| Step { wait: 0, action: Action::Limit(LimitChange::Set(limit)) });
+    let usage = prop_oneof![
+        10 => spends(),
+        4 => holds(),
+        5 => captures(),
+        1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
+        1 => (1..8, 1_i64..40).prop_map(|(hold, hours)| Action::Extend(hold, hours)),
+        2 => reversals(),
+        1 => Just(funds()),
+    ];
+    let usage = (prop_oneof![2 => Just(0), 3 => 0_i64..=14], usage)
+        .prop_map(|(wait, action)| Step { wait, action });
+    (collection::vec(set, 1..4), collection::vec(usage, 1..=most_steps))
+        .prop_map(move |(limits, usage)| [vec![fund.clone()], limits, usage].concat())
+}
+
+/// More than limits let anybody spend.
+fn funds() -> Action {
+    Action::Grant {
+        amount: 1_000_000,
+        starts_in: Some(-80),
+        ends_in: None,
+        priority: 100,
+        cost: 0,
+        applies_to: BTreeSet::new(),
+    }
+}
+
+/// Few names, so that limits take each other's places.
+const LIMIT_NAMES: [&str; 3] = ["one", "two", "three"];
+
+fn limit_changes() -> impl Strategy<Value = Action> {
+    let delete = select(&LIMIT_NAMES[..]).prop_map(|name| LimitChange::Delete(limit_name(name)));
+    prop_oneof![3 => limits().prop_map(LimitChange::Set), 1 => delete].prop_map(Action::Limit)
+}
+
+fn limits() -> impl Strategy<Value = SpendLimit> {
+    let actor = prop_oneof![
+        Just(Share::All),
+        Just(Share::Each),
+        select(&["ann", "bob"][..]).prop_map(|name| Share::Only(actor(name))),
+    ];
+    let paid_for =
+        prop_oneof![Just(Share::All), Just(Share::Each), Just(Share::Only(operation("chat"))),];
+    let calendar = |unit, zone| LimitWindow::Calendar(unit, TimeZone::parse(zone).expect("a zone"));
+    let window = prop_oneof![
+        select(&[1_i64, 5, 24, 100][..]).prop_map(|hours| {
+            LimitWindow::Rolling(RollingSpan::from_micros(hours * HOUR).expect("some hours"))
+        }),
+        Just(calendar(CalendarUnit::Day, "America/New_York")),
+        Just(calendar(CalendarUnit::Week, "UTC")),
+        Just(calendar(CalendarUnit::Month, "Asia/Kathmandu")),
+    ];
+    let allowed = select(&[0_u32, 4_000, 9_000, 15_000][..]);
+    (select(&LIMIT_NAMES[..]), allowed, actor, paid_for, window).prop_map(
+        |(name, allowed, actor, operation, window)| SpendLimit {
+            name: limit_name(name),
+            amount: limit(allowed),
+            actor,
+            operation,
+            window,
+        },
+    )
 }
 
 fn reversals() -> impl Strategy<Value = Action> {
@@ -255,18 +328,16 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         Action::Extend(hold, hours) => Command::ExtendHold(HoldNumber(*hold), from_now(*hours)),
         Action::Void(number) => Command::VoidGrant(GrantNumber(*number)),
         Action::Expire(number) => Command::ExpireGrant(GrantNumber(*number)),
-        Action::Policy(policy) => Command::UpdateWallet(UpdateWallet {
-            drawdown_policy: Some(*policy),
-            overdraft_limit: None,
-            metadata: None,
-            expected_version: None,
-        }),
+        Action::Policy(policy) => {
+            Command::UpdateWallet(UpdateWallet { drawdown_policy: Some(*policy), ..NO_CHANGE })
+        }
         Action::Overdraft(hundredths) => Command::UpdateWallet(UpdateWallet {
-            drawdown_policy: None,
             overdraft_limit: Some(limit(*hundredths)),
-            metadata: None,
-            expected_version: None,
+            ..NO_CHANGE
         }),
+        Action::Limit(change) => {
+            Command::UpdateWallet(UpdateWallet { spend_limit: Some(change.clone()), ..NO_CHANGE })
+        }
         Action::Reverse { write, amount: hundredths, expired_policy } => {
             Command::ReverseSpend(ReverseSpend {
                 transaction: transaction(*write),
@@ -276,11 +347,34 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         }
     };
     let wallet = wallet_name();
-    let (actor, reason, metadata) = (nobody(), no_reason(), Metadata::default());
+    let (reason, metadata) = (no_reason(), Metadata::default());
+    let actor = actor(match action {
+        // Nobody, Ann and Bob alike; a capture is often somebody else's than its hold.
+        Action::Spend { amount, .. }
+        | Action::Hold { amount, .. }
+        | Action::Capture { amount, .. } => ["", "ann", "bob"][*amount as usize % 3],
+        Action::Grant { .. }
+        | Action::Void(_)
+        | Action::Expire(_)
+        | Action::Policy(_)
+        | Action::Release(..)
+        | Action::Extend(..)
+        | Action::Overdraft(_)
+        | Action::Limit(_)
+        | Action::Reverse { .. } => "",
+    });
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let key = IdempotencyKey::parse("key").expect("a key");
     Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
 }
+
+const NO_CHANGE: UpdateWallet = UpdateWallet {
+    drawdown_policy: None,
+    overdraft_limit: None,
+    spend_limit: None,
+    metadata: None,
+    expected_version: None,
+};
 
 /// The settings of a wallet that was opened at the start.
 pub fn settings() -> WalletSettings {
@@ -289,6 +383,7 @@ pub fn settings() -> WalletSettings {
         scale: Scale::MAX,
         drawdown_policy: DrawdownPolicy::default(),
         overdraft_limit: Amount::ZERO,
+        spend_limits: SpendLimits::default(),
         metadata: Metadata::default(),
         created_at: START,
         updated_at: START,
@@ -306,8 +401,12 @@ fn operation(name: &str) -> OperationName {
     OperationName::parse(name).expect("a code")
 }
 
-fn nobody() -> Actor {
-    Actor::parse("").expect("nobody")
+fn limit_name(name: &str) -> LimitName {
+    LimitName::parse(name).expect("a code")
+}
+
+fn actor(name: &str) -> Actor {
+    Actor::parse(name).expect("a name, or nobody")
 }
 
 fn no_reason() -> Reason {

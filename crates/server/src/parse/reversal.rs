@@ -7,10 +7,8 @@ use purse_proto::v1;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{Fields, Write};
+use super::{Fields, Write, micros};
 use crate::auth::Caller;
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// A request to reverse a spend, and what it says of grants that have ended. `scale` is the asset's; `None`:
 /// there is no such asset.
@@ -74,9 +72,9 @@ fn expired_policy(
         return None;
     };
     match (policy, grace_period) {
-        (v1::ExpiredPolicy::Grace, Some(period)) => {
-            fields.check("grace_period", micros(period)).map(ExpiredPolicy::Grace)
-        }
+        (v1::ExpiredPolicy::Grace, Some(period)) => fields
+            .check("grace_period", GracePeriod::from_micros(micros(period)))
+            .map(ExpiredPolicy::Grace),
         (v1::ExpiredPolicy::Grace, None) => {
             fields.note("grace_period", "is missing, and GRACE needs it");
             None
@@ -90,12 +88,4 @@ fn expired_policy(
             Some(ExpiredPolicy::RestoreThenExpire)
         }
     }
-}
-
-fn micros(period: prost_types::Duration) -> Result<GracePeriod, String> {
-    let prost_types::Duration { seconds, nanos } = period;
-    let micros = seconds.checked_mul(MICROS_PER_SECOND);
-    let micros = micros.and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
-    let micros = micros.ok_or("must not be longer than 36525 days")?;
-    GracePeriod::from_micros(micros).map_err(|error| error.to_string())
 }

@@ -78,6 +78,8 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
     let mut update = UpdateWallet {
         drawdown_policy: None,
         overdraft_limit: None,
+        // It has methods of its own.
+        spend_limit: None,
         metadata: None,
         expected_version: None,
     };
@@ -100,10 +102,7 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
                 .note("update_mask", "may name drawdown_policy, overdraft_limit and metadata only"),
         }
     }
-    if !etag.is_empty() {
-        update.expected_version =
-            fields.check("etag", etag.parse().map_err(|_| "is not one that this service gave"));
-    }
+    update.expected_version = fields.etag(&etag).flatten();
     Write { idempotency_key, actor, reason, metadata, validate_only }.request(
         fields,
         caller,

@@ -1,11 +1,13 @@
 //! Loading what a decision lacked, of one wallet.
 
+use deadpool_postgres::Client;
 use purse_domain::{Coverage, DrawdownKey, Missing, WalletState};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Row;
 
 use crate::{
     StorageError,
     row::{self, Columns, Instant, debt_columns, grant_columns, hold_columns},
+    spending::{Wanted, find_open_holds, find_sums},
 };
 
 const MORE_GRANTS: &str = concat!(
@@ -128,6 +130,19 @@ pub(crate) async fn load_missing(
                 state.debts.entry(debt.entry).or_insert(debt);
             }
             state.has_all_debts = true;
+        }
+        Missing::Spending(unknown) => {
+            let scans = state.usage.scans_of(&unknown);
+            let wanted =
+                Wanted { wallet: state.settings.name.clone(), spender: unknown.spender, scans };
+            for (wanted, found) in find_sums(client, vec![wanted]).await? {
+                state.usage.load(&wanted.spender, &wanted.scans, &found);
+            }
+        }
+        Missing::OpenHolds => {
+            let name = state.settings.name.clone();
+            let holds = find_open_holds(client, &[&name]).await?.remove(&name.wallet_id);
+            state.usage.load_open_holds(holds.unwrap_or_default());
         }
         Missing::DueBy(at) => {
             for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {

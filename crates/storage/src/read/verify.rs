@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    Coverage, Discrepancy, GrantNumber, HoldNumber, Missing, Sequence, Timestamp, WalletName,
-    WalletState, verify,
+    Coverage, Discrepancy, GrantNumber, HoldNumber, Missing, Sequence, Tally, Timestamp,
+    WalletName, WalletState, Width, verify, verify_spending,
 };
 use tokio_postgres::types::ToSql;
 
@@ -14,6 +14,7 @@ use crate::{
     Storage, StorageError,
     load::load_missing,
     row::{self, Columns, grant_columns, hold_columns},
+    spending::{Counting, kept_tally},
 };
 
 const GRANTS: &str = concat!(
@@ -56,10 +57,12 @@ impl Storage {
         let Some(mut kept) = super::wallet(client, name).await? else { return Ok(None) };
         load_all(client, &mut kept).await?;
         let folded = fold(client, &kept, kept.head.last_sequence).await?;
+        let spending = spending(client, &kept).await?;
         snapshot.end().await?;
         let found = folded
             .map_err(Discrepancy::from)
-            .and_then(|(fold, last_hash)| verify(fold, last_hash, &kept));
+            .and_then(|(fold, last_hash)| verify(fold, last_hash, &kept))
+            .and(spending);
         Ok(Some(Verification {
             recorded_at: kept.head.recorded_at,
             entries: kept.head.last_sequence,
@@ -89,4 +92,23 @@ async fn load_all(client: &Client, kept: &mut WalletState) -> Result<(), Storage
     load_missing(client, kept, Missing::Debts).await?;
     kept.coverage = Coverage::Complete;
     Ok(())
+}
+
+/// What limits count by the entries against what is kept of it, from the first instant on that they may ask for.
+async fn spending(
+    client: &Client,
+    kept: &WalletState,
+) -> Result<Result<(), Discrepancy>, StorageError> {
+    let limits = &kept.settings.spend_limits;
+    let Some(since) = limits.counts_from(kept.head.recorded_at) else { return Ok(Ok(())) };
+    let since = Width::Day.start_of(since);
+    let mut said = Tally::default();
+    let mut counting = Counting::since(client, kept, since).await?;
+    while let Some(page) = counting.next(client).await? {
+        for counted in page.iter().filter(|counted| counted.at >= since) {
+            said.add(limits, counted);
+        }
+    }
+    let kept = kept_tally(client, &kept.settings.name).await?;
+    Ok(verify_spending(&said, &kept, since))
 }

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::together::Row;
-use crate::row::{self, Instant, MetadataJson};
+use crate::row::{self, Instant, LimitsJson, MetadataJson};
 
 /// The wallets of a batch as they are at its end.
 #[derive(Debug, Default)]
@@ -159,6 +159,7 @@ pub(super) struct WalletRow {
     overdraft_limit: Decimal,
     last_hold_number: i32,
     last_hash: Vec<u8>,
+    spend_limits: Option<LimitsJson>,
 }
 
 impl Row for WalletRow {
@@ -166,7 +167,7 @@ impl Row for WalletRow {
         INSERT INTO wallets (account_id, wallet_id, namespace_id, account, asset, scale,
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
             scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
-            overdraft_limit, last_hold_number, last_hash)
+            overdraft_limit, last_hold_number, last_hash, spend_limits)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -177,6 +178,7 @@ impl WalletRow {
             scale,
             drawdown_policy,
             overdraft_limit,
+            spend_limits,
             metadata,
             created_at,
             updated_at,
@@ -216,6 +218,7 @@ impl WalletRow {
             overdraft_limit: overdraft_limit.decimal(),
             last_hold_number: last_hold_number.0,
             last_hash: last_hash.as_bytes().to_vec(),
+            spend_limits: row::limits_json(spend_limits),
         }
     }
 }
@@ -231,6 +234,7 @@ pub(super) struct SettingsChange {
     updated_at: Instant,
     version: i64,
     overdraft_limit: Decimal,
+    spend_limits: Option<LimitsJson>,
 }
 
 impl Row for SettingsChange {
@@ -238,6 +242,7 @@ impl Row for SettingsChange {
         UPDATE wallets AS w
         SET drawdown_policy = r.drawdown_policy,
             overdraft_limit = r.overdraft_limit,
+            spend_limits = r.spend_limits,
             metadata = r.metadata,
             updated_at = r.updated_at,
             version = r.version
@@ -255,6 +260,7 @@ impl SettingsChange {
             updated_at: Instant(settings.updated_at),
             version: settings.version,
             overdraft_limit: settings.overdraft_limit.decimal(),
+            spend_limits: row::limits_json(&settings.spend_limits),
         }
     }
 }

@@ -22,6 +22,7 @@ mod random_wallet;
 mod reversals;
 mod scenarios;
 mod serving;
+mod spend_limits;
 mod timelines;
 mod verify;
 mod wallets;

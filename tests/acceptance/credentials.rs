@@ -17,7 +17,7 @@ fn token(text: &str, namespace: &str, roles: &[Role]) -> TokenSettings {
     }
 }
 
-async fn server() -> Server {
+pub async fn server() -> Server {
     let credentials = Credentials::from_settings(&[
         token("acme-admin", "acme", &[Role::Admin]),
         token("acme-reader", "acme", &[Role::Reader]),
@@ -94,6 +94,42 @@ async fn roles_allow_what_they_say() {
     assert_eq!(fund("acme-reader").await, Some("ROLE_MISSING".to_owned()));
     assert_eq!(fund("acme-spender").await, Some("ROLE_MISSING".to_owned()));
     assert_eq!(fund("acme-granter").await, None);
+
+    let revoke = |token: &'static str| {
+        let request = v1::RevokeFundingRequest {
+            account: ACCOUNT.to_owned(),
+            asset: ASSET.to_owned(),
+            funding_ref: "ch_1".to_owned(),
+            cumulative_amount: "1".to_owned(),
+            idempotency_key: format!("revoke {token}"),
+            ..Default::default()
+        };
+        let mut grants = server.grants();
+        async move {
+            let answer = grants.revoke_funding(with_token(request, token)).await;
+            answer.err().map(|status| refusal(&status).1)
+        }
+    };
+    assert_eq!(revoke("acme-spender").await, Some("ROLE_MISSING".to_owned()));
+    assert_eq!(revoke("acme-granter").await, Some("FUNDING_NOT_FOUND".to_owned()));
+
+    let change = |token: &'static str| {
+        let request = v1::ChangeGrantExpiryRequest {
+            account: ACCOUNT.to_owned(),
+            asset: ASSET.to_owned(),
+            grant_number: 9,
+            never: true,
+            idempotency_key: format!("change {token}"),
+            ..Default::default()
+        };
+        let mut grants = server.grants();
+        async move {
+            let answer = grants.change_grant_expiry(with_token(request, token)).await;
+            answer.err().map(|status| refusal(&status).1)
+        }
+    };
+    assert_eq!(change("acme-spender").await, Some("ROLE_MISSING".to_owned()));
+    assert_eq!(change("acme-granter").await, Some("GRANT_NOT_FOUND".to_owned()));
 
     let pay = |token: &'static str| {
         let request = with_token(spend(ACCOUNT, "1", token), token);

@@ -72,7 +72,7 @@ async fn a_server_without_its_database_is_alive_and_not_ready() {
         // Nothing listens there.
         database: Database::External {
             url: "host=/nonexistent user=purse dbname=purse".to_owned(),
-            migrate: false,
+            migrate_by: None,
         },
         listen: "127.0.0.1:0".parse().unwrap(),
         metrics_listen: None,
@@ -80,6 +80,7 @@ async fn a_server_without_its_database_is_alive_and_not_ready() {
         lanes: 1,
         test_clock: false,
         allow_data_loss: false,
+        append_only: true,
     };
     let node = Node::start(options).await.unwrap();
     let endpoint = format!("http://{}", node.address());

@@ -10,6 +10,10 @@ use std::{
     time::Duration,
 };
 
+use purse_domain::{
+    AccountName, Actor, AssetCode, Command, Fingerprint, Group, IdempotencyKey, Metadata,
+    NamespaceId, NamespaceName, Reason, Request as Asked, WalletName,
+};
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
@@ -21,7 +25,10 @@ use purse_server::{
     health::READINESS,
     node::{Database, Node, NodeOptions},
 };
-use purse_storage::embedded::{Embedded, EmbeddedOptions};
+use purse_storage::{
+    embedded::{Embedded, EmbeddedOptions},
+    privileges::{SERVER_ROLE, ensure_role},
+};
 use tonic::{Code, Request, Status, transport::Channel};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -54,8 +61,17 @@ pub async fn new_database() -> String {
     let cluster = CLUSTER.get_or_init(new_cluster);
     let name = format!("test_{}", unique());
     let client = purse_storage::pool::connect(&cluster.url_of("postgres")).await.unwrap();
+    // Tests that start at once race for the role.
+    client.execute("SELECT pg_advisory_lock(1)", &[]).await.unwrap();
+    ensure_role(&client, SERVER_ROLE).await.unwrap();
     client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     cluster.url_of(&name)
+}
+
+/// The URL of the same database for the role that servers have.
+pub fn as_server(url: &str) -> String {
+    let owner = purse_storage::privileges::user_of(url).unwrap().unwrap();
+    url.replace(&format!("user={owner}"), &format!("user={SERVER_ROLE}"))
 }
 
 /// A running server.
@@ -78,13 +94,14 @@ impl Server {
 
     pub async fn start_with(url: String, credentials: Credentials) -> Self {
         let options = NodeOptions {
-            database: Database::External { url: url.clone(), migrate: true },
+            database: Database::External { url: as_server(&url), migrate_by: Some(url.clone()) },
             listen: "127.0.0.1:0".parse().unwrap(),
             metrics_listen: Some("127.0.0.1:0".parse().unwrap()),
             credentials,
             lanes: 2,
             test_clock: true,
             allow_data_loss: false,
+            append_only: true,
         };
         let node = Node::start(options).await.unwrap();
         let endpoint = format!("http://{}", node.address());
@@ -201,6 +218,30 @@ pub fn grant(account: &str, amount: &str) -> v1::GrantRequest {
         idempotency_key: format!("grant {}", unique()),
         ..Default::default()
     }
+}
+
+/// A command on the usual wallet as storage takes it, with a fresh key: for batches that a test makes up.
+pub fn group(command: Command) -> Group {
+    let namespace_id = NamespaceId::of(&NamespaceName::parse("default").unwrap());
+    let account = AccountName::parse(ACCOUNT).unwrap();
+    let wallet = WalletName::new(namespace_id, account, AssetCode::parse(ASSET).unwrap());
+    let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
+    let metadata = Metadata::default();
+    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
+    let key = Some(IdempotencyKey::parse(&format!("batch {}", unique())).unwrap());
+    let (validate_only, commit_token) = (false, None);
+    Asked {
+        wallet,
+        command,
+        key,
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+        commit_token,
+    }
+    .into()
 }
 
 pub fn spend(account: &str, amount: &str, key: &str) -> v1::SpendRequest {

@@ -55,8 +55,11 @@ async fn a_write_that_was_committed_and_never_answered_is_replayed() {
     server.open(ACCOUNT).await;
     server.fund(ACCOUNT, "100").await;
 
-    let (outcomes, _) =
-        server.node.storage().run_batch(&mut Kept::default(), &[domain_spend("10", "k")]).await;
+    let (outcomes, _) = server
+        .node
+        .storage()
+        .run_batch(&mut Kept::default(), &[domain_spend("10", "k").into()])
+        .await;
     assert!(outcomes[0].is_ok());
     server.node.stop().await;
 
@@ -82,12 +85,13 @@ fn domain_spend(amount: &str, key: &str) -> Request {
     Request {
         wallet,
         command,
-        key: IdempotencyKey::parse(key).unwrap(),
+        key: Some(IdempotencyKey::parse(key).unwrap()),
         fingerprint,
         actor,
         reason,
         metadata,
         validate_only: false,
+        commit_token: None,
     }
 }
 
@@ -204,6 +208,20 @@ async fn every_write_answers_a_replay_as_it_answered_first() {
     let reversed = server.wallets().reverse_spend(reverse.clone()).await.unwrap().into_inner();
     assert_eq!(reversed.slices.len(), 1);
     server.spend(spend(ACCOUNT, "4", "spend again")).await.unwrap();
+    let bought = v1::GrantRequest { funding_ref: "ch_1".to_owned(), ..grant(ACCOUNT, "20") };
+    server.grants().grant(bought).await.unwrap();
+    let revoke = |key: &str| v1::RevokeFundingRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        funding_ref: "ch_1".to_owned(),
+        cumulative_amount: "15".to_owned(),
+        idempotency_key: key.to_owned(),
+        ..Default::default()
+    };
+    let revoked = server.grants().revoke_funding(revoke("revoke")).await.unwrap().into_inner();
+    let nothing = server.grants().revoke_funding(revoke("nothing")).await.unwrap().into_inner();
+    assert!(nothing.transaction.as_ref().unwrap().entries.is_empty());
+    server.fund(ACCOUNT, "3").await;
 
     // Everything has changed since, and the answers are still the first ones.
     let answer = server.wallets().create_wallet(open).await.unwrap().into_inner();
@@ -218,6 +236,10 @@ async fn every_write_answers_a_replay_as_it_answered_first() {
     assert_eq!(answer, v1::VoidGrantResponse { replayed: true, ..voided });
     let answer = server.wallets().reverse_spend(reverse).await.unwrap().into_inner();
     assert_eq!(answer, v1::ReverseSpendResponse { replayed: true, ..reversed });
+    for (key, first) in [("revoke", revoked), ("nothing", nothing)] {
+        let answer = server.grants().revoke_funding(revoke(key)).await.unwrap().into_inner();
+        assert_eq!(answer, v1::RevokeFundingResponse { replayed: true, ..first });
+    }
 }
 
 fn grant_as(key: &str) -> v1::GrantRequest {

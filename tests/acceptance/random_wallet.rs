@@ -29,6 +29,22 @@ impl Dice {
         from + i64::try_from(self.roll(u64::try_from(to - from + 1).unwrap())).unwrap()
     }
 
+    /// Any of these.
+    pub fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        let index = self.roll(u64::try_from(all.len()).unwrap());
+        all[usize::try_from(index).unwrap()].clone()
+    }
+
+    /// 1 to `most`.
+    pub fn number(&mut self, most: u64) -> i32 {
+        1 + i32::try_from(self.roll(most)).unwrap()
+    }
+
+    /// 1 to `most`, as an amount.
+    pub fn amount(&mut self, most: u64) -> String {
+        self.number(most).to_string()
+    }
+
     /// For one wallet in two.
     fn overdraft_limit(&mut self) -> String {
         ["", "150"][usize::from(self.roll(2) == 0)].to_owned()
@@ -39,12 +55,18 @@ impl Dice {
         ["", "chat"][usize::from(self.roll(4) == 0)].to_owned()
     }
 
-    fn change(&mut self, now: Timestamp) -> Change {
+    /// For one grant in two.
+    fn funding_ref(&mut self) -> String {
+        ["", "charge"][usize::from(self.roll(2) == 0)].to_owned()
+    }
+
+    /// What is asked next of a wallet.
+    pub fn change(&mut self, now: Timestamp) -> Change {
         let amount = (1 + self.roll(90)).to_string();
         let mut from_now = |from, to| Some(now.plus_micros(self.hours(from, to) * HOUR));
         let (starts_at, ends_at, occurred_at) =
             (from_now(-20, 20), from_now(21, 60), from_now(-40, 0));
-        match self.roll(20) {
+        match self.roll(26) {
             0..8 => Change::Grant {
                 amount,
                 effective_at: starts_at.filter(|_| self.roll(2) == 0),
@@ -56,6 +78,7 @@ impl Dice {
                     .into_iter()
                     .filter(|name| !name.is_empty())
                     .collect(),
+                funding_ref: self.funding_ref(),
             },
             8..17 => Change::Spend {
                 amount,
@@ -64,6 +87,16 @@ impl Dice {
             },
             17 => Change::Void { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
             18 => Change::Expire { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
+            // The same amount again or more, or less than before.
+            19..22 => Change::Revoke {
+                funding_ref: "charge".to_owned(),
+                cumulative_amount: (self.roll(8) * 20).to_string(),
+            },
+            22..25 => {
+                let never = self.roll(4) == 0;
+                let grant = 1 + i32::try_from(self.roll(8)).unwrap();
+                Change::ChangeExpiry { grant, expires_at: ends_at.filter(|_| !never), never }
+            }
             // Settles, and appends nothing of its own.
             _ => Change::Update {
                 policy: "EXPIRY_FIRST".to_owned(),
@@ -96,8 +129,14 @@ pub async fn play(
             _ => dice.change(now),
         };
         let key = format!("write {index}");
-        let actor = String::new();
-        let write = Write { wallet: wallet.clone(), key, actor, validate_only: false, change };
+        let write = Write {
+            wallet: wallet.clone(),
+            key,
+            actor: String::new(),
+            validate_only: false,
+            commit_token: String::new(),
+            change,
+        };
         let (answer, expected) = (remote.write(&write).await, domain.write(&write).await);
         assert_eq!(answer.is_ok(), expected.is_ok(), "{write:?}: {answer:?}");
         instants.push(now);

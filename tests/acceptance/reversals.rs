@@ -1,17 +1,16 @@
-//! Reversals over gRPC, where callers, batches and servers meet.
+//! Reversals and revocations over gRPC, where callers, batches and servers meet.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use purse_domain::{
-    AccountName, Actor, AssetCode, Category, Command, CostBasis, ExpiredPolicy, Fingerprint,
-    IdempotencyKey, Metadata, NamespaceId, NamespaceName, NewGrant, PositiveAmount, Priority,
-    Reason, Request, ReverseSpend, Scale, TransactionId, WalletName,
+    Amount, Category, Command, CostBasis, ExpiredPolicy, FundingRef, Group, NewGrant,
+    PositiveAmount, Priority, ReverseSpend, RevokeFunding, Scale, TransactionId,
 };
 use purse_proto::v1;
 use purse_storage::{Kept, Outcome};
 use tonic::Code;
 
-use crate::fixture::{ACCOUNT, ASSET, Server, at_once, refusal, spend, unique};
+use crate::fixture::{ACCOUNT, ASSET, Server, at_once, group, refusal, spend, unique};
 
 fn reverse(transaction: &str, amount: &str) -> v1::ReverseSpendRequest {
     v1::ReverseSpendRequest {
@@ -93,15 +92,7 @@ async fn a_grant_that_repays_and_the_reversal_of_the_spend_may_share_a_batch() {
     server.wallets().create_wallet(open).await.unwrap();
     let transaction = spent(&server, "60").await;
 
-    let grant = Command::Grant(NewGrant {
-        amount: PositiveAmount::parse("80", Scale::MAX).unwrap(),
-        effective_at: None,
-        expires_at: None,
-        priority: Priority::DEFAULT,
-        category: Category::adjustment(),
-        cost_basis: CostBasis::ZERO,
-        applies_to: std::collections::BTreeSet::new(),
-    });
+    let grant = grant("80", None);
     let reversal = |amount| {
         Command::ReverseSpend(ReverseSpend {
             transaction: TransactionId::from_uuid(transaction.parse().unwrap()),
@@ -110,29 +101,71 @@ async fn a_grant_that_repays_and_the_reversal_of_the_spend_may_share_a_batch() {
         })
     };
     let commands = [reversal("10"), grant, reversal("20"), reversal("30"), reversal("1")];
-    let requests: Vec<Request> = commands.into_iter().map(request).collect();
-    let storage = server.node.storage();
-    let (outcomes, _) = storage.run_batch(&mut Kept::default(), &requests).await;
-    let left: Vec<Option<String>> = outcomes
-        .into_iter()
-        .map(|outcome| match outcome.unwrap() {
-            Outcome::Accepted(answer) => Some(answer.transaction.balances.balance().to_string()),
-            Outcome::Rejected(_) => None,
-        })
-        .collect();
+    let left = balances(&server, commands).await;
     let balance = |text: &str| Some(text.to_owned());
     assert_eq!(left, [balance("-50"), balance("30"), balance("50"), balance("80"), None]);
     assert_eq!(server.balance(ACCOUNT).await, "80");
     server.spend(spend(ACCOUNT, "80", "all")).await.unwrap();
 }
 
-fn request(command: Command) -> Request {
-    let namespace = NamespaceId::of(&NamespaceName::parse("default").unwrap());
-    let account = AccountName::parse(ACCOUNT).unwrap();
-    let wallet = WalletName::new(namespace, account, AssetCode::parse(ASSET).unwrap());
-    let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
-    let metadata = Metadata::parse(BTreeMap::new()).unwrap();
-    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
-    let key = IdempotencyKey::parse(&format!("batch {}", unique())).unwrap();
-    Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
+/// The first revocation is of what its own batch granted; the database knows neither that nor the debt yet.
+#[tokio::test]
+async fn a_revocation_sees_what_its_batch_granted_and_owes() {
+    let server = Server::start().await;
+    server.open(ACCOUNT).await;
+    let revoke = |amount| {
+        Command::RevokeFunding(RevokeFunding {
+            funding_ref: FundingRef::parse("ch_1").unwrap(),
+            cumulative_amount: Amount::parse(amount, Scale::MAX).unwrap(),
+        })
+    };
+    let funded = |amount| grant(amount, Some("ch_1"));
+    let commands = [
+        revoke("1"),
+        funded("100"),
+        revoke("30"),
+        funded("50"),
+        revoke("150"),
+        revoke("151"),
+        revoke("40"),
+    ];
+    let balance = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        balances(&server, commands).await,
+        [None, balance("100"), balance("70"), balance("120"), balance("0"), None, balance("110")]
+    );
+
+    server.spend(spend(ACCOUNT, "110", "all")).await.unwrap();
+    let commands = [revoke("150"), grant("200", None), revoke("145"), revoke("0"), revoke("0")];
+    let expected = ["-110", "90", "95", "240", "240"].map(balance);
+    assert_eq!(balances(&server, commands).await, expected);
+    assert_eq!(server.balance(ACCOUNT).await, "240");
+    server.spend(spend(ACCOUNT, "240", "all of it")).await.unwrap();
+}
+
+fn grant(amount: &str, funding_ref: Option<&str>) -> Command {
+    Command::Grant(NewGrant {
+        amount: PositiveAmount::parse(amount, Scale::MAX).unwrap(),
+        effective_at: None,
+        expires_at: None,
+        priority: Priority::DEFAULT,
+        category: Category::adjustment(),
+        cost_basis: CostBasis::ZERO,
+        applies_to: BTreeSet::new(),
+        funding_ref: funding_ref.map(|name| FundingRef::parse(name).unwrap()),
+    })
+}
+
+/// Runs commands as one batch, and says the balance after each; `None`: it is refused.
+async fn balances(
+    server: &Server,
+    commands: impl IntoIterator<Item = Command>,
+) -> Vec<Option<String>> {
+    let requests: Vec<Group> = commands.into_iter().map(group).collect();
+    let (outcomes, _) = server.node.storage().run_batch(&mut Kept::default(), &requests).await;
+    let balance = |outcome| match outcome {
+        Outcome::Accepted(answers) => Some(answers[0].transaction.balances.balance().to_string()),
+        Outcome::Rejected(_) => None,
+    };
+    outcomes.into_iter().map(|outcome| balance(outcome.unwrap())).collect()
 }

@@ -143,7 +143,7 @@ async fn without_tokens_only_loopback_is_served() {
         credentials: Credentials::open(),
         lanes: 1,
         test_clock: None,
-        demands: Demands { durability: true },
+        demands: Demands { durability: true, append_only: true },
     };
     let refused = Bare::start(server.node.storage().clone(), options).await.unwrap_err();
     assert!(matches!(refused, ServerError::OpenToNetwork { .. }));
@@ -160,12 +160,13 @@ async fn a_database_that_may_lose_writes_is_refused() {
     let url = server.url.clone();
     server.node.stop().await;
     let options = NodeOptions {
-        database: Database::External { url, migrate: false },
+        database: Database::External { url, migrate_by: None },
         listen: "127.0.0.1:0".parse().unwrap(),
         metrics_listen: None,
         credentials: Credentials::open(),
         lanes: 1,
         test_clock: false,
+        append_only: false,
         allow_data_loss: false,
     };
     let refused = Node::start(options).await.unwrap_err();

@@ -1,11 +1,13 @@
 //! A verification finds whatever was changed by hand, and names the first entry that is wrong.
 
-use purse_proto::v1::{CreateHoldRequest, VerifyWalletRequest, VerifyWalletResponse};
+use purse_proto::v1::{
+    ChangeGrantExpiryRequest, CreateHoldRequest, VerifyWalletRequest, VerifyWalletResponse,
+};
 
 use crate::fixture::{ACCOUNT, ASSET, Server, grant, spend, timestamp};
 
 /// A wallet with entries of many kinds: grants, spends, debt that was repaid and debt that was not, a hold,
-/// an expiry.
+/// an expiry, a change of one.
 async fn lived_in() -> Server {
     let server = Server::start().await;
     server.at("2126-01-01T00:00:00Z").await;
@@ -28,6 +30,15 @@ async fn lived_in() -> Server {
     server.wallets().create_hold(hold).await.unwrap();
     server.at("2126-01-02T12:00:00Z").await;
     server.spend(spend(ACCOUNT, "120", "on credit again")).await.unwrap();
+    let change = ChangeGrantExpiryRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        grant_number: 2,
+        expires_at: Some(timestamp("2126-02-01T00:00:00Z")),
+        idempotency_key: "change".to_owned(),
+        ..Default::default()
+    };
+    server.grants().change_grant_expiry(change).await.unwrap();
     server
 }
 
@@ -45,83 +56,95 @@ async fn a_wallet_that_nobody_touched_is_sound() {
     assert_eq!(found.entries, server.rows("entries").await);
 }
 
+/// What is changed by hand, the way back, and the first entry that is wrong between; 0: none is.
+const CHANGES: [(&str, &str, i64); 17] = [
+    (
+        "UPDATE grants SET expires_at = '2126-03-01' WHERE grant_number = 2",
+        "UPDATE grants SET expires_at = '2126-02-01' WHERE grant_number = 2",
+        0,
+    ),
+    (
+        "UPDATE grants SET granted_expires_at = '2126-03-01' WHERE grant_number = 2",
+        "UPDATE grants SET granted_expires_at = 'infinity' WHERE grant_number = 2",
+        4,
+    ),
+    (
+        "UPDATE entries SET expires_at_after = '2126-03-01' WHERE kind = 17",
+        "UPDATE entries SET expires_at_after = '2126-02-01' WHERE kind = 17",
+        7,
+    ),
+    (
+        "UPDATE entries SET hash = NULL WHERE sequence = 4",
+        "UPDATE entries SET hash = kept.hash FROM kept
+         WHERE entries.sequence = 4 AND kept.sequence = 4",
+        4,
+    ),
+    (
+        "UPDATE transactions SET idempotency_key = 'another' WHERE idempotency_key = 'hold'",
+        "UPDATE transactions SET idempotency_key = 'hold' WHERE idempotency_key = 'another'",
+        5,
+    ),
+    (
+        "UPDATE wallets SET last_hash = sha256('')",
+        "UPDATE wallets SET last_hash = kept.hash FROM kept WHERE kept.sequence = last_sequence",
+        0,
+    ),
+    (
+        "UPDATE grants SET expires_at = expires_at + INTERVAL '1 day' WHERE grant_number = 1",
+        "UPDATE grants SET expires_at = expires_at - INTERVAL '1 day' WHERE grant_number = 1",
+        2,
+    ),
+    (
+        "UPDATE entries SET amount = amount + 1 WHERE sequence = 2",
+        "UPDATE entries SET amount = amount - 1 WHERE sequence = 2",
+        2,
+    ),
+    (
+        "UPDATE entries SET available_after = available_after + 1 WHERE sequence = 2",
+        "UPDATE entries SET available_after = available_after - 1 WHERE sequence = 2",
+        2,
+    ),
+    (
+        "UPDATE entries SET grant_numbers = '{2}' WHERE sequence = 3",
+        "UPDATE entries SET grant_numbers = '{1}' WHERE sequence = 3",
+        3,
+    ),
+    (
+        "UPDATE entries SET effective_at = recorded_at + INTERVAL '1 s' WHERE sequence = 1",
+        "UPDATE entries SET effective_at = recorded_at WHERE sequence = 1",
+        1,
+    ),
+    (
+        "UPDATE entries SET sequence = 1000 WHERE sequence = 5",
+        "UPDATE entries SET sequence = 5 WHERE sequence = 1000",
+        6,
+    ),
+    (
+        "UPDATE grants SET consumed = consumed - 1, available = available + 1, open = true
+         WHERE grant_number = 2",
+        "UPDATE grants SET consumed = consumed + 1, available = available - 1,
+             open = (available - 1 > 0 OR held > 0)
+         WHERE grant_number = 2",
+        0,
+    ),
+    ("UPDATE wallets SET debt = debt + 1", "UPDATE wallets SET debt = debt - 1", 0),
+    ("UPDATE wallets SET next_due_at = NULL", "UPDATE wallets SET next_due_at = '2126-01-03'", 0),
+    (
+        "UPDATE holds SET slice_grants = '{2}', held = held - 1, released = released + 1",
+        "UPDATE holds SET slice_grants = '{1,2}', held = held + 1, released = released - 1",
+        0,
+    ),
+    (
+        "UPDATE debts SET owed = owed + 1 WHERE owed > 0",
+        "UPDATE debts SET owed = owed - 1 WHERE owed > 0",
+        0,
+    ),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_changed_by_hand_is_found() {
     let server = lived_in().await;
     let sql = server.sql().await;
-    // A change, the way back, and the first entry that is wrong after it.
-    let changes: [(&str, &str, i64); 14] = [
-        (
-            "UPDATE entries SET hash = NULL WHERE sequence = 4",
-            "UPDATE entries SET hash = kept.hash FROM kept
-             WHERE entries.sequence = 4 AND kept.sequence = 4",
-            4,
-        ),
-        (
-            "UPDATE transactions SET idempotency_key = 'another' WHERE idempotency_key = 'hold'",
-            "UPDATE transactions SET idempotency_key = 'hold' WHERE idempotency_key = 'another'",
-            5,
-        ),
-        (
-            "UPDATE wallets SET last_hash = sha256('')",
-            "UPDATE wallets SET last_hash = kept.hash FROM kept WHERE kept.sequence = last_sequence",
-            0,
-        ),
-        (
-            "UPDATE grants SET expires_at = expires_at + INTERVAL '1 day' WHERE grant_number = 1",
-            "UPDATE grants SET expires_at = expires_at - INTERVAL '1 day' WHERE grant_number = 1",
-            2,
-        ),
-        (
-            "UPDATE entries SET amount = amount + 1 WHERE sequence = 2",
-            "UPDATE entries SET amount = amount - 1 WHERE sequence = 2",
-            2,
-        ),
-        (
-            "UPDATE entries SET available_after = available_after + 1 WHERE sequence = 2",
-            "UPDATE entries SET available_after = available_after - 1 WHERE sequence = 2",
-            2,
-        ),
-        (
-            "UPDATE entries SET grant_numbers = '{2}' WHERE sequence = 3",
-            "UPDATE entries SET grant_numbers = '{1}' WHERE sequence = 3",
-            3,
-        ),
-        (
-            "UPDATE entries SET effective_at = recorded_at + INTERVAL '1 s' WHERE sequence = 1",
-            "UPDATE entries SET effective_at = recorded_at WHERE sequence = 1",
-            1,
-        ),
-        (
-            "UPDATE entries SET sequence = 1000 WHERE sequence = 5",
-            "UPDATE entries SET sequence = 5 WHERE sequence = 1000",
-            6,
-        ),
-        (
-            "UPDATE grants SET consumed = consumed - 1, available = available + 1, open = true
-             WHERE grant_number = 2",
-            "UPDATE grants SET consumed = consumed + 1, available = available - 1,
-                 open = (available - 1 > 0 OR held > 0)
-             WHERE grant_number = 2",
-            0,
-        ),
-        ("UPDATE wallets SET debt = debt + 1", "UPDATE wallets SET debt = debt - 1", 0),
-        (
-            "UPDATE wallets SET next_due_at = NULL",
-            "UPDATE wallets SET next_due_at = '2126-01-03'",
-            0,
-        ),
-        (
-            "UPDATE holds SET slice_grants = '{2}', held = held - 1, released = released + 1",
-            "UPDATE holds SET slice_grants = '{1,2}', held = held + 1, released = released - 1",
-            0,
-        ),
-        (
-            "UPDATE debts SET owed = owed + 1 WHERE owed > 0",
-            "UPDATE debts SET owed = owed - 1 WHERE owed > 0",
-            0,
-        ),
-    ];
     sql.batch_execute(
         "CREATE TABLE kept AS SELECT sequence, hash FROM entries;
          ALTER TABLE entries DROP CONSTRAINT entries_are_not_dated_ahead;
@@ -129,7 +152,7 @@ async fn whatever_is_changed_by_hand_is_found() {
     )
     .await
     .unwrap();
-    for (change, back, first_wrong) in changes {
+    for (change, back, first_wrong) in CHANGES {
         assert!(sql.execute(change, &[]).await.unwrap() > 0, "{change}");
         let found = verify(&server).await;
         assert!(!found.sound, "{change}");

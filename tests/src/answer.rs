@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use purse_domain::Timestamp;
+use purse_domain::{ExpiryChange, Timestamp};
 
 /// The balances of a wallet, as decimal texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,10 @@ pub struct EntryView {
     pub debts: Vec<(i64, String)>,
     /// The entry that it undoes; 0: none.
     pub about: i64,
+    /// The account at the other end of a transfer.
+    pub counterparty: String,
+    /// Of a change of expiry, from when to when.
+    pub expiry: Option<ExpiryChange>,
 }
 
 /// A grant.
@@ -61,6 +65,8 @@ pub struct GrantView {
     pub expires_at: Option<Timestamp>,
     /// When what was left expired.
     pub expired_at: Option<Timestamp>,
+    /// What paid for it; empty: nothing was named.
+    pub funding_ref: String,
 }
 
 /// A hold.
@@ -112,6 +118,10 @@ pub struct Written {
     pub wallet: Option<WalletView>,
     /// What it reversed.
     pub slices: Vec<SliceView>,
+    /// The grants that another wallet received.
+    pub received: Vec<GrantView>,
+    /// What makes the preview binding.
+    pub commit_token: Option<String>,
 }
 
 /// A slice of a reversed spend.

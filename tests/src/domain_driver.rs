@@ -9,10 +9,11 @@ use std::{
 };
 
 use purse_domain::{
-    AccountId, Amount, AssetCode, Command, CreateWallet, Decision, Fingerprint, Fold, FoldError,
-    LimitName, MOST_LIMITS, NamespaceId, NamespaceName, OperationName, Origin, Rejection, Request,
-    Scale, Sequence, SpendRecord, Timestamp, TransactionId, Usage, Verdict, WalletId, WalletName,
-    WalletState, balances_at, decide, settle::settled, slices, verify,
+    AccountId, Amount, AssetCode, Command, CommitToken, Counts, CreateWallet, Decided, Decision,
+    Fingerprint, Fold, FoldError, GroupVerdict, LimitName, MOST_LIMITS, NamespaceId, NamespaceName,
+    OperationName, Origin, Rejection, Request, Scale, Sequence, SpendRecord, Timestamp,
+    TransactionId, WalletId, WalletName, WalletState, balances_at, decide_group, settle::settled,
+    slices, verify,
 };
 use uuid::Uuid;
 
@@ -21,11 +22,11 @@ use crate::{
     driver::{AsOf, Driver, WalletRef, Write},
 };
 
-mod counts;
+mod limit_store;
 mod parse;
 mod view;
 
-use counts::Counts;
+use limit_store::LimitStore;
 
 /// A Purse in memory.
 #[derive(Debug)]
@@ -38,14 +39,16 @@ pub struct DomainDriver {
     transactions: u128,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Ledger {
     state: WalletState,
     entries: Vec<purse_domain::Entry>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
     /// What limits count.
-    counts: Counts,
+    limits: LimitStore,
+    /// The other wallets of entries that moved credits between wallets.
+    counterparties: BTreeMap<Sequence, WalletName>,
 }
 
 impl Ledger {
@@ -56,8 +59,7 @@ impl Ledger {
         let fold = self.fold(&entries).expect("entries that were decided are a ledger");
         // A deadline that was moved since counts as if it had always been there.
         let deadline = |hold| self.state.holds.get(&hold).map_or(known_at, |hold| hold.expires_at);
-        let (operations, counts) = (self.operations.clone(), self.counts.clone());
-        Self { state: fold.into_state(deadline), entries, operations, counts }
+        Self { state: fold.into_state(deadline), entries, ..self.clone() }
     }
 
     fn fold(&self, entries: &[purse_domain::Entry]) -> Result<Fold, FoldError> {
@@ -68,6 +70,14 @@ impl Ledger {
             fold.book(entry, self.operations.get(&entry.sequence), &terms)?;
         }
         Ok(fold)
+    }
+
+    fn views(&self) -> Vec<EntryView> {
+        let entries = self.entries.iter();
+        let view = |entry: &purse_domain::Entry| {
+            view::entry(entry, self.counterparties.get(&entry.sequence))
+        };
+        entries.map(view).collect()
     }
 
     fn verify(&self) -> Result<(), String> {
@@ -108,43 +118,88 @@ impl DomainDriver {
     fn decide_and_write(&mut self, write: &Write) -> Result<Written, Refusal> {
         let name = parse::wallet_name(self.namespace_id, &write.wallet)?;
         let asset_scale = self.assets.get(&name.asset).copied();
-        let request = parse::request(write, name, asset_scale)?;
-        let key = (request.wallet.account_id, request.key.as_str().to_owned());
-        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&key) {
+        let (key, request) = parse::request(write, name, asset_scale)?;
+        let used = (request.wallet.account_id, write.key.clone());
+        if let Some((fingerprint, transaction, first)) = self.used_keys.get(&used) {
             if *fingerprint == request.fingerprint {
                 return Ok(Written { replayed: true, ..first.clone() });
             }
-            let (key, transaction) = (request.key, *transaction);
+            let transaction = *transaction;
             let reused = Rejection::IdempotencyKeyReused { key, transaction };
             return Err(refusal(&reused, &request.wallet));
         }
 
         let request = with_asset_scale(request, asset_scale);
-        let verdict = match self.wallets.get_mut(&request.wallet.wallet_id) {
-            None => decide(None, &request, self.clock),
-            Some(Ledger { state, counts, .. }) => {
-                counts.supplied(state, |state| decide(Some(state), &request, self.clock))
+        self.hold_funding(&request);
+        let decided = match self.decide(&request) {
+            GroupVerdict::Accepted(decided) => decided,
+            GroupVerdict::Rejected(refused) => {
+                return Err(refusal(&refused.rejection, &refused.wallet));
             }
+            GroupVerdict::Lacking(_, missing) => return Err(lacking(&missing)),
         };
-        let decision = match verdict {
-            Verdict::Accepted(decision) => decision,
-            Verdict::Rejected(rejection) => return Err(refusal(&rejection, &request.wallet)),
-            Verdict::Lacking(missing) => {
-                return Err(Refusal::new("LACKING", &[("missing", format!("{missing:?}"))]));
-            }
+        let commit_token = CommitToken::of(&decided).to_string();
+        let [first, others @ ..] = &decided[..] else {
+            return Err(Refusal::new("NOT_DECIDED", &[]));
         };
-        let is_written = decision.writes && !request.validate_only;
-        let mut written = written(&request, &decision);
-        if is_written {
+        let received = others.iter().flat_map(|leg| leg.decision.made_grants().map(view::grant));
+        let mut written = written(&request, &first.decision);
+        written.received = received.collect();
+        let moves = written.wallet.is_none();
+        written.commit_token = (moves && request.validate_only).then_some(commit_token);
+        if first.decision.writes && !request.validate_only {
             self.transactions += 1;
             let id = TransactionId::from_uuid(Uuid::from_u128(self.transactions));
             if written.wallet.is_none() {
                 written.transaction_id = Some(id.to_string());
             }
-            self.append(&request, &decision, id);
-            self.used_keys.insert(key, (request.fingerprint, id, written.clone()));
+            for Decided { request, decision } in &decided {
+                self.append(request, decision, id);
+            }
+            self.used_keys.insert(used, (request.fingerprint, id, written.clone()));
         }
         Ok(written)
+    }
+
+    /// Decides a request, and supplies what limits count.
+    fn decide<'r>(&mut self, request: &'r Request) -> GroupVerdict<'r> {
+        loop {
+            let find = |id| self.wallets.get(&id).map(|ledger: &Ledger| &ledger.state);
+            let verdict = decide_group(find, &[request], self.clock);
+            let GroupVerdict::Lacking(id, missing) = &verdict else { return verdict };
+            let supplied = self.wallets.get_mut(id).is_some_and(|ledger| {
+                let Ledger { state, limits, .. } = ledger;
+                limits.supply(state, missing)
+            });
+            if !supplied {
+                return verdict;
+            }
+        }
+    }
+
+    /// The state takes note of what fundings it is told of, so from their first mention on.
+    fn hold_funding(&mut self, request: &Request) {
+        let named = match &request.command {
+            Command::Grant(new) => new.funding_ref.as_ref(),
+            Command::RevokeFunding(revoke) => Some(&revoke.funding_ref),
+            Command::CreateWallet(_)
+            | Command::UpdateWallet(_)
+            | Command::Spend(_)
+            | Command::VoidGrant(_)
+            | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
+            | Command::CreateHold(_)
+            | Command::CaptureHold(_)
+            | Command::ReleaseHold(_)
+            | Command::ExtendHold(..)
+            | Command::ReverseSpend(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => None,
+        };
+        if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
+        {
+            ledger.state.fundings.entry(name.clone()).or_default();
+        }
     }
 
     fn append(&mut self, request: &Request, decision: &Decision, transaction: TransactionId) {
@@ -152,8 +207,13 @@ impl DomainDriver {
         if let (Command::CreateWallet(_), Some(settings)) = (&request.command, &decision.settings) {
             self.assets.insert(settings.name.asset.clone(), settings.scale);
             let state = WalletState::opened(settings.clone());
-            let (entries, operations) = (Vec::new(), BTreeMap::new());
-            let ledger = Ledger { state, entries, operations, counts: Counts::default() };
+            let ledger = Ledger {
+                state,
+                entries: Vec::new(),
+                operations: BTreeMap::new(),
+                limits: LimitStore::default(),
+                counterparties: BTreeMap::new(),
+            };
             self.wallets.insert(id, ledger);
         }
         if let Some(ledger) = self.wallets.get_mut(&id) {
@@ -162,13 +222,16 @@ impl DomainDriver {
             let operation = decision.operation(&request.command);
             for entry in decision.own_entries() {
                 ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
+                let other = request.command.counterparty();
+                ledger.counterparties.extend(other.map(|other| (entry.sequence, other.clone())));
             }
-            ledger.counts.add(request, decision);
+            ledger.limits.add(request, decision);
             // The next request finds what the entries say.
-            ledger.state.usage = Usage::default();
+            ledger.state.counts = Counts::default();
             let (actor, operation) = (request.actor.clone(), operation.cloned());
-            let origin = Origin { actor, operation };
-            let spend = SpendRecord::of(request.command.kind(), decision.own_entries(), origin);
+            let origin = Some(Origin { actor, operation });
+            let spend = SpendRecord::of(request.command.kind(), decision.own_entries());
+            let spend = spend.map(|spend| SpendRecord { origin, ..spend });
             ledger.state.spends.insert(transaction, spend);
         }
     }
@@ -200,14 +263,14 @@ impl DomainDriver {
         let (actor, operation) = parse::chosen(actor, operation)?;
         let name = parse::wallet_name(self.namespace_id, wallet)?;
         let ledger = self.wallets.get_mut(&name.wallet_id);
-        let Some(Ledger { state, counts, .. }) = ledger else {
+        let Some(Ledger { state, limits: store, .. }) = ledger else {
             return Err(refusal(&Rejection::WalletNotFound, &name));
         };
         let now = self.clock.max(state.head.recorded_at);
         let limits = state.settings.spend_limits.clone();
         let views = limits.iter().map(|limit| {
             let chosen = limit.chosen(actor.as_ref(), operation.as_ref());
-            let usage = chosen.map(|spender| counts.usage(state, limit, &spender, now));
+            let usage = chosen.map(|spender| store.usage(state, limit, &spender, now));
             view::limit(limit, usage.as_ref())
         });
         Ok(views.collect())
@@ -250,7 +313,7 @@ impl Driver for DomainDriver {
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<EntryView>, Refusal>> + Send {
         let ledger = self.ledger(wallet);
-        std::future::ready(ledger.map(|ledger| ledger.entries.iter().map(view::entry).collect()))
+        std::future::ready(ledger.map(Ledger::views))
     }
 
     fn grants(
@@ -294,11 +357,15 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::Spend(_)
         | Command::VoidGrant(_)
         | Command::ExpireGrant(_)
+        | Command::ChangeGrantExpiry(_)
         | Command::CreateHold(_)
         | Command::CaptureHold(_)
         | Command::ReleaseHold(_)
         | Command::ExtendHold(..)
-        | Command::ReverseSpend(_) => request,
+        | Command::ReverseSpend(_)
+        | Command::RevokeFunding(_)
+        | Command::Transfer(_)
+        | Command::Receive(_) => request,
     }
 }
 
@@ -314,7 +381,11 @@ fn written(request: &Request, decision: &Decision) -> Written {
     Written {
         replayed: false,
         transaction_id: None,
-        entries: decision.own_entries().iter().map(view::entry).collect(),
+        entries: decision
+            .own_entries()
+            .iter()
+            .map(|entry| view::entry(entry, request.command.counterparty()))
+            .collect(),
         balances: wallet.is_none().then(|| view::holdings(&decision.head.balances)),
         grant: match request.command {
             Command::Grant(_) => decision.made_grants().next().map(view::grant),
@@ -323,11 +394,15 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
             | Command::ExtendHold(..)
-            | Command::ReverseSpend(_) => None,
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -342,11 +417,17 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
+            | Command::ChangeGrantExpiry(_)
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
-            | Command::ExtendHold(..) => Vec::new(),
+            | Command::ExtendHold(..)
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+            | Command::Receive(_) => Vec::new(),
         },
+        received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -429,7 +510,12 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
             "REVERSAL_EXCEEDS_SPEND",
             &[("left", left.to_string()), ("required", required.to_string())],
         ),
+        Rejection::FundingNotFound { funding_ref } => {
+            Refusal::new("FUNDING_NOT_FOUND", &[("funding_ref", funding_ref.to_string())])
+        }
+        Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
+        Rejection::StaleCommitToken => Refusal::new("STALE_COMMIT_TOKEN", &[]),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])
         }

@@ -26,6 +26,8 @@ pub struct Write {
     pub actor: String,
     /// Only decide.
     pub validate_only: bool,
+    /// What a preview answered; empty: none.
+    pub commit_token: String,
     /// What is asked.
     pub change: Change,
 }
@@ -74,6 +76,8 @@ pub enum Change {
         cost_basis: String,
         /// The only operations that may draw it.
         applies_to: Vec<String>,
+        /// What paid for it.
+        funding_ref: String,
     },
     /// Take credits.
     Spend {
@@ -93,6 +97,15 @@ pub enum Change {
     Expire {
         /// Its number.
         grant: i32,
+    },
+    /// Let a grant end at another instant.
+    ChangeExpiry {
+        /// Its number.
+        grant: i32,
+        /// When it ends.
+        expires_at: Option<Timestamp>,
+        /// It does not.
+        never: bool,
     },
     /// Set credits aside.
     Hold {
@@ -128,6 +141,17 @@ pub enum Change {
         /// The new deadline.
         expires_at: Timestamp,
     },
+    /// Move credits to another wallet.
+    Transfer {
+        /// The other wallet.
+        to: WalletRef,
+        /// How much.
+        amount: String,
+        /// When they expire there, such as `NONE`.
+        expiration_policy: String,
+        /// That instant.
+        expires_at: Option<Timestamp>,
+    },
     /// Reverse a spend.
     Reverse {
         /// Its transaction.
@@ -138,6 +162,13 @@ pub enum Change {
         expired_policy: String,
         /// The life of new grants, in microseconds.
         grace_micros: Option<i64>,
+    },
+    /// Revoke a funding.
+    Revoke {
+        /// Which.
+        funding_ref: String,
+        /// How much has been refunded in all.
+        cumulative_amount: String,
     },
 }
 

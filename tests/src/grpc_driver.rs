@@ -7,12 +7,13 @@ use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
-        Balance, CaptureHoldRequest, CreateHoldRequest, CreateWalletRequest,
-        DeleteSpendLimitRequest, ExpireGrantRequest, ExtendHoldRequest, GetBalanceRequest,
-        GrantRequest, Hold, ListEntriesRequest, ListGrantsRequest, ListHoldsRequest,
-        ListSpendLimitsRequest, ReleaseHoldRequest, ReverseSpendRequest, SetSpendLimitRequest,
-        SpendLimit, SpendRequest, Transaction, UpdateWalletRequest, VerifyWalletRequest,
-        VerifyWalletResponse, VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
+        Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CreateHoldRequest,
+        CreateWalletRequest, DeleteSpendLimitRequest, ExpireGrantRequest, ExtendHoldRequest,
+        GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest, ListGrantsRequest,
+        ListHoldsRequest, ListSpendLimitsRequest, ReleaseHoldRequest, ReverseSpendRequest,
+        RevokeFundingRequest, SetSpendLimitRequest, SpendLimit, SpendRequest, Transaction,
+        TransferRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
+        VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
         wallet_service_client::WalletServiceClient,
     },
 };
@@ -40,10 +41,17 @@ pub struct GrpcDriver {
 
 /// Sends a write's message with what every write has, and gives the answer or the refusal.
 macro_rules! ask {
-    ($driver:ident.$service:ident.$method:ident($request:ident), $write:expr, $message:expr) => {{
+    ($driver:ident.$service:ident.$method:ident($request:ident $(, $commit_token:ident)?), $write:expr, $message:expr) => {{
         let Asked { account, asset, idempotency_key, actor, validate_only } = Asked::of($write);
-        let message =
-            $request { account, asset, idempotency_key, actor, validate_only, ..$message };
+        let message = $request {
+            account,
+            asset,
+            idempotency_key,
+            actor,
+            validate_only,
+            $($commit_token: $write.commit_token.clone(),)?
+            ..$message
+        };
         let request = $driver.request(message);
         $driver.$service.$method(request).await.map_err(refusal::of)?.into_inner()
     }};
@@ -134,27 +142,34 @@ impl GrpcDriver {
         Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
     }
 
+    async fn delete_limit(&mut self, write: &Write, name: String) -> Result<Written, Refusal> {
+        let message = DeleteSpendLimitRequest { name, ..Default::default() };
+        let answer = ask!(self.wallets.delete_spend_limit(DeleteSpendLimitRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
     async fn grant(&mut self, write: &Write, message: GrantRequest) -> Result<Written, Refusal> {
-        let answer = ask!(self.grants.grant(GrantRequest), write, message);
+        let answer = ask!(self.grants.grant(GrantRequest, commit_token), write, message);
         let grant = answer.grant.as_ref().map(view::grant);
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { grant, ..written })
     }
 
     async fn spend(&mut self, write: &Write, message: SpendRequest) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.spend(SpendRequest), write, message);
+        let answer = ask!(self.wallets.spend(SpendRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn void(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
         let message = VoidGrantRequest { grant_number, ..Default::default() };
-        let answer = ask!(self.grants.void_grant(VoidGrantRequest), write, message);
+        let answer = ask!(self.grants.void_grant(VoidGrantRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
     async fn expire(&mut self, write: &Write, grant_number: i32) -> Result<Written, Refusal> {
         let message = ExpireGrantRequest { grant_number, ..Default::default() };
-        let answer = ask!(self.grants.expire_grant(ExpireGrantRequest), write, message);
+        let answer =
+            ask!(self.grants.expire_grant(ExpireGrantRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -163,7 +178,8 @@ impl GrpcDriver {
         write: &Write,
         message: CreateHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.create_hold(CreateHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.create_hold(CreateHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -172,7 +188,8 @@ impl GrpcDriver {
         write: &Write,
         message: CaptureHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.capture_hold(CaptureHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.capture_hold(CaptureHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -181,7 +198,8 @@ impl GrpcDriver {
         write: &Write,
         message: ReleaseHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.release_hold(ReleaseHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.release_hold(ReleaseHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
     }
 
@@ -190,8 +208,48 @@ impl GrpcDriver {
         write: &Write,
         message: ExtendHoldRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.extend_hold(ExtendHoldRequest), write, message);
+        let answer =
+            ask!(self.wallets.extend_hold(ExtendHoldRequest, commit_token), write, message);
         Ok(of_hold(answer.hold.as_ref(), answer.transaction, answer.balance, answer.replayed))
+    }
+
+    async fn change_expiry(
+        &mut self,
+        write: &Write,
+        grant_number: i32,
+        expires_at: Option<Timestamp>,
+        never: bool,
+    ) -> Result<Written, Refusal> {
+        let expires_at = expires_at.map(view::timestamp);
+        let message =
+            ChangeGrantExpiryRequest { grant_number, expires_at, never, ..Default::default() };
+        let answer = ask!(
+            self.grants.change_grant_expiry(ChangeGrantExpiryRequest, commit_token),
+            write,
+            message
+        );
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
+    async fn revoke(
+        &mut self,
+        write: &Write,
+        message: RevokeFundingRequest,
+    ) -> Result<Written, Refusal> {
+        let answer =
+            ask!(self.grants.revoke_funding(RevokeFundingRequest, commit_token), write, message);
+        Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
+    async fn transfer(
+        &mut self,
+        write: &Write,
+        message: TransferRequest,
+    ) -> Result<Written, Refusal> {
+        let answer = ask!(self.wallets.transfer(TransferRequest, commit_token), write, message);
+        let received = answer.grants.iter().map(view::grant).collect();
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { received, ..written })
     }
 
     async fn reverse(
@@ -199,7 +257,8 @@ impl GrpcDriver {
         write: &Write,
         message: ReverseSpendRequest,
     ) -> Result<Written, Refusal> {
-        let answer = ask!(self.wallets.reverse_spend(ReverseSpendRequest), write, message);
+        let answer =
+            ask!(self.wallets.reverse_spend(ReverseSpendRequest, commit_token), write, message);
         let slices = answer.slices.into_iter().map(view::slice).collect();
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { slices, ..written })
@@ -228,8 +287,7 @@ struct Asked {
 
 impl Asked {
     fn of(write: &Write) -> Self {
-        let Write { wallet, key, actor, validate_only, change: _ } = write;
-        let WalletRef { account, asset } = wallet;
+        let Write { wallet: WalletRef { account, asset }, key, actor, validate_only, .. } = write;
         Self {
             account: account.clone(),
             asset: asset.clone(),
@@ -262,6 +320,7 @@ impl Driver for GrpcDriver {
                 category,
                 cost_basis,
                 applies_to,
+                funding_ref,
             } => {
                 let message = GrantRequest {
                     amount,
@@ -271,6 +330,7 @@ impl Driver for GrpcDriver {
                     category,
                     cost_basis,
                     applies_to,
+                    funding_ref,
                     ..Default::default()
                 };
                 self.grant(write, message).await
@@ -308,14 +368,28 @@ impl Driver for GrpcDriver {
                 self.extend_hold(write, message).await
             }
             Change::Limit(limit) => self.set_limit(write, view::spend_limit(limit)).await,
-            Change::Unlimit { name } => {
-                let message = DeleteSpendLimitRequest { name, ..Default::default() };
-                let answer =
-                    ask!(self.wallets.delete_spend_limit(DeleteSpendLimitRequest), write, message);
-                Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
-            }
+            Change::Unlimit { name } => self.delete_limit(write, name).await,
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
+            Change::ChangeExpiry { grant, expires_at, never } => {
+                self.change_expiry(write, grant, expires_at, never).await
+            }
+            Change::Revoke { funding_ref, cumulative_amount } => {
+                let message =
+                    RevokeFundingRequest { funding_ref, cumulative_amount, ..Default::default() };
+                self.revoke(write, message).await
+            }
+            Change::Transfer { to, amount, expiration_policy, expires_at } => {
+                let message = TransferRequest {
+                    to_account: to.account,
+                    to_asset: to.asset,
+                    amount,
+                    expiration_policy: view::expiration_policy_number(&expiration_policy),
+                    expires_at: expires_at.map(view::timestamp),
+                    ..Default::default()
+                };
+                self.transfer(write, message).await
+            }
             Change::Reverse { transaction, amount, expired_policy, grace_micros } => {
                 let message = ReverseSpendRequest {
                     transaction_id: transaction,

@@ -1,15 +1,18 @@
 //! Entries and grants as lines of text: what scenario files expect and failures show.
 
+use purse_domain::{ExpiryChange, Timestamp};
+
 use crate::{
     answer::{EntryView, GrantView, HoldView, LimitView, SliceView},
     instant::render,
 };
 
 /// An entry: when it counts, what it did, how much, the balance before and after, of which grants, and of
-/// which entry's debt; what undoes another entry says which.
+/// which entry's debt; what undoes another entry says which, and a change of expiry from when to when.
 ///
 /// `2026-01-02 EXPIRED 100: 150 -> 50 (1: 100)`, `2026-01-02 SPENT 25: 10 -> -15 (1: 10, debt of 2: 15)`,
-/// `2026-01-03 REVERSED of 2 15: -15 -> 0 (debt of 2: 15)`
+/// `2026-01-03 REVERSED of 2 15: -15 -> 0 (debt of 2: 15)`, `2026-01-03 TRANSFERRED_OUT with shop 15: 15 -> 0 (1: 15)`,
+/// `2026-01-04 EXPIRY_CHANGED 40: 40 -> 40 (1: 40) from 2026-01-10 to never`
 pub fn entry(entry: &EntryView) -> String {
     let EntryView {
         kind,
@@ -20,14 +23,27 @@ pub fn entry(entry: &EntryView) -> String {
         allocations,
         debts,
         about,
+        counterparty,
+        expiry,
         ..
     } = entry;
     let at = render(*effective_at);
     let debts = debts.iter().map(|(entry, amount)| format!("debt of {entry}: {amount}"));
     let from = self::allocations(allocations).into_iter().chain(debts).collect::<Vec<_>>();
     let from = from.join(", ");
+    let end = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), render);
+    let expiry =
+        expiry.map(|ExpiryChange { from, to }| format!(" from {} to {}", end(from), end(to)));
+    let expiry = expiry.unwrap_or_default();
     let of = if *about == 0 { String::new() } else { format!(" of {about}") };
-    format!("{at} {kind}{of} {amount}: {balance_before} -> {} ({from})", after.balance)
+    let other = match counterparty.rsplit(':').next() {
+        None | Some("") => String::new(),
+        Some(other) => format!(" with {other}"),
+    };
+    format!(
+        "{at} {kind}{of}{other} {amount}: {balance_before} -> {} ({from}){expiry}",
+        after.balance
+    )
 }
 
 /// A grant: its number, its status, its amount and where that is.
@@ -36,6 +52,15 @@ pub fn entry(entry: &EntryView) -> String {
 pub fn grant(grant: &GrantView) -> String {
     let GrantView { number, status, amount, parts, .. } = grant;
     format!("{number} {status} {amount}: {}", self::parts(parts))
+}
+
+/// A grant that was received: its amount and window.
+///
+/// `100 from 2026-01-01 until 2026-01-06`, `70 from 2026-01-02`
+pub fn received(grant: &GrantView) -> String {
+    let GrantView { amount, effective_at, expires_at, .. } = grant;
+    let until = expires_at.map(|at| format!(" until {}", render(at))).unwrap_or_default();
+    format!("{amount} from {}{until}", render(*effective_at))
 }
 
 /// A hold: its number, its status, its amount, its deadline and where the amount is.

@@ -19,8 +19,8 @@ use crate::{
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, LimitAction, LimitsStep, ReleaseAction, ReverseAction, Step, UnlimitAction,
-        WriteStep,
+        HoldsStep, LimitAction, LimitsStep, ReleaseAction, ReverseAction, Step, TransferAction,
+        UnlimitAction, WriteStep,
     },
 };
 
@@ -70,6 +70,7 @@ struct Run<'a, D> {
     wallets: HashSet<WalletRef>,
     first_answers: HashMap<(String, String), Written>,
     etags: Vec<String>,
+    tokens: HashMap<String, String>,
 }
 
 impl<'a, D: Driver> Run<'a, D> {
@@ -82,6 +83,7 @@ impl<'a, D: Driver> Run<'a, D> {
             wallets: HashSet::new(),
             first_answers: HashMap::new(),
             etags: Vec::new(),
+            tokens: HashMap::new(),
         }
     }
 
@@ -156,6 +158,9 @@ impl<'a, D: Driver> Run<'a, D> {
         let WriteStep { action, common } = step;
         let write = self.ask(action, common)?;
         self.wallets.insert(write.wallet.clone());
+        if let Change::Transfer { to, .. } = &write.change {
+            self.wallets.insert(to.clone());
+        }
         let before = self.driver.entries(&write.wallet).await;
         let answer = self.driver.write(&write).await;
         let leaves_no_trace = answer.is_err() || write.validate_only || common.replayed;
@@ -206,6 +211,7 @@ impl<'a, D: Driver> Run<'a, D> {
                 category: grant.category.clone(),
                 cost_basis: grant.cost_basis.clone(),
                 applies_to: grant.applies_to.clone(),
+                funding_ref: grant.funding_ref.clone(),
             },
             Action::Spend(spend) => Change::Spend {
                 amount: spend.spend.clone(),
@@ -214,6 +220,15 @@ impl<'a, D: Driver> Run<'a, D> {
             },
             Action::Void(void) => Change::Void { grant: void.void },
             Action::Expire(expire) => Change::Expire { grant: expire.expire },
+            Action::Revoke(revoke) => Change::Revoke {
+                funding_ref: revoke.revoke.clone(),
+                cumulative_amount: revoke.cumulative.clone(),
+            },
+            Action::ChangeExpiry(change) => Change::ChangeExpiry {
+                grant: change.change_expiry,
+                expires_at: at(change.expires_at),
+                never: change.never,
+            },
             Action::Hold(hold) => Change::Hold {
                 amount: hold.hold.clone(),
                 operation: hold.operation.clone(),
@@ -233,6 +248,15 @@ impl<'a, D: Driver> Run<'a, D> {
             }
             Action::Limit(action) => Change::Limit(limit(action)),
             Action::Unlimit(UnlimitAction { unlimit }) => Change::Unlimit { name: unlimit.clone() },
+            Action::Transfer(transfer) => Change::Transfer {
+                to: self.wallet(
+                    Some(&transfer.to),
+                    transfer.to_asset.as_deref().or(Some(&wallet.asset)),
+                ),
+                amount: transfer.transfer.clone(),
+                expiration_policy: transfer.expiration_policy.clone(),
+                expires_at: at(transfer.expires_at),
+            },
             Action::Reverse(ReverseAction {
                 reverse,
                 amount,
@@ -246,8 +270,10 @@ impl<'a, D: Driver> Run<'a, D> {
                 grace_micros: grace.as_ref().map(|grace| grace.micros),
             },
         };
+        let previewed = |key: &String| self.tokens.get(key).unwrap_or(key).clone();
+        let commit_token = common.commit.as_ref().map(previewed).unwrap_or_default();
         let (actor, validate_only) = (common.actor.clone(), common.validate_only);
-        Ok(Write { wallet, key, actor, validate_only, change })
+        Ok(Write { wallet, key, actor, validate_only, commit_token, change })
     }
 
     /// The transaction of a key that this file used, or what is meant to be one.
@@ -281,6 +307,8 @@ impl<'a, D: Driver> Run<'a, D> {
             };
         }
         if write.validate_only {
+            let token = written.commit_token.map(|token| (write.key.clone(), token));
+            self.tokens.extend(token);
             return Ok(());
         }
         if let Some(WalletView { etag, .. }) = &written.wallet
@@ -438,10 +466,16 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         Action::Limit(_) | Action::Unlimit(_) => {
             written.wallet.as_ref().map(|_| ()).ok_or_else(|| "answers no wallet".to_owned())
         }
+        Action::Transfer(TransferAction { received: Some(received), .. }) => {
+            lines(received, &written.received.iter().map(line::received).collect::<Vec<_>>())
+        }
         Action::Reverse(ReverseAction { slices: None, .. })
+        | Action::Transfer(TransferAction { received: None, .. })
         | Action::Spend(_)
         | Action::Void(_)
-        | Action::Expire(_) => Ok(()),
+        | Action::Expire(_)
+        | Action::Revoke(_)
+        | Action::ChangeExpiry(_) => Ok(()),
     }
 }
 
@@ -453,6 +487,7 @@ fn grant_answered(asked: &GrantAction, answered: Option<&GrantView>) -> Result<(
     if let Some(effective_at) = asked.effective_at {
         same("effective_at", &grant.effective_at, &effective_at.0)?;
     }
+    same("funding_ref", &grant.funding_ref, &asked.funding_ref)?;
     same("expires_at", &grant.expires_at, &asked.expires_at.map(|instant| instant.0))
 }
 

@@ -85,6 +85,12 @@ pub enum Action {
     Limit(LimitAction),
     /// Remove a spend limit.
     Unlimit(UnlimitAction),
+    /// Revoke a funding.
+    Revoke(RevokeAction),
+    /// Move credits to another wallet.
+    Transfer(TransferAction),
+    /// Let a grant end at another instant.
+    ChangeExpiry(ChangeExpiryAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -103,6 +109,8 @@ pub struct Common {
     /// Only decide.
     #[serde(default)]
     pub validate_only: bool,
+    /// The key of a preview whose token it brings, or a token.
+    pub commit: Option<String>,
     /// The reason of the refusal; absent: it is accepted.
     pub error: Option<String>,
     /// Figures of the refusal.
@@ -120,12 +128,13 @@ pub struct Common {
 }
 
 impl Common {
-    const KEYS: [&'static str; 11] = [
+    const KEYS: [&'static str; 12] = [
         "account",
         "asset",
         "key",
         "actor",
         "validate_only",
+        "commit",
         "error",
         "metadata",
         "field",
@@ -191,6 +200,9 @@ pub struct GrantAction {
     /// The only operations that may draw it.
     #[serde(default)]
     pub applies_to: Vec<String>,
+    /// What paid for it.
+    #[serde(default)]
+    pub funding_ref: String,
     /// The number that it must get.
     pub number: Option<i32>,
 }
@@ -362,6 +374,48 @@ pub struct LimitsStep {
     pub limits: Vec<String>,
 }
 
+/// `{ change_expiry = 1, expires_at = "2026-02-01" }`, `{ change_expiry = 1, never = true }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeExpiryAction {
+    /// The grant's number.
+    pub change_expiry: i32,
+    /// When it ends.
+    pub expires_at: Option<Instant>,
+    /// It does not.
+    #[serde(default)]
+    pub never: bool,
+}
+
+/// `{ revoke = "ch_1", cumulative = "250" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeAction {
+    /// The funding.
+    pub revoke: String,
+    /// How much has been refunded in all.
+    pub cumulative: String,
+}
+
+/// `{ transfer = "250", to = "shop", received = ["250 from 2026-01-01"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferAction {
+    /// How much.
+    pub transfer: String,
+    /// The other account; the file's name is put before it.
+    pub to: String,
+    /// The other asset; absent: the same.
+    pub to_asset: Option<String>,
+    /// When the credits expire there.
+    #[serde(default)]
+    pub expiration_policy: String,
+    /// That instant.
+    pub expires_at: Option<Instant>,
+    /// The grants that the other wallet must get.
+    pub received: Option<Vec<String>>,
+}
+
 /// `{ balance = "90", scheduled = "1000", at = "2026-01-03", known_at = "2026-01-02" }`: any of these figures.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -414,9 +468,29 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 19] = [
-    "time", "advance", "create", "update", "grant", "spend", "void", "expire", "hold", "capture",
-    "release", "extend", "reverse", "limit", "unlimit", "entries", "grants", "holds", "limits",
+const ACTIONS: [&str; 22] = [
+    "time",
+    "advance",
+    "create",
+    "update",
+    "grant",
+    "spend",
+    "void",
+    "expire",
+    "hold",
+    "capture",
+    "release",
+    "extend",
+    "reverse",
+    "revoke",
+    "transfer",
+    "change_expiry",
+    "limit",
+    "unlimit",
+    "entries",
+    "grants",
+    "holds",
+    "limits",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -437,7 +511,8 @@ impl Step {
             "holds" => return into(table).map(Self::Holds),
             "limits" => return into(table).map(Self::Limits),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" | "limit" | "unlimit" => action,
+            | "release" | "extend" | "reverse" | "revoke" | "transfer" | "change_expiry"
+            | "limit" | "unlimit" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -454,6 +529,9 @@ impl Step {
             "release" => Action::Release(into(table)?),
             "extend" => Action::Extend(into(table)?),
             "reverse" => Action::Reverse(into(table)?),
+            "revoke" => Action::Revoke(into(table)?),
+            "transfer" => Action::Transfer(into(table)?),
+            "change_expiry" => Action::ChangeExpiry(into(table)?),
             "limit" => Action::Limit(into(table)?),
             "unlimit" => Action::Unlimit(into(table)?),
             _ => Action::Expire(into(table)?),

@@ -4,11 +4,13 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     balance::BalanceArgs,
+    change_expiry::ChangeExpiryArgs,
     connection::ConnectionArgs,
     demo::DemoArgs,
     end_grant::EndGrantArgs,
     entries::EntriesArgs,
     exit::EXIT_CODES,
+    explain::ExplainCommand,
     grant::GrantArgs,
     grants::GrantsArgs,
     hold::{CaptureArgs, ExtendArgs, HoldArgs, HoldsArgs, ReleaseArgs},
@@ -16,9 +18,12 @@ use crate::{
     output::Format,
     replay::ReplayArgs,
     reverse::ReverseArgs,
+    revoke::RevokeArgs,
     serve::ServeArgs,
     spend::SpendArgs,
     timeline::TimelineArgs,
+    transaction::TransactionArgs,
+    transfer::TransferArgs,
     verify::VerifyArgs,
     wallet::WalletCommand,
 };
@@ -66,7 +71,7 @@ pub enum Operation {
     Balance(BalanceArgs),
     /// Plot what a wallet holds over a range of time, past or future
     Timeline(TimelineArgs),
-    /// List a wallet's ledger
+    /// List a wallet's ledger, all of it or what passes some filters
     Entries(EntriesArgs),
     /// List a wallet's grants
     Grants(GrantsArgs),
@@ -76,6 +81,8 @@ pub enum Operation {
     Void(EndGrantArgs),
     /// Let what a grant has left expire now
     Expire(EndGrantArgs),
+    /// Let a grant that still has something end at another instant, or never
+    ChangeExpiry(ChangeExpiryArgs),
     /// Take credits from a wallet, all or nothing
     Spend(SpendArgs),
     /// Set credits aside for a later capture
@@ -92,6 +99,15 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Show one transaction with its entries
+    Transaction(TransactionArgs),
+    /// Say why a transaction drew what it drew, or what a balance is made of
+    #[command(subcommand)]
+    Explain(ExplainCommand),
+    /// Move credits to another account's wallet
+    Transfer(TransferArgs),
+    /// Take back what was granted on a payment, as far as that was refunded
+    Revoke(RevokeArgs),
 }
 
 /// The two names of a wallet, as most verbs take them.

@@ -31,6 +31,7 @@ pub async fn void(args: EndGrantArgs, client: &Client, output: &mut Output) -> R
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.void_grant(request).await?;
     output.answer(&answer, |answer| {
@@ -54,6 +55,7 @@ pub async fn expire(
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.expire_grant(request).await?;
     output.answer(&answer, |answer| {

@@ -37,6 +37,9 @@ pub struct GrantArgs {
     /// Only this operation may draw it; may be repeated
     #[arg(long, value_name = "OPERATION")]
     applies_to: Vec<String>,
+    /// What paid for it, such as a charge; `purse revoke` names it
+    #[arg(long, default_value = "", hide_default_value = true)]
+    funding_ref: String,
     #[command(flatten)]
     write: WriteArgs,
 }
@@ -52,6 +55,7 @@ pub async fn run(args: GrantArgs, client: &Client, output: &mut Output) -> Resul
         category,
         cost_basis,
         applies_to,
+        funding_ref,
         write,
     } = args;
     let request = GrantRequest {
@@ -64,11 +68,13 @@ pub async fn run(args: GrantArgs, client: &Client, output: &mut Output) -> Resul
         category,
         cost_basis,
         applies_to,
+        funding_ref,
         idempotency_key: write.key(),
         metadata: write.metadata(),
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.grant(request).await?;
     output.answer(&answer, record)
@@ -78,8 +84,17 @@ fn record(answer: &GrantResponse) -> String {
     let grant = answer.grant.clone().unwrap_or_default();
     let status = label::grant_status(&grant);
     let expires = grant.expires_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-    let Grant { number, amount, effective_at, priority, category, cost_basis, applies_to, .. } =
-        grant;
+    let Grant {
+        number,
+        amount,
+        effective_at,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+        ..
+    } = grant;
     let transaction = answer.transaction.clone().unwrap_or_default().transaction_id;
     let outcome = match (answer.replayed, transaction.is_empty()) {
         (true, _) => "replayed: the first answer to this key",
@@ -95,6 +110,7 @@ fn record(answer: &GrantResponse) -> String {
         ("priority", priority.to_string()),
         ("cost basis", cost_basis),
         ("applies to", applies_to.join(", ")),
+        ("funding", funding_ref),
         ("transaction", transaction),
         ("outcome", outcome.to_owned()),
     ]);

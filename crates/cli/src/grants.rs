@@ -12,7 +12,7 @@ use crate::{
     instant, label,
     output::Output,
     pages,
-    table::{self, Column},
+    table::{self, Column, unless_zero},
 };
 
 /// What `grants` takes.
@@ -82,9 +82,4 @@ pub fn table(grants: &[Grant]) -> String {
             ]
         }),
     )
-}
-
-/// Nothing for zero, so that a column of zeros is left out.
-fn unless_zero(amount: &str) -> String {
-    if amount == "0" { String::new() } else { amount.to_owned() }
 }

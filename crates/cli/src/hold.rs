@@ -5,8 +5,8 @@ use prost_types::Timestamp;
 use purse_client::{
     Client,
     v1::{
-        Balance, CaptureHoldRequest, CreateHoldRequest, ExcessPolicy, ExtendHoldRequest, Hold,
-        ListHoldsRequest, ReleaseHoldRequest, Transaction,
+        Balance, CaptureHoldRequest, CreateHoldRequest, CreateHoldsRequest, ExcessPolicy,
+        ExtendHoldRequest, Hold, HoldLeg, ListHoldsRequest, ReleaseHoldRequest, Transaction,
     },
 };
 
@@ -33,6 +33,9 @@ pub struct HoldArgs {
     /// What it is for; grants that apply to some operations only are pinned by those
     #[arg(long, default_value = "", hide_default_value = true)]
     operation: String,
+    /// A hold in another wallet together with this one, all or nothing; may be repeated
+    #[arg(long, num_args = 3, value_names = ["ACCOUNT", "ASSET", "AMOUNT"])]
+    and: Vec<String>,
     #[command(flatten)]
     write: WriteArgs,
 }
@@ -99,7 +102,11 @@ pub struct HoldsArgs {
 
 /// Runs `purse hold`.
 pub async fn hold(args: HoldArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let HoldArgs { wallet: WalletArgs { account, asset }, amount, until, operation, write } = args;
+    if !args.and.is_empty() {
+        return holds(args, client, output).await;
+    }
+    let HoldArgs { wallet, amount, until, operation, and: _, write } = args;
+    let WalletArgs { account, asset } = wallet;
     let request = CreateHoldRequest {
         account,
         asset,
@@ -111,11 +118,47 @@ pub async fn hold(args: HoldArgs, client: &Client, output: &mut Output) -> Resul
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.create_hold(request).await?;
     output.answer(&answer, |answer| {
         let (hold, transaction) = (answer.hold.as_ref(), answer.transaction.as_ref());
         record(hold, transaction, answer.balance.as_ref(), answer.replayed)
+    })
+}
+
+/// Holds in several wallets, as one transaction.
+async fn holds(args: HoldArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
+    let HoldArgs { wallet, amount, until, operation, and, write } = args;
+    let first = HoldLeg {
+        account: wallet.account,
+        asset: wallet.asset,
+        amount,
+        operation: operation.clone(),
+    };
+    let others = and.chunks_exact(3).map(|leg| HoldLeg {
+        account: leg[0].clone(),
+        asset: leg[1].clone(),
+        amount: leg[2].clone(),
+        operation: operation.clone(),
+    });
+    let request = CreateHoldsRequest {
+        legs: [first].into_iter().chain(others).collect(),
+        expires_at: Some(until),
+        idempotency_key: write.key(),
+        metadata: write.metadata(),
+        actor: write.actor,
+        reason: write.reason,
+        validate_only: write.validate_only,
+        commit_token: write.commit_token,
+    };
+    let answer = client.create_holds(request).await?;
+    output.answer(&answer, |answer| {
+        let legs = answer.legs.iter().map(|leg| {
+            let (hold, transaction) = (leg.hold.as_ref(), leg.transaction.as_ref());
+            record(hold, transaction, leg.balance.as_ref(), leg.replayed)
+        });
+        legs.collect::<Vec<_>>().join("\n\n")
     })
 }
 
@@ -139,6 +182,7 @@ pub async fn capture(
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.capture_hold(request).await?;
     output.answer(&answer, |answer| {
@@ -164,6 +208,7 @@ pub async fn release(
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.release_hold(request).await?;
     output.answer(&answer, |answer| {
@@ -185,6 +230,7 @@ pub async fn extend(args: ExtendArgs, client: &Client, output: &mut Output) -> R
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.extend_hold(request).await?;
     output.answer(&answer, |answer| {

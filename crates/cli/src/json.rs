@@ -26,8 +26,32 @@ macro_rules! answers {
 }
 
 answers! {
-    CreateWalletResponse, GetWalletResponse, ListWalletsResponse, UpdateWalletResponse,
-    GetBalanceResponse, SpendResponse, ListEntriesResponse, GrantResponse, ListGrantsResponse, VoidGrantResponse, ExpireGrantResponse, CreateHoldResponse, CaptureHoldResponse, ReleaseHoldResponse, ExtendHoldResponse, ListHoldsResponse, VerifyWalletResponse, GetTimelineResponse, ReverseSpendResponse,
+    CaptureHoldResponse,
+    ChangeGrantExpiryResponse,
+    CreateHoldResponse,
+    CreateHoldsResponse,
+    CreateWalletResponse,
+    ExpireGrantResponse,
+    ExplainBalanceResponse,
+    ExplainTransactionResponse,
+    ExtendHoldResponse,
+    GetBalanceResponse,
+    GetTimelineResponse,
+    GetTransactionResponse,
+    GetWalletResponse,
+    GrantResponse,
+    ListEntriesResponse,
+    ListGrantsResponse,
+    ListHoldsResponse,
+    ListWalletsResponse,
+    ReleaseHoldResponse,
+    ReverseSpendResponse,
+    RevokeFundingResponse,
+    SpendResponse,
+    TransferResponse,
+    UpdateWalletResponse,
+    VerifyWalletResponse,
+    VoidGrantResponse,
 }
 
 /// The message as JSON, indented.
@@ -84,6 +108,9 @@ mod tests {
             v1::ListGrantsResponse::NAME,
             v1::VoidGrantResponse::NAME,
             v1::ExpireGrantResponse::NAME,
+            v1::ReverseSpendResponse::NAME,
+            v1::RevokeFundingResponse::NAME,
+            v1::ChangeGrantExpiryResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

@@ -1,9 +1,13 @@
 //! The API's enums and lists as words for people.
 
+use prost_types::Timestamp;
 use purse_client::v1::{
-    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy, Grant,
-    Hold, ReversedSlice, TransactionKind, Wallet,
+    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy,
+    ExpiryChange, Grant, Hold, PassedOverReason, PlacementRule, ReversedSlice, ReversibleSlice,
+    TransactionKind,
 };
+
+use crate::instant;
 
 /// How this program was called, for commands that a person copies.
 pub fn program() -> String {
@@ -11,8 +15,8 @@ pub fn program() -> String {
 }
 
 /// What an entry did, such as `spent`.
-pub fn entry_kind(entry: &Entry) -> String {
-    word(entry.kind().as_str_name(), "ENTRY_KIND_")
+pub fn entry_kind(kind: EntryKind) -> String {
+    word(kind.as_str_name(), "ENTRY_KIND_")
 }
 
 /// What a grant is, such as `active`.
@@ -25,9 +29,9 @@ pub fn hold_status(hold: &Hold) -> String {
     word(hold.status().as_str_name(), "HOLD_STATUS_")
 }
 
-/// The order in which a wallet's grants are drawn, such as `expiry-first`.
-pub fn drawdown_policy(wallet: &Wallet) -> String {
-    word(wallet.drawdown_policy().as_str_name(), "DRAWDOWN_POLICY_")
+/// The order in which grants are drawn, such as `expiry-first`.
+pub fn drawdown_policy(policy: DrawdownPolicy) -> String {
+    word(policy.as_str_name(), "DRAWDOWN_POLICY_")
 }
 
 /// What a transaction did, such as `spend`.
@@ -40,12 +44,37 @@ pub fn slice_outcome(slice: &ReversedSlice) -> String {
     word(slice.outcome().as_str_name(), "REVERSED_SLICE_OUTCOME_")
 }
 
-/// Allocations by grant number, such as `#1 10, #3 2.5`.
+/// What puts a grant after the one before it, such as `expires-at`.
+pub fn placement_rule(rule: PlacementRule) -> String {
+    unless(rule == PlacementRule::Unspecified, word(rule.as_str_name(), "PLACEMENT_RULE_"))
+}
+
+/// Why something was passed over, such as `not-needed`; nothing if it was not.
+pub fn passed_over(why: PassedOverReason) -> String {
+    unless(why == PassedOverReason::Unspecified, word(why.as_str_name(), "PASSED_OVER_REASON_"))
+}
+
+/// Where a spend had a part from, such as `drawn`.
+pub fn slice_source(slice: &ReversibleSlice) -> String {
+    word(slice.source().as_str_name(), "SLICE_SOURCE_")
+}
+
+/// Allocations by grant number and, where it is told, category, such as `#1 10 monthly, #3 2.5 purchased`.
 pub fn allocations(allocations: &[Allocation]) -> String {
-    let slices = allocations
-        .iter()
-        .map(|Allocation { grant_number, amount }| format!("#{grant_number} {amount}"));
+    let slices = allocations.iter().map(|Allocation { grant_number, amount, category }| {
+        format!("#{grant_number} {amount} {category}").trim_end().to_owned()
+    });
     slices.collect::<Vec<_>>().join(", ")
+}
+
+/// A change of a grant's expiry, such as `2026-01-31 00:00:00Z to never`; nothing of other entries.
+pub fn expiry_change(entry: &Entry) -> String {
+    let end = |at: Option<Timestamp>| match at {
+        None => "never".to_owned(),
+        at => instant::brief(at),
+    };
+    let Some(ExpiryChange { before, after }) = entry.expiry_change else { return String::new() };
+    format!("{} to {}", end(before), end(after))
 }
 
 /// Debts by the entry that made them, such as `owes 15` of the entry itself, `#7 15` of another.
@@ -96,6 +125,10 @@ pub fn parse_expired_policy(text: &str) -> Result<ExpiredPolicy, String> {
         .ok_or_else(|| "expected restore-then-expire, reissue or grace".to_owned())
 }
 
+fn unless(nothing: bool, word: String) -> String {
+    if nothing { String::new() } else { word }
+}
+
 fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', "-")
 }
@@ -111,8 +144,7 @@ mod tests {
     #[test]
     fn words_are_read_as_they_are_written() {
         let kind = EntryKind::ExpiryReversed;
-        let entry = Entry { kind: kind.into(), ..Entry::default() };
-        assert_eq!(entry_kind(&entry), "expiry-reversed");
+        assert_eq!(entry_kind(kind), "expiry-reversed");
         assert_eq!(parse_entry_kind("expiry-reversed"), Ok(kind));
         assert_eq!(parse_drawdown_policy("oldest-first"), Ok(DrawdownPolicy::OldestFirst));
         assert_eq!(parse_expired_policy("reissue"), Ok(ExpiredPolicy::Reissue));

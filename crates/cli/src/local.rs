@@ -110,6 +110,7 @@ async fn start_node(embedded: &Arc<Embedded>) -> Result<Node, Failure> {
         lanes: default_lanes(),
         test_clock: false,
         allow_data_loss: false,
+        append_only: true,
     };
     Ok(Node::start(options).await?)
 }

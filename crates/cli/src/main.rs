@@ -5,12 +5,14 @@
 
 mod args;
 mod balance;
+mod change_expiry;
 mod connection;
 mod demo;
 mod duration;
 mod end_grant;
 mod entries;
 mod exit;
+mod explain;
 mod fresh;
 mod grant;
 mod grants;
@@ -25,10 +27,13 @@ mod pages;
 mod plot;
 mod replay;
 mod reverse;
+mod revoke;
 mod serve;
 mod spend;
 mod table;
 mod timeline;
+mod transaction;
+mod transfer;
 mod verify;
 mod wallet;
 mod write_args;
@@ -83,6 +88,7 @@ async fn operate(
         Operation::Void(args) => end_grant::void(args, &client, output).await,
         Operation::Expire(args) => end_grant::expire(args, &client, output).await,
         Operation::Spend(args) => spend::run(args, &client, output).await,
+        Operation::Transfer(args) => transfer::run(args, &client, output).await,
         Operation::Hold(args) => hold::hold(args, &client, output).await,
         Operation::Capture(args) => hold::capture(args, &client, output).await,
         Operation::Release(args) => hold::release(args, &client, output).await,
@@ -90,6 +96,10 @@ async fn operate(
         Operation::Holds(args) => hold::list(args, &client, output).await,
         Operation::Verify(args) => verify::run(args, &client, output).await,
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
+        Operation::Transaction(args) => transaction::run(args, &client, output).await,
+        Operation::Explain(command) => explain::run(command, &client, output).await,
+        Operation::Revoke(args) => revoke::run(args, &client, output).await,
+        Operation::ChangeExpiry(args) => change_expiry::run(args, &client, output).await,
     }
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use purse_storage::{
     migrate::{SCHEMA_VERSION, migrate, version},
     pool::connect,
+    privileges::grant_to,
 };
 
 use crate::exit::Failure;
@@ -21,6 +22,11 @@ pub struct MigrateArgs {
     #[arg(long, value_name = "VERSION")]
     to: Option<i32>,
 
+    /// The role that `purse serve` has: it gets what it needs, and may only append to the ledger. Once more after
+    /// each migration
+    #[arg(long, value_name = "ROLE")]
+    server_role: Option<String>,
+
     /// Going back deletes data: say so
     #[arg(long)]
     delete_data: bool,
@@ -28,7 +34,7 @@ pub struct MigrateArgs {
 
 /// Migrates and prints each step.
 pub async fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
-    let MigrateArgs { database_url, to, delete_data } = args;
+    let MigrateArgs { database_url, to, server_role, delete_data } = args;
     let target = to.unwrap_or(SCHEMA_VERSION);
     if !(0..=SCHEMA_VERSION).contains(&target) {
         return Err(Failure::Usage(format!("--to must be 0 to {SCHEMA_VERSION}")));
@@ -51,5 +57,13 @@ pub async fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
         println!("{:04} {} {direction}", step.version, step.name);
     }
     println!("schema at version {target}");
+    if let Some(role) = server_role {
+        if target != SCHEMA_VERSION {
+            let newest = "--server-role goes with the newest version";
+            return Err(Failure::Usage(newest.to_owned()));
+        }
+        grant_to(&client, &role).await?;
+        println!("{role} may serve");
+    }
     Ok(ExitCode::SUCCESS)
 }

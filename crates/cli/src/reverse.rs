@@ -62,6 +62,7 @@ pub async fn run(args: ReverseArgs, client: &Client, output: &mut Output) -> Res
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.reverse_spend(request).await?;
     output.answer(&answer, |answer| {

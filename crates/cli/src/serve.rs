@@ -78,7 +78,11 @@ async fn serve_on(
     let mut until_told = pin!(until_told);
     let traces = Traces::start().map_err(|error| Failure::Usage(error.to_string()))?;
     let database = match (&settings.database_url, embedded) {
-        (Some(url), _) => Database::External { url: url.clone(), migrate: settings.migrate },
+        (Some(url), _) => {
+            let by = settings.migration_url.as_ref().unwrap_or(url);
+            let migrate_by = settings.migrate.then(|| by.clone());
+            Database::External { url: url.clone(), migrate_by }
+        }
         (None, Some(embedded)) => Database::Embedded(Arc::clone(embedded)),
         (None, None) => return Err(Failure::Usage("there is no database".to_owned())),
     };

@@ -44,6 +44,7 @@ pub async fn run(args: SpendArgs, client: &Client, output: &mut Output) -> Resul
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.spend(request).await?;
     output.answer(&answer, |answer| {
@@ -69,7 +70,11 @@ pub fn record(
         ("kind", kind),
         ("key", transaction.idempotency_key),
         ("recorded at", instant::show(transaction.recorded_at)),
+        ("actor", transaction.actor),
+        ("reason", transaction.reason),
+        ("metadata", label::metadata(&transaction.metadata)),
         ("outcome", outcome.to_owned()),
+        ("commit token", transaction.commit_token),
     ]);
     let entries = entries::table(&transaction.entries);
     format!("{head}\n\n{entries}\n\nAfter it:\n{}", balance::record(balance))

@@ -59,6 +59,11 @@ pub fn rows(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>) -> 
     table.trim_fmt()
 }
 
+/// Nothing for zero, so that a column of zeros is left out.
+pub fn unless_zero(amount: &str) -> String {
+    if amount == "0" { String::new() } else { amount.to_owned() }
+}
+
 /// One thing, a line for each of its fields. Fields with nothing to say are left out.
 pub fn record(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
     let mut table = Table::new();

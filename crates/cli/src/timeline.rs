@@ -14,7 +14,7 @@ use crate::{
     instant,
     output::Output,
     plot,
-    table::{self, Column},
+    table::{self, Column, unless_zero},
 };
 
 /// The most points that the service gives.
@@ -75,10 +75,6 @@ fn table(points: &[TimelinePoint], heights: &[Decimal]) -> String {
         ]
     });
     table::rows(&columns, rows)
-}
-
-fn unless_zero(amount: &str) -> String {
-    if amount == "0" { String::new() } else { amount.to_owned() }
 }
 
 #[cfg(test)]

@@ -107,6 +107,7 @@ pub async fn run(
 
 async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
     let CreateArgs { wallet, scale, policy, overdraft_limit, write } = args;
+    write.refuse_commit_token()?;
     let WalletArgs { account, asset } = wallet;
     let request = CreateWalletRequest {
         account,
@@ -156,7 +157,7 @@ async fn list(args: ListArgs, client: &Client, output: &mut Output) -> Result<()
                     wallet.account.clone(),
                     wallet.asset.clone(),
                     wallet.scale.to_string(),
-                    label::drawdown_policy(wallet),
+                    label::drawdown_policy(wallet.drawdown_policy()),
                     instant::brief(wallet.created_at),
                 ]
             }),
@@ -176,6 +177,7 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
         etag,
         write,
     } = args;
+    write.refuse_commit_token()?;
     let mut paths = Vec::new();
     if policy.is_some() {
         paths.push("drawdown_policy".to_owned());
@@ -219,7 +221,7 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
 
 fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
     let wallet = wallet.cloned().unwrap_or_default();
-    let policy = label::drawdown_policy(&wallet);
+    let policy = label::drawdown_policy(wallet.drawdown_policy());
     let metadata = label::metadata(&wallet.metadata);
     table::record([
         ("account", wallet.account),

@@ -1,12 +1,12 @@
-//! The five things that every write takes.
+//! What every write takes.
 
 use std::collections::BTreeMap;
 
 use clap::Args;
 
-use crate::fresh;
+use crate::{exit::Failure, fresh};
 
-/// The five things that every write takes.
+/// What every write takes.
 #[derive(Debug, Clone, Args)]
 pub struct WriteArgs {
     /// The idempotency key: repeated with the same key, a write happens once. Without it a fresh one is
@@ -34,6 +34,16 @@ pub struct WriteArgs {
     /// Decide and answer exactly, but write nothing
     #[arg(long, help_heading = "Write options")]
     pub validate_only: bool,
+
+    /// What the answer to --validate-only gave as its commit token: do just that or nothing
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Write options"
+    )]
+    pub commit_token: String,
 }
 
 impl WriteArgs {
@@ -49,6 +59,14 @@ impl WriteArgs {
             eprintln!("purse: to repeat this write safely, add --key {key}");
         }
         key
+    }
+
+    /// For writes that move no credits: settings have etags.
+    pub fn refuse_commit_token(&self) -> Result<(), Failure> {
+        if self.commit_token.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Usage("--commit-token is for writes that move credits".to_owned()))
     }
 
     /// The caller's own data.

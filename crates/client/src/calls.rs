@@ -1,28 +1,20 @@
 //! One method per RPC. Each takes and gives the messages of the API as they are.
 
 use purse_proto::v1::{
-    CaptureHoldRequest, CaptureHoldResponse, CreateHoldRequest, CreateHoldResponse,
-    CreateWalletRequest, CreateWalletResponse, DeleteSpendLimitRequest, DeleteSpendLimitResponse,
-    ExpireGrantRequest, ExpireGrantResponse, ExtendHoldRequest, ExtendHoldResponse,
-    GetBalanceRequest, GetBalanceResponse, GetGrantRequest, GetGrantResponse, GetHoldRequest,
-    GetHoldResponse, GetTimelineRequest, GetTimelineResponse, GetWalletRequest, GetWalletResponse,
-    GrantRequest, GrantResponse, ListEntriesRequest, ListEntriesResponse, ListGrantsRequest,
-    ListGrantsResponse, ListHoldsRequest, ListHoldsResponse, ListSpendLimitsRequest,
-    ListSpendLimitsResponse, ListWalletsRequest, ListWalletsResponse, ReleaseHoldRequest,
-    ReleaseHoldResponse, ReverseSpendRequest, ReverseSpendResponse, SetSpendLimitRequest,
-    SetSpendLimitResponse, SpendRequest, SpendResponse, UpdateWalletRequest, UpdateWalletResponse,
-    VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, VoidGrantResponse,
-    grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    self, grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
 
 macro_rules! calls {
-    ($service:ident: $($(#[$doc:meta])* $method:ident($request:ty) -> $response:ty;)*) => {
+    ($service:ident: $($(#[$doc:meta])* $method:ident($request:ident) -> $response:ident;)*) => {
         impl Client {
             $(
                 $(#[$doc])*
-                pub async fn $method(&self, request: $request) -> Result<$response, Error> {
+                pub async fn $method(
+                    &self,
+                    request: v1::$request,
+                ) -> Result<v1::$response, Error> {
                     self.call(request, |channel, request| async move {
                         $service::new(channel)
                             .max_decoding_message_size(MAX_ANSWER_BYTES)
@@ -51,8 +43,14 @@ calls! { WalletServiceClient:
     get_timeline(GetTimelineRequest) -> GetTimelineResponse;
     /// Takes credits from a wallet, all or nothing.
     spend(SpendRequest) -> SpendResponse;
+    /// Takes credits up to 1,000 times, all or nothing, or each on its own.
+    batch_spend(BatchSpendRequest) -> BatchSpendResponse;
+    /// Moves credits to another wallet of the asset.
+    transfer(TransferRequest) -> TransferResponse;
     /// Sets credits aside for a later capture.
     create_hold(CreateHoldRequest) -> CreateHoldResponse;
+    /// Sets credits aside in several wallets at once, all or nothing.
+    create_holds(CreateHoldsRequest) -> CreateHoldsResponse;
     /// Takes part or all of what a hold has set aside.
     capture_hold(CaptureHoldRequest) -> CaptureHoldResponse;
     /// Gives back part or all of what a hold has set aside.
@@ -75,11 +73,19 @@ calls! { WalletServiceClient:
     list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
+    /// Answers one transaction with its entries.
+    get_transaction(GetTransactionRequest) -> GetTransactionResponse;
+    /// Says why a transaction moved what it moved.
+    explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse;
+    /// Says what a balance is made of, now or at any instant.
+    explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse;
 }
 
 calls! { GrantServiceClient:
     /// Puts credits in a wallet, spendable within a window.
     grant(GrantRequest) -> GrantResponse;
+    /// Puts credits in wallets up to 1,000 times, all or nothing, or each on its own.
+    batch_grant(BatchGrantRequest) -> BatchGrantResponse;
     /// Answers one grant as it is now.
     get_grant(GetGrantRequest) -> GetGrantResponse;
     /// Answers a page of a wallet's grants, as they are now.
@@ -88,4 +94,8 @@ calls! { GrantServiceClient:
     void_grant(VoidGrantRequest) -> VoidGrantResponse;
     /// Lets what a grant has left expire now.
     expire_grant(ExpireGrantRequest) -> ExpireGrantResponse;
+    /// Lets a grant that still has something end at another instant, or never.
+    change_grant_expiry(ChangeGrantExpiryRequest) -> ChangeGrantExpiryResponse;
+    /// Takes back what was granted on a payment, as far as that was refunded.
+    revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
 }

@@ -122,6 +122,9 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::HoldExpired => Some("Hold again, or spend; nothing was written."),
         ErrorReason::HoldClosed => Some("There is nothing left to do for this hold."),
         ErrorReason::ExceedsHold => Some("Ask for less, or let the capture cap or extend."),
+        ErrorReason::FundingNotFound => {
+            Some("Check the wallet, or list its grants for what paid for them.")
+        }
         ErrorReason::TransactionNotFound => {
             Some("Check the wallet, or list its entries for their transactions.")
         }
@@ -145,6 +148,7 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::AssetScaleMismatch => Some("Leave the scale out, or give the asset's own."),
         ErrorReason::IdempotencyKeyReused => Some("Choose a new key for a new request."),
         ErrorReason::StaleEtag => Some("Read the wallet again and repeat with its present etag."),
+        ErrorReason::StaleCommitToken => Some("Preview it again; nothing was written."),
         ErrorReason::CredentialsMissing => Some("Send a bearer token."),
         ErrorReason::CredentialsInvalid => Some("Check the bearer token."),
         ErrorReason::RoleMissing => Some("Use credentials with that role."),

@@ -65,7 +65,7 @@ pub enum AmountError {
 }
 
 /// A quantity of an asset: 0 ≤ amount < 10^15 with at most six decimal places.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(Decimal);
 
 impl Amount {
@@ -171,6 +171,12 @@ impl PositiveAmount {
     /// Takes an amount that was checked before it was stored; `None` if there is nothing.
     pub fn from_stored(stored: Amount) -> Option<Self> {
         (!stored.is_zero()).then_some(Self(stored))
+    }
+
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
 
     /// The amount.

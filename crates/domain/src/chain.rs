@@ -4,8 +4,8 @@
 use std::fmt;
 
 use crate::{
-    Entry, EntryKind, Fingerprint, GrantNumber, GrantTerms, IdempotencyKey, OperationName,
-    WalletId, canonical::Canonical,
+    Entry, ExpiryChange, Fingerprint, FundingRef, GrantNumber, GrantTerms, IdempotencyKey,
+    OperationName, WalletId, canonical::Canonical,
 };
 
 /// The hash of an entry.
@@ -21,8 +21,8 @@ impl fmt::Debug for EntryHash {
 /// The transaction that an entry belongs to, as far as its hash covers it.
 #[derive(Debug, Clone, Copy)]
 pub struct Owner<'a> {
-    /// Its key.
-    pub key: &'a IdempotencyKey,
+    /// Its key, if it is not a further leg.
+    pub key: Option<&'a IdempotencyKey>,
     /// What the key stands for.
     pub fingerprint: &'a Fingerprint,
 }
@@ -63,6 +63,7 @@ impl EntryHash {
             debts,
             hold,
             about,
+            expiry,
         } = entry;
         let mut canonical = Canonical::new();
         canonical.text(1, &self.0);
@@ -79,7 +80,7 @@ impl EntryHash {
         for part in allocations {
             canonical.text(10, &part.grant.0.to_be_bytes());
             canonical.decimal(11, part.amount.decimal());
-            if *kind == EntryKind::Granted
+            if kind.makes_grants()
                 && let Some(terms) = terms(part.grant)
             {
                 hash_terms(&mut canonical, terms);
@@ -95,8 +96,13 @@ impl EntryHash {
         if let Some(about) = about {
             canonical.text(17, &about.0.to_be_bytes());
         }
+        // Never is not set, and that it is a change is in the kind.
+        if let Some(ExpiryChange { from, to }) = expiry {
+            canonical.instant(18, *from);
+            canonical.instant(19, *to);
+        }
         if let Some(Owner { key, fingerprint }) = owner {
-            canonical.text(15, key.as_str().as_bytes());
+            canonical.optional_text(15, key.map_or("", IdempotencyKey::as_str));
             canonical.text(16, fingerprint.as_bytes());
         }
         Self(canonical.finish())
@@ -104,16 +110,25 @@ impl EntryHash {
 }
 
 fn hash_terms(canonical: &mut Canonical, terms: &GrantTerms) {
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = terms;
+    let GrantTerms {
+        amount,
+        granted_window,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = terms;
     canonical.decimal(20, amount.get().decimal());
-    canonical.instant(21, Some(window.effective_at()));
-    canonical.instant(22, window.expires_at());
+    canonical.instant(21, Some(granted_window.effective_at()));
+    canonical.instant(22, granted_window.expires_at());
     canonical.text(23, &priority.get().to_be_bytes());
     canonical.text(24, category.as_str().as_bytes());
     canonical.text(25, cost_basis.to_string().as_bytes());
     for operation in applies_to.iter().map(OperationName::as_str) {
         canonical.text(26, operation.as_bytes());
     }
+    canonical.optional_text(27, funding_ref.as_ref().map_or("", FundingRef::as_str));
 }
 
 /// A chain while it is checked, from the first entry on.

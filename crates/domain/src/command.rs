@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint, GrantNumber,
-    HoldNumber, IdempotencyKey, LimitChange, Metadata, OperationName, PositiveAmount, Priority,
-    Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
+    Actor, Amount, Category, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint,
+    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LimitChange, Metadata, OperationName,
+    PositiveAmount, Priority, Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName,
+    Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -54,15 +55,17 @@ pub struct NewGrant {
     pub cost_basis: CostBasis,
     /// The only operations that may draw it; empty: all may.
     pub applies_to: BTreeSet<OperationName>,
+    /// What paid for it.
+    pub funding_ref: Option<FundingRef>,
 }
 
-/// The terms of a grant, once its window is known.
+/// The terms of a grant, once its window is known: as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantTerms {
     /// How much was granted.
     pub amount: PositiveAmount,
-    /// When it can be spent.
-    pub window: Window,
+    /// When it can be spent, unless its expiry is changed. As that may be, the grant has its own.
+    pub granted_window: Window,
     /// Lower is drawn first.
     pub priority: Priority,
     /// What kind of credits.
@@ -71,6 +74,17 @@ pub struct GrantTerms {
     pub cost_basis: CostBasis,
     /// The only operations that may draw it; empty: all may.
     pub applies_to: BTreeSet<OperationName>,
+    /// What paid for it.
+    pub funding_ref: Option<FundingRef>,
+}
+
+/// Let a grant end at another instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeGrantExpiry {
+    /// The grant.
+    pub grant: GrantNumber,
+    /// Until when; `None`: for ever.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Take credits, all or nothing.
@@ -139,6 +153,47 @@ pub struct ReverseSpend {
     pub expired_policy: ExpiredPolicy,
 }
 
+/// Take back what was funded, as far as that was refunded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeFunding {
+    /// The funding.
+    pub funding_ref: FundingRef,
+    /// How much of it has been refunded in all. Less than before gives back.
+    pub cumulative_amount: Amount,
+}
+
+/// Move credits to another wallet of the asset, all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The other wallet, of the same asset and namespace.
+    pub to: WalletName,
+    /// How much.
+    pub amount: PositiveAmount,
+    /// When the credits expire there.
+    pub expiration_policy: ExpirationPolicy,
+}
+
+/// When credits expire in the wallet that they are moved to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExpirationPolicy {
+    /// When they would have expired.
+    #[default]
+    Preserve,
+    /// Never.
+    None,
+    /// At this instant.
+    Fixed(Timestamp),
+}
+
+/// Take in what another wallet sent: the other half of a transfer, which follows from the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receive {
+    /// The wallet that sent it.
+    pub from: WalletName,
+    /// What it sent.
+    pub grants: Vec<GrantTerms>,
+}
+
 /// One write as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -154,6 +209,8 @@ pub enum Command {
     VoidGrant(GrantNumber),
     /// Let what a grant has left expire now.
     ExpireGrant(GrantNumber),
+    /// Let a grant end at another instant.
+    ChangeGrantExpiry(ChangeGrantExpiry),
     /// Set credits aside.
     CreateHold(CreateHold),
     /// Take what is held.
@@ -164,6 +221,12 @@ pub enum Command {
     ExtendHold(HoldNumber, Timestamp),
     /// Give back what a spend took.
     ReverseSpend(ReverseSpend),
+    /// Take back what was funded.
+    RevokeFunding(RevokeFunding),
+    /// Move credits to another wallet.
+    Transfer(Transfer),
+    /// Take in what another wallet sent.
+    Receive(Receive),
 }
 
 impl Command {
@@ -176,11 +239,14 @@ impl Command {
             Self::Spend(_) => TransactionKind::Spend,
             Self::VoidGrant(_) => TransactionKind::VoidGrant,
             Self::ExpireGrant(_) => TransactionKind::ExpireGrant,
+            Self::ChangeGrantExpiry(_) => TransactionKind::ChangeGrantExpiry,
             Self::CreateHold(_) => TransactionKind::CreateHold,
             Self::CaptureHold(_) => TransactionKind::CaptureHold,
             Self::ReleaseHold(_) => TransactionKind::ReleaseHold,
             Self::ExtendHold(..) => TransactionKind::ExtendHold,
             Self::ReverseSpend(_) => TransactionKind::ReverseSpend,
+            Self::RevokeFunding(_) => TransactionKind::RevokeFunding,
+            Self::Transfer(_) | Self::Receive(_) => TransactionKind::Transfer,
         }
     }
 
@@ -194,26 +260,54 @@ impl Command {
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
+        }
+    }
+
+    /// The other wallet of a transfer.
+    pub fn counterparty(&self) -> Option<&WalletName> {
+        match self {
+            Self::Transfer(transfer) => Some(&transfer.to),
+            Self::Receive(receive) => Some(&receive.from),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_) => None,
         }
     }
 
     /// Whether it draws grants in drawdown order.
     pub fn draws(&self) -> bool {
         match self {
-            Self::Spend(_) | Self::CreateHold(_) => true,
+            Self::Spend(_) | Self::CreateHold(_) | Self::Transfer(_) => true,
             Self::CaptureHold(capture) => capture.excess == Excess::Extend,
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => false,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Receive(_) => false,
         }
     }
 
@@ -230,7 +324,11 @@ impl Command {
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => None,
+            | Self::ChangeGrantExpiry(_)
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 
@@ -246,8 +344,12 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 
@@ -255,6 +357,7 @@ impl Command {
     pub fn grant_number(&self) -> Option<GrantNumber> {
         match self {
             Self::VoidGrant(number) | Self::ExpireGrant(number) => Some(*number),
+            Self::ChangeGrantExpiry(change) => Some(change.grant),
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
@@ -263,7 +366,10 @@ impl Command {
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 
@@ -277,10 +383,35 @@ impl Command {
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
-            | Self::ExtendHold(..) => None,
+            | Self::ExtendHold(..)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
+        }
+    }
+
+    /// The funding that it revokes.
+    pub fn revokes(&self) -> Option<&FundingRef> {
+        match self {
+            Self::RevokeFunding(revoke) => Some(&revoke.funding_ref),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 
@@ -293,11 +424,15 @@ impl Command {
             | Self::Grant(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
             | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
-            | Self::ReverseSpend(_) => None,
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_) => None,
         }
     }
 }
@@ -309,8 +444,9 @@ pub struct Request {
     pub wallet: WalletName,
     /// What is asked.
     pub command: Command,
-    /// What makes it happen once.
-    pub key: IdempotencyKey,
+    /// What makes it happen once; `None`: it is a further leg of the transaction of the request before it in
+    /// its [group](crate::Group).
+    pub key: Option<IdempotencyKey>,
     /// What the key stands for.
     pub fingerprint: Fingerprint,
     /// Who asks.
@@ -321,4 +457,13 @@ pub struct Request {
     pub metadata: Metadata,
     /// Decide and answer, and write nothing.
     pub validate_only: bool,
+    /// What its preview answered: do just that, or nothing. Of a further leg it is in the first.
+    pub commit_token: Option<CommitToken>,
+}
+
+impl Request {
+    /// The wallets that it is decided on.
+    pub fn wallets(&self) -> impl Iterator<Item = &WalletName> {
+        [&self.wallet].into_iter().chain(self.command.counterparty())
+    }
 }

@@ -5,8 +5,8 @@
 //! has been repaid stays repaid: when the grant expires, only what it has left does, and no debt comes back.
 
 use crate::{
-    Allocation, Amount, DebtMove, DrawdownKey, EntryKind, Missing, OperationName, Sequence,
-    Timestamp,
+    Allocation, Amount, DebtMove, DrawdownKey, EntryKind, Grant, Missing, OperationName,
+    PassedOver, Sequence, Timestamp,
     draft::{Booking, Draft},
 };
 
@@ -76,6 +76,28 @@ impl Debt {
     }
 }
 
+/// What a grant repays of each open debt with what it has available, or why nothing.
+pub(crate) fn repayments<'d>(
+    grant: &Grant,
+    debts: impl IntoIterator<Item = &'d Debt>,
+) -> Vec<(&'d Debt, Result<Amount, PassedOver>)> {
+    let mut left = grant.parts.available;
+    let open = debts.into_iter().filter(|debt| !debt.left.is_zero());
+    open.map(|debt| {
+        let repaid = if !grant.applies_to(debt.operation.as_ref()) {
+            Err(PassedOver::OtherOperations)
+        } else if left.is_zero() {
+            Err(PassedOver::NothingLeft)
+        } else {
+            let amount = debt.left.min(left);
+            left = left - amount;
+            Ok(amount)
+        };
+        (debt, repaid)
+    })
+    .collect()
+}
+
 /// Lets a grant that is effective, or got credits back, at `at` repay what it can.
 pub(crate) fn repay(
     draft: &mut Draft<'_>,
@@ -88,15 +110,11 @@ pub(crate) fn repay(
     let debts = draft.debts().ok_or(Missing::Debts)?;
     let Some(grant) = draft.held(key).filter(|grant| grant.activated) else { return Ok(()) };
     let number = grant.number;
-    let mut left = grant.parts.available;
-    let mut parts = Vec::new();
-    for debt in debts {
-        let amount = debt.left.min(left);
-        if !amount.is_zero() && grant.applies_to(debt.operation.as_ref()) {
-            left = left - amount;
-            parts.push(DebtPart { entry: debt.entry, amount });
-        }
-    }
+    let repaid = repayments(grant, debts);
+    let part = |(debt, repaid): (&Debt, Result<Amount, PassedOver>)| {
+        repaid.ok().map(|amount| DebtPart { entry: debt.entry, amount })
+    };
+    let parts: Vec<DebtPart> = repaid.into_iter().filter_map(part).collect();
     if !parts.is_empty() {
         let allocations =
             parts.iter().map(|part| Allocation { grant: number, amount: part.amount });

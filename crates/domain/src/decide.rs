@@ -5,20 +5,24 @@
 
 use std::collections::BTreeMap;
 
+mod change_expiry;
 mod end_grant;
 mod grant;
 mod hold;
 mod limits;
 mod reverse;
+mod revoke;
 mod spend;
+mod transfer;
 mod wallet;
 
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Counted, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, Head, Hold,
-    HoldNumber, Missing, OperationName, Origin, Owner, Rejection, Request, Sequence, SpendRecord,
-    Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
+    Command, Counted, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, GrantTerms, Head,
+    Hold, HoldNumber, Missing, OperationName, Origin, Owner, Rejection, Request, Sequence,
+    SpendRecord, Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft,
+    settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -36,6 +40,8 @@ pub struct Decision {
     pub head: Head,
     /// The grants that changed or are new, as they are after it.
     pub grants: BTreeMap<DrawdownKey, Grant>,
+    /// The places in the order that grants have left for others.
+    pub vacated: Vec<DrawdownKey>,
     /// The debts that changed or are new, as they are after it.
     pub debts: BTreeMap<Sequence, Debt>,
     /// The holds that changed or are new, as they are after it.
@@ -52,6 +58,8 @@ pub struct Decision {
     pub held_for: Option<Origin>,
     /// The spend that it reversed, as it is after it.
     pub reversed: Option<(TransactionId, SpendRecord)>,
+    /// What it sends to another wallet, which has to take it in for this to happen.
+    pub sent: Vec<GrantTerms>,
     /// Whether there is anything to write: opening a wallet that is there already writes nothing.
     pub writes: bool,
 }
@@ -62,9 +70,10 @@ impl Decision {
         &self.entries[self.settled..]
     }
 
-    /// The grants that it made.
+    /// The grants that it made, by number.
     pub fn made_grants(&self) -> impl Iterator<Item = &Grant> {
-        self.grants.values().filter(|grant| self.new_grants.contains(&grant.number))
+        let made = |number| self.grants.values().find(move |grant| grant.number == number);
+        self.new_grants.iter().filter_map(move |number| made(*number))
     }
 
     /// What it is for: what its command says, or what the hold that it is about is for.
@@ -134,6 +143,7 @@ fn attempt(
     let settled = draft.entries.len();
     let mut settings = None;
     let mut reversed = None;
+    let mut sent = Vec::new();
     let mut hold = request.command.hold_number();
     let mut held_for = None;
     match &request.command {
@@ -144,6 +154,7 @@ fn attempt(
         Command::Spend(spend) => spend::spend(&mut draft, spend, &request.actor, None)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
+        Command::ChangeGrantExpiry(change) => change_expiry::change(&mut draft, *change)?,
         Command::CreateHold(create) => {
             let number;
             (number, held_for) = hold::create(&mut draft, create, &request.actor)?;
@@ -155,10 +166,22 @@ fn attempt(
             hold::set_deadline(&mut draft, *number, *expires_at)?;
         }
         Command::ReverseSpend(reverse) => reversed = Some(reverse::reverse(&mut draft, reverse)?),
+        Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
+        Command::Transfer(transfer) => sent = transfer::send(&mut draft, transfer)?,
+        Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
     }
     let counted = limits::counted(&draft, request)?;
-    let Draft { now, mut head, entries, changed, changed_debts, changed_holds, new_grants, .. } =
-        draft;
+    let Draft {
+        now,
+        mut head,
+        entries,
+        changed,
+        vacated,
+        changed_debts,
+        changed_holds,
+        new_grants,
+        ..
+    } = draft;
     let hashes = chained(&mut head, request, &entries, settled, &changed);
     Ok(Decision {
         now,
@@ -167,6 +190,7 @@ fn attempt(
         settled,
         head,
         grants: changed,
+        vacated,
         debts: changed_debts,
         holds: changed_holds,
         settings,
@@ -175,6 +199,7 @@ fn attempt(
         counted,
         held_for,
         reversed,
+        sent,
         writes: true,
     })
 }
@@ -191,7 +216,7 @@ fn chained(
         |number| grants.values().find(|grant| grant.number == number).map(|grant| &*grant.terms);
     let mut hashes = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        let owner = Owner { key: &request.key, fingerprint: &request.fingerprint };
+        let owner = Owner { key: request.key.as_ref(), fingerprint: &request.fingerprint };
         let owner = (index >= settled).then_some(owner);
         head.last_hash = head.last_hash.next(request.wallet.wallet_id, entry, owner, terms);
         hashes.push(head.last_hash);

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Allocation, Amount, Coverage, Debt, DebtMove, DebtPart, DrawdownKey, Entry, EntryKind, Grant,
-    GrantNumber, GrantTerms, Head, Hold, HoldNumber, OperationName, Sequence, Timestamp,
-    WalletState,
+    Allocation, Amount, Coverage, Debt, DebtMove, DebtPart, DrawdownKey, Entry, EntryKind,
+    ExpiryChange, Grant, GrantNumber, GrantTerms, Head, Hold, HoldNumber, OperationName, Sequence,
+    Timestamp, WalletState,
 };
 
 /// A state and what a command has changed of it so far.
@@ -23,6 +23,8 @@ pub struct Draft<'a> {
     pub entries: Vec<Entry>,
     /// The grants that they changed, as they are now.
     pub changed: BTreeMap<DrawdownKey, Grant>,
+    /// The places that grants have left for others.
+    pub vacated: Vec<DrawdownKey>,
     /// The debts that they made or changed, as they are now; those that are repaid included.
     pub changed_debts: BTreeMap<Sequence, Debt>,
     /// The holds that are new or changed, as they are now.
@@ -46,6 +48,8 @@ pub struct Booking<'a> {
     pub hold: Option<HoldNumber>,
     /// The entry that it undoes, or whose credits it ends because they came back too late.
     pub about: Option<Sequence>,
+    /// The change of its grants' expiry.
+    pub expiry: Option<ExpiryChange>,
 }
 
 impl<'a> Booking<'a> {
@@ -55,7 +59,8 @@ impl<'a> Booking<'a> {
         effective_at: Timestamp,
         allocations: &'a [(DrawdownKey, Allocation)],
     ) -> Self {
-        Self { kind, effective_at, allocations, debts: Vec::new(), hold: None, about: None }
+        let debts = Vec::new();
+        Self { kind, effective_at, allocations, debts, hold: None, about: None, expiry: None }
     }
 }
 
@@ -70,6 +75,7 @@ impl<'a> Draft<'a> {
             head,
             entries: Vec::new(),
             changed: BTreeMap::new(),
+            vacated: Vec::new(),
             changed_debts: BTreeMap::new(),
             changed_holds: BTreeMap::new(),
             new_grants: Vec::new(),
@@ -86,11 +92,12 @@ impl<'a> Draft<'a> {
         self.state.coverage
     }
 
-    /// The grants as they are now: in drawdown order, then those that this command made.
+    /// The grants as they are now: in drawdown order, then those that this command made or moved.
     pub fn grants(&self) -> impl Iterator<Item = (DrawdownKey, &Grant)> {
         self.state
             .grants
             .iter()
+            .filter(|(key, _)| !self.vacated.contains(key))
             .map(|(key, grant)| (*key, self.changed.get(key).unwrap_or(grant)))
             .chain(
                 self.changed
@@ -102,7 +109,8 @@ impl<'a> Draft<'a> {
 
     /// The grant at a place, if it is held.
     pub fn held(&self, key: &DrawdownKey) -> Option<&Grant> {
-        self.changed.get(key).or_else(|| self.state.grants.get(key))
+        let before = || self.state.grants.get(key).filter(|_| !self.vacated.contains(key));
+        self.changed.get(key).or_else(before)
     }
 
     /// The grant of a number, if it is held.
@@ -156,16 +164,46 @@ impl<'a> Draft<'a> {
     /// Adds a new grant and books it. It counts from `effective_at` if that is past: late usage of that time
     /// may draw it, and a spend must not count before the grant that it draws.
     pub fn add_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
+        let counts_from = terms.granted_window.effective_at().min(self.now);
+        self.make_grant(EntryKind::Granted, counts_from, terms)
+    }
+
+    /// Adds a grant that another wallet sent. It counts from now, whenever its window began.
+    pub fn receive_grant(&mut self, terms: GrantTerms) -> DrawdownKey {
+        self.make_grant(EntryKind::TransferredIn, self.now, terms)
+    }
+
+    fn make_grant(
+        &mut self,
+        kind: EntryKind,
+        counts_from: Timestamp,
+        terms: GrantTerms,
+    ) -> DrawdownKey {
         let grant = Grant::made(self.head.last_grant_number.next(), terms, self.now);
         let key = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
         let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
         self.head.last_grant_number = grant.number;
         self.new_grants.push(grant.number);
         self.head.next_due_at = earliest(self.head.next_due_at, grant.due_at());
-        let counts_from = grant.terms.window.effective_at().min(self.now);
         self.changed.insert(key, grant);
-        self.book(EntryKind::Granted, counts_from, &[(key, allocation)]);
+        self.book(kind, counts_from, &[(key, allocation)]);
         key
+    }
+
+    /// Moves the end of a grant's window, and with it the grant to another place in the order.
+    pub fn change_expiry(&mut self, key: &DrawdownKey, to: Option<Timestamp>) {
+        let Some(grant) = self.held(key) else { return };
+        let change = ExpiryChange { from: grant.window.expires_at(), to };
+        let amount = grant.parts.available + grant.parts.held;
+        let allocations = [(*key, Allocation { grant: grant.number, amount })];
+        let booking = Booking::of(EntryKind::ExpiryChanged, self.now, &allocations);
+        self.append(Booking { expiry: Some(change), ..booking });
+        if let Some(grant) = self.changed.remove(key) {
+            self.vacated.push(*key);
+            self.becomes_due(grant.due_at());
+            let place = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
+            self.changed.insert(place, grant);
+        }
     }
 
     /// Appends an entry. Each allocation names a held grant by its place.
@@ -187,18 +225,28 @@ impl<'a> Draft<'a> {
         debt: Amount,
         operation: Option<&OperationName>,
     ) {
+        self.append_on_credit(Booking::of(kind, effective_at, allocations), debt, operation);
+    }
+
+    /// Appends an entry that leaves `debt` of what it takes uncovered, as [`book_on_credit`](Self::book_on_credit).
+    pub fn append_on_credit(
+        &mut self,
+        booking: Booking<'_>,
+        debt: Amount,
+        operation: Option<&OperationName>,
+    ) {
         if debt.is_zero() {
-            return self.book(kind, effective_at, allocations);
+            return self.append(booking);
         }
         let entry = self.head.last_sequence.next();
         self.changed_debts.insert(entry, Debt::made(entry, operation.cloned()));
         let debts = vec![DebtPart { entry, amount: debt }];
-        self.append(Booking { debts, ..Booking::of(kind, effective_at, allocations) });
+        self.append(Booking { debts, ..booking });
     }
 
     /// Appends an entry.
     pub fn append(&mut self, booking: Booking<'_>) {
-        let Booking { kind, effective_at, allocations, debts, hold, about } = booking;
+        let Booking { kind, effective_at, allocations, debts, hold, about, expiry } = booking;
         let balance_before = self.head.balances.balance();
         for (key, allocation) in allocations {
             let Some(mut grant) =
@@ -209,6 +257,8 @@ impl<'a> Draft<'a> {
             };
             let when = (effective_at, hold.is_some() || about.is_some());
             kind.book(allocation.amount, when, &mut grant, &mut self.head.balances);
+            let can_end_then = expiry.is_none_or(|change| grant.change_expiry(change));
+            debug_assert!(can_end_then, "{expiry:?}: {grant:?}");
             debug_assert!(!grant.parts.is_overdrawn(), "{kind:?} of {allocation:?}: {grant:?}");
             self.changed.insert(*key, grant);
         }
@@ -255,6 +305,7 @@ impl<'a> Draft<'a> {
             debts,
             hold,
             about,
+            expiry,
         });
     }
 }

@@ -1,9 +1,9 @@
 //! Entries, the lines of the ledger, and the transactions that they belong to.
 
 use crate::{
-    Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, Fingerprint, Grant, GrantNumber, Hold,
-    HoldNumber, IdempotencyKey, Metadata, OperationName, Reason, Sequence, SignedAmount, Timestamp,
-    TransactionId, WalletSettings,
+    AccountName, Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, ExpiryChange,
+    Fingerprint, Grant, GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName,
+    Reason, Sequence, SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
@@ -31,8 +31,18 @@ pub enum EntryKind {
     Released,
     /// What was set aside was given back at the deadline.
     HoldExpired,
-    /// A reversal gave back what a spend had taken, and forgave what it still owed.
+    /// A reversal gave back what a spend, or a revocation's debt, had taken, and forgave what the spend still owed.
     Reversed,
+    /// The funding of grants was refunded: what was left of them was taken, and the rest is owed.
+    Revoked,
+    /// Less was refunded after all: debt was forgiven, and credits came back.
+    RevocationReversed,
+    /// Credits went to another wallet.
+    TransferredOut,
+    /// Credits came from another wallet.
+    TransferredIn,
+    /// What a grant has left ends at another instant. It moves nothing; its amount is what that is about.
+    ExpiryChanged,
 }
 
 /// What an entry does to the debts that it names.
@@ -47,6 +57,28 @@ pub enum DebtMove {
 }
 
 impl EntryKind {
+    /// Whether it makes the grants that it names.
+    pub fn makes_grants(self) -> bool {
+        match self {
+            Self::Granted | Self::TransferredIn => true,
+            Self::Activated
+            | Self::Expired
+            | Self::Spent
+            | Self::Voided
+            | Self::ExpiryReversed
+            | Self::Repaid
+            | Self::Held
+            | Self::Captured
+            | Self::Released
+            | Self::HoldExpired
+            | Self::Reversed
+            | Self::Revoked
+            | Self::RevocationReversed
+            | Self::TransferredOut
+            | Self::ExpiryChanged => false,
+        }
+    }
+
     /// Its name, for ever.
     pub fn name(self) -> &'static str {
         match self {
@@ -62,6 +94,11 @@ impl EntryKind {
             Self::Released => "RELEASED",
             Self::HoldExpired => "HOLD_EXPIRED",
             Self::Reversed => "REVERSED",
+            Self::Revoked => "REVOKED",
+            Self::RevocationReversed => "REVOCATION_REVERSED",
+            Self::TransferredOut => "TRANSFERRED_OUT",
+            Self::TransferredIn => "TRANSFERRED_IN",
+            Self::ExpiryChanged => "EXPIRY_CHANGED",
         }
     }
 
@@ -69,7 +106,7 @@ impl EntryKind {
     pub fn debt_move(self) -> DebtMove {
         match self {
             Self::Repaid => DebtMove::Repays,
-            Self::Reversed => DebtMove::Forgives,
+            Self::Reversed | Self::RevocationReversed => DebtMove::Forgives,
             Self::Granted
             | Self::Activated
             | Self::Expired
@@ -79,7 +116,11 @@ impl EntryKind {
             | Self::Held
             | Self::Captured
             | Self::Released
-            | Self::HoldExpired => DebtMove::Makes,
+            | Self::HoldExpired
+            | Self::Revoked
+            | Self::TransferredOut
+            | Self::TransferredIn
+            | Self::ExpiryChanged => DebtMove::Makes,
         }
     }
 }
@@ -149,8 +190,11 @@ pub struct Entry {
     pub debts: Vec<DebtPart>,
     /// The hold that it is about: of an expiry, the one that its credits came back from.
     pub hold: Option<HoldNumber>,
-    /// The entry that this one undoes; of an expiry or a void, the one whose credits had come back.
+    /// The entry that this one undoes; of an expiry or a void, the one whose credits had come back; of a revocation,
+    /// more or less of it, the one that made the first grant of the funding.
     pub about: Option<Sequence>,
+    /// Of a change of expiry, from when to when.
+    pub expiry: Option<ExpiryChange>,
 }
 
 impl Entry {
@@ -181,6 +225,8 @@ pub enum TransactionKind {
     VoidGrant,
     /// A grant was expired early.
     ExpireGrant,
+    /// A grant got another expiry.
+    ChangeGrantExpiry,
     /// Credits were set aside.
     CreateHold,
     /// What was set aside was taken.
@@ -191,6 +237,10 @@ pub enum TransactionKind {
     ExtendHold,
     /// A spend was reversed, whole or in part.
     ReverseSpend,
+    /// Funding was refunded, more or less of it than before.
+    RevokeFunding,
+    /// Credits were moved to another wallet: a leg in each.
+    Transfer,
 }
 
 /// What one accepted command did.
@@ -198,12 +248,16 @@ pub enum TransactionKind {
 pub struct Transaction {
     /// Its id.
     pub id: TransactionId,
+    /// The wallet. One that spans wallets has a leg of this type in each, with one id.
+    pub wallet: WalletName,
     /// The command.
     pub kind: TransactionKind,
-    /// What makes it happen once.
-    pub key: IdempotencyKey,
+    /// What makes it happen once; `None`: it is a further leg, and the first one has the key.
+    pub key: Option<IdempotencyKey>,
     /// What the key was used for.
     pub fingerprint: Fingerprint,
+    /// The account at the other end of a transfer.
+    pub counterparty: Option<AccountName>,
     /// What a spend paid for.
     pub operation: Option<OperationName>,
     /// Who asked.
@@ -226,8 +280,8 @@ pub struct Transaction {
     pub after_sequence: Sequence,
     /// The wallet's settings after it, if the command was about them.
     pub settings: Option<WalletSettings>,
-    /// The grant as it was made, if the command was to make one.
-    pub grant: Option<Grant>,
+    /// The grants as they were made, if the command was to make some.
+    pub grants: Vec<Grant>,
     /// The hold after it, if the command was about one.
     pub hold: Option<Hold>,
 }

@@ -3,13 +3,17 @@
 //! A wallet is the fold of its ledger, and here that is done. What a kind of entry moves is not said here:
 //! each entry is booked by the very function that appended it, so a new kind needs nothing in this file.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use thiserror::Error;
 
 use crate::{
-    Allocation, Balances, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber, GrantTerms, Head,
-    Hold, HoldNumber, OperationName, Sequence, Timestamp, Usage, WalletSettings, WalletState,
+    Allocation, Balances, Counts, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber,
+    GrantTerms, Head, Hold, HoldNumber, OperationName, Sequence, Timestamp, WalletSettings,
+    WalletState,
 };
 
 /// A ledger as far as it was read.
@@ -69,6 +73,14 @@ pub enum FoldError {
         /// The grant.
         grant: GrantNumber,
     },
+    /// An entry changes the expiry of a grant that ends otherwise, or has something else left.
+    #[error("entry {sequence} changes an expiry of grant {grant} that it does not have")]
+    OtherExpiry {
+        /// The entry.
+        sequence: Sequence,
+        /// The grant.
+        grant: GrantNumber,
+    },
     /// An entry has another hash than its content and the entry before it make: it was changed.
     #[error("entry {sequence} was changed: it has another hash than its content makes")]
     OtherHash {
@@ -93,6 +105,7 @@ impl FoldError {
             | Self::OtherBalances { sequence, .. }
             | Self::OtherSum { sequence }
             | Self::TakesTooMuch { sequence, .. }
+            | Self::OtherExpiry { sequence, .. }
             | Self::OtherHash { sequence }
             | Self::OutOfTime { sequence } => *sequence,
         }
@@ -143,7 +156,13 @@ impl Fold {
             }
             if let Some(grant) = grants.get_mut(number) {
                 let when = (entry.effective_at, entry.hold.is_some() || entry.about.is_some());
+                let left = grant.parts.available + grant.parts.held;
                 entry.kind.book(*amount, when, grant, &mut head.balances);
+                if let Some(change) = entry.expiry
+                    && !(grant.change_expiry(change) && *amount == left)
+                {
+                    return Err(FoldError::OtherExpiry { sequence, grant: *number });
+                }
                 if grant.parts.is_overdrawn() {
                     return Err(FoldError::TakesTooMuch { sequence, grant: *number });
                 }
@@ -155,6 +174,9 @@ impl Fold {
                 .or_insert_with(|| Debt::made(part.entry, operation.cloned()));
             let repaying = entry.allocations.get(index).copied();
             entry.kind.book_debt(part.amount, repaying, debt, &mut head.balances);
+        }
+        if let Some(debt) = entry.about.and_then(|undone| debts.get_mut(&undone)) {
+            debt.undo(entry.kind, &entry.allocations);
         }
         if let Some(number) = entry.hold {
             head.last_hold_number = head.last_hold_number.max(number);
@@ -174,6 +196,16 @@ impl Fold {
         Ok(())
     }
 
+    /// The grants so far, open and ended, by number.
+    pub fn grants(&self) -> &BTreeMap<GrantNumber, Grant> {
+        &self.grants
+    }
+
+    /// The debts so far, open and settled, by the entries that made them.
+    pub fn debts(&self) -> &BTreeMap<Sequence, Debt> {
+        &self.debts
+    }
+
     /// The state after the entries so far, with all grants, open and ended. Its revision and, if a transaction
     /// without entries came last, its `recorded_at` are behind: entries do not tell them. So it is for reads;
     /// nothing may be decided on it. The deadlines of holds are not in the ledger either: `deadline` says those
@@ -183,7 +215,6 @@ impl Fold {
         for hold in holds.values_mut().filter(|hold| hold.is_open()) {
             hold.expires_at = deadline(hold.number);
         }
-        // With them goes what they were repaid, and reversals gave back: that is of settled debts only.
         debts.retain(|_, debt| !debt.left.is_zero());
         let open = holds.values().filter(|hold| hold.is_open());
         let deadlines = open.map(|hold| hold.expires_at);
@@ -193,11 +224,13 @@ impl Fold {
             grants: grants.into_values().map(place).collect(),
             head: Head { next_due_at, ..head },
             holds,
+            moved: BTreeSet::new(),
             coverage: Coverage::Complete,
             debts,
             has_all_debts: true,
             spends: BTreeMap::new(),
-            usage: Usage::default(),
+            counts: Counts::default(),
+            fundings: BTreeMap::new(),
             settings,
         }
     }

@@ -1,4 +1,4 @@
-//! Giving credits back to the grants that they were taken from: by a hold or by a reversal.
+//! Giving credits back to the grants that they were taken from: by a hold, by a reversal, by a smaller revocation.
 
 use crate::{
     Allocation, DrawdownKey, EntryKind, Grant, GrantTerms, PositiveAmount, Window,
@@ -17,6 +17,11 @@ pub(crate) fn give_back(
     let mut has_more = Vec::new();
     for part @ (key, allocation) in allocations {
         let Some(grant) = draft.held(key) else { continue };
+        // It was empty when its time began, so nothing was booked then.
+        if !grant.activated && grant.window.has_begun(effective_at) {
+            draft.book(EntryKind::Activated, effective_at, std::slice::from_ref(part));
+        }
+        let Some(grant) = draft.held(key) else { continue };
         if !grant.has_ended(effective_at) {
             let due_at = grant.due_at();
             draft.becomes_due(due_at);
@@ -33,7 +38,15 @@ pub(crate) fn give_back(
     has_more
 }
 
+/// The places of the grants that parts go back to, all of which are held.
+pub(crate) fn placed(draft: &Draft<'_>, parts: &[Allocation]) -> Vec<(DrawdownKey, Allocation)> {
+    let place = |part: &Allocation| draft.grant(part.grant).map(|(key, _)| (key, *part));
+    let placed: Vec<_> = parts.iter().filter_map(place).collect();
+    debug_assert_eq!(placed.len(), parts.len(), "not all grants are held");
+    placed
+}
+
 fn terms_of(ended: &Grant, part: Allocation, window: Window) -> Option<GrantTerms> {
     let amount = PositiveAmount::from_stored(part.amount)?;
-    Some(GrantTerms { amount, window, ..GrantTerms::clone(&ended.terms) })
+    Some(GrantTerms { amount, granted_window: window, ..GrantTerms::clone(&ended.terms) })
 }

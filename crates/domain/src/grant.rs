@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Amount, EntryKind, GrantNumber, GrantTerms, OperationName, Timestamp, amount::CostBasis,
-    draft::earliest,
+    Amount, EntryKind, ExpiryChange, GrantNumber, GrantTerms, OperationName, Timestamp, Window,
+    amount::CostBasis, draft::earliest,
 };
 
 /// Lower numbers are drawn first.
@@ -83,12 +83,15 @@ pub enum GrantStatus {
     Scheduled,
     /// Some of it is available or held.
     Active,
-    /// Nothing is left, and nothing expired or was voided at the end.
+    /// Nothing is left, and nothing expired, was voided or was revoked at the end: it was spent or sent to another
+    /// wallet.
     UsedUp,
     /// What was left has expired.
     Expired,
     /// What was left was voided.
     Voided,
+    /// What was left was revoked.
+    Revoked,
 }
 
 /// Credits put in a wallet.
@@ -98,6 +101,8 @@ pub struct Grant {
     pub number: GrantNumber,
     /// What was granted, and on which terms. They never change, so copies share them.
     pub terms: Arc<GrantTerms>,
+    /// When it can be spent: as it was granted, but for changes of its expiry since.
+    pub window: Window,
     /// When it was recorded.
     pub granted_at: Timestamp,
     /// Whether its activation is booked, so that what is available counts in the balance.
@@ -106,6 +111,9 @@ pub struct Grant {
     pub expired_at: Option<Timestamp>,
     /// Where the amount is.
     pub parts: GrantParts,
+    /// Whether it came from another wallet: then it was not here before it was recorded, whenever its window
+    /// began.
+    pub transferred_in: bool,
     /// The part of what expired that could be spent until then. Late usage may take it back, and not what came
     /// back from a hold or by a reversal when the grant had ended already.
     pub lost: Amount,
@@ -119,9 +127,23 @@ impl Grant {
         granted_at: Timestamp,
     ) -> Self {
         let terms = terms.into();
-        let activated = terms.window.has_begun(granted_at);
-        let parts = GrantParts::of(terms.amount.get());
-        Self { number, terms, granted_at, activated, expired_at: None, parts, lost: Amount::ZERO }
+        let window = terms.granted_window;
+        Self {
+            number,
+            window,
+            granted_at,
+            activated: window.has_begun(granted_at),
+            expired_at: None,
+            parts: GrantParts::of(terms.amount.get()),
+            transferred_in: false,
+            lost: Amount::ZERO,
+            terms,
+        }
+    }
+
+    /// Whether the grant could be drawn in this wallet at an instant, as far as its beginning goes.
+    pub fn had_begun(&self, at: Timestamp) -> bool {
+        self.window.has_begun(at) && (!self.transferred_in || self.granted_at <= at)
     }
 
     /// Whether the grant can still change by a spend or by time.
@@ -145,16 +167,28 @@ impl Grant {
         if self.parts.available.is_zero() {
             None
         } else if self.activated {
-            self.terms.window.expires_at()
+            self.window.expires_at()
         } else {
-            Some(self.terms.window.effective_at())
+            Some(self.window.effective_at())
         }
     }
 
     /// When its time is over: at the end of its window, or earlier by an early expiry. A void ends nothing
     /// but what was left then.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        earliest(self.expired_at, self.terms.window.expires_at())
+        earliest(self.expired_at, self.window.expires_at())
+    }
+
+    /// Gives its window another end. `false`: it has another one than the change is from, or cannot have that one.
+    pub(crate) fn change_expiry(&mut self, change: ExpiryChange) -> bool {
+        let ExpiryChange { from, to } = change;
+        match self.window.ending(to) {
+            Ok(window) if self.window.expires_at() == from => {
+                self.window = window;
+                true
+            }
+            Ok(_) | Err(_) => false,
+        }
     }
 
     /// Whether the grant had ended by an instant, so that what comes back cannot stay.
@@ -171,6 +205,8 @@ impl Grant {
             GrantStatus::Expired
         } else if !parts.voided.is_zero() {
             GrantStatus::Voided
+        } else if !parts.revoked.is_zero() {
+            GrantStatus::Revoked
         } else {
             GrantStatus::UsedUp
         }
@@ -180,7 +216,13 @@ impl Grant {
     pub fn book(&mut self, kind: EntryKind, amount: Amount, effective_at: Timestamp) {
         let parts = &mut self.parts;
         match kind {
-            EntryKind::Granted => {}
+            // A change of expiry is of the window, not of a part.
+            EntryKind::Granted | EntryKind::ExpiryChanged => {}
+            EntryKind::TransferredIn => self.transferred_in = true,
+            EntryKind::TransferredOut => {
+                parts.available = parts.available - amount;
+                parts.transferred_out = parts.transferred_out + amount;
+            }
             EntryKind::Activated => self.activated = true,
             EntryKind::Expired => {
                 parts.available = parts.available - amount;
@@ -214,6 +256,14 @@ impl Grant {
             }
             EntryKind::Reversed => {
                 parts.consumed = parts.consumed - amount;
+                parts.available = parts.available + amount;
+            }
+            EntryKind::Revoked => {
+                parts.available = parts.available - amount;
+                parts.revoked = parts.revoked + amount;
+            }
+            EntryKind::RevocationReversed => {
+                parts.revoked = parts.revoked - amount;
                 parts.available = parts.available + amount;
             }
         }

@@ -5,9 +5,9 @@
 //! (design, section 3, "Holds"). Capture, release and deadline meet on the hold, so exactly one wins.
 
 use crate::{
-    Allocation, Amount, DrawdownKey, EntryKind, HoldNumber, OperationName, Timestamp,
+    Allocation, Amount, EntryKind, HoldNumber, OperationName, Timestamp,
     draft::{Booking, Draft},
-    give_back::give_back,
+    give_back::{give_back, placed},
 };
 
 /// What became of a hold.
@@ -124,7 +124,12 @@ impl Hold {
             | EntryKind::Voided
             | EntryKind::ExpiryReversed
             | EntryKind::Repaid
-            | EntryKind::Reversed => return,
+            | EntryKind::Reversed
+            | EntryKind::Revoked
+            | EntryKind::RevocationReversed
+            | EntryKind::TransferredOut
+            | EntryKind::TransferredIn
+            | EntryKind::ExpiryChanged => return,
         };
         *sum = *sum + amount;
         for part in allocations {
@@ -150,10 +155,7 @@ pub(crate) fn move_out(
     if taken.is_empty() {
         return;
     }
-    let places: Vec<(DrawdownKey, Allocation)> = taken
-        .iter()
-        .filter_map(|part| draft.grant(part.grant).map(|(key, _)| (key, *part)))
-        .collect();
+    let places = placed(draft, &taken);
     let booking = Booking { hold: Some(number), ..Booking::of(kind, at, &places) };
     if kind == EntryKind::Captured {
         draft.append(booking);

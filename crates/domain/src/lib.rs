@@ -10,26 +10,33 @@
 //! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`calendar`], [`text`],
 //!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
-//!   [`wallet`];
-//! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`usage`],
-//!   [`room`];
+//!   [`funding`], [`wallet`];
+//! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what is answered: [`decide`], with [`mod@settle`], [`draft`] and [`rejection`] behind it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`mod@verify`].
+//! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
+//!   and [`commit_token`] over it;
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`mod@verify`].
 
 pub mod amount;
 pub mod calendar;
 mod canonical;
 pub mod chain;
 pub mod command;
+pub mod commit_token;
+pub mod composition;
+pub mod counts;
 pub mod debt;
 pub mod decide;
 pub mod draft;
+pub mod drawing;
 pub mod entry;
+pub mod explain;
 pub mod fingerprint;
 pub mod fold;
+pub mod funding;
 mod give_back;
 pub mod grant;
+pub mod group;
 pub mod hold;
 pub mod ids;
 pub mod limit;
@@ -45,7 +52,6 @@ pub mod tally;
 pub mod text;
 pub mod timeline;
 pub mod timestamp;
-pub mod usage;
 pub mod verify;
 pub mod wallet;
 pub mod window;
@@ -54,15 +60,23 @@ pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAm
 pub use calendar::{CalendarUnit, Period, TimeZone, UnknownTimeZone};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, Command, CreateHold, CreateWallet, Excess, GrantTerms, NewGrant, ReleaseHold,
-    Request, ReverseSpend, Spend, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
+    GrantTerms, NewGrant, Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
+    Transfer, UpdateWallet,
 };
+pub use commit_token::{CommitToken, CommitTokenError};
+pub use composition::{Composer, Composition};
+pub use counts::{Counts, OpenHold, Unknown};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
+pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
+pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
+pub use funding::FundingRecord;
 pub use grant::{Grant, GrantParts, GrantStatus, Priority};
+pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
 pub use limit::{
@@ -70,21 +84,20 @@ pub use limit::{
     SpendLimits,
 };
 pub use names::WalletName;
-pub use order::{DrawdownKey, DrawdownPolicy, POLICY_VERSION};
+pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
 pub use rejection::Rejection;
-pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, slices};
+pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use room::{LimitUsage, limit_usage};
 pub use settle::{balances_at, forecast};
 pub use spending::{Counted, Origin, Part, Spender};
 pub use sums::{Scan, Span, Sum, Width};
 pub use tally::Tally;
 pub use text::{
-    AccountName, Actor, AssetCode, Category, IdempotencyKey, LimitName, Metadata, NamespaceName,
-    OperationName, Reason, TextError,
+    AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, LimitName, Metadata,
+    NamespaceName, OperationName, Reason, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
-pub use usage::{OpenHold, Unknown, Usage};
 pub use verify::{Discrepancy, verify, verify_spending};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
-pub use window::{Window, WindowError};
+pub use window::{ExpiryChange, Window, WindowError};

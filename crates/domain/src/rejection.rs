@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use crate::{
-    Amount, GrantNumber, HoldNumber, IdempotencyKey, LimitName, MOST_LIMITS, Scale, Timestamp,
-    TransactionId,
+    Amount, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LimitName, MOST_LIMITS, Scale,
+    Timestamp, TransactionId,
 };
 
 /// Why a well-formed command may not happen.
@@ -153,6 +153,18 @@ pub enum Rejection {
         /// What was asked for.
         required: Amount,
     },
+    /// The wallet has no grant of that funding.
+    #[error("the wallet has no grant of funding {funding_ref}")]
+    FundingNotFound {
+        /// The funding that was named.
+        funding_ref: FundingRef,
+    },
+    /// More cannot be taken back than was funded.
+    #[error("cumulative_amount must not be above what was funded, {funded}")]
+    RevocationExceedsFunding {
+        /// What was granted on that funding.
+        funded: Amount,
+    },
     /// The settings have changed.
     #[error("the wallet's settings have changed; its version is {version}")]
     StaleVersion {
@@ -171,6 +183,9 @@ pub enum Rejection {
         /// When it would become effective.
         effective_at: Timestamp,
     },
+    /// It would not do what its preview said.
+    #[error("what the commit token stands for has changed; preview it again")]
+    StaleCommitToken,
     /// Usage cannot lie ahead.
     #[error("occurred_at must not be after now, {now}")]
     OccurredAtAhead {

@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use crate::{
-    Allocation, Amount, Entry, EntryKind, Grant, GrantNumber, Origin, Sequence, Timestamp,
+    Allocation, Amount, Debt, Entry, EntryKind, Grant, GrantNumber, Origin, Sequence, Timestamp,
     TransactionKind, Window,
 };
 
@@ -64,7 +64,7 @@ impl ExpiredPolicy {
             Self::Grace(period) => period.micros(),
             Self::Reissue => {
                 // A grant that repaid the spend's debt may have begun after it.
-                let spent_at = spend.effective_at.max(ended.terms.window.effective_at());
+                let spent_at = spend.effective_at.max(ended.window.effective_at());
                 ended.ends_at()?.micros() - spent_at.micros()
             }
         };
@@ -78,8 +78,8 @@ impl ExpiredPolicy {
 pub struct SpendRecord {
     /// Its entry.
     pub entry: Sequence,
-    /// Who asked for it, and what for.
-    pub origin: Origin,
+    /// Who asked for it, and what for, if that was looked up: limits need it.
+    pub origin: Option<Origin>,
     /// What it took.
     pub amount: Amount,
     /// When it counts.
@@ -95,7 +95,7 @@ pub struct SpendRecord {
 impl SpendRecord {
     /// The spend of a transaction of this kind with these entries, not reversed so far; `None`: it is no spend.
     /// What a capture spends beyond its hold is part of the capture.
-    pub fn of(kind: TransactionKind, entries: &[Entry], origin: Origin) -> Option<Self> {
+    pub fn of(kind: TransactionKind, entries: &[Entry]) -> Option<Self> {
         if kind != TransactionKind::Spend {
             return None;
         }
@@ -103,7 +103,7 @@ impl SpendRecord {
         let Entry { sequence, amount, effective_at, allocations, debts, .. } = spent;
         Some(Self {
             entry: *sequence,
-            origin,
+            origin: None,
             amount: *amount,
             effective_at: *effective_at,
             allocations: allocations.clone(),
@@ -111,6 +111,58 @@ impl SpendRecord {
             reversed: Amount::ZERO,
         })
     }
+
+    /// Takes `required` off the spend from its end: what it still owes is forgiven, then what grants have repaid
+    /// of its `debt` goes back to them, then what it drew, the last first.
+    pub fn undo(&self, debt: Option<&Debt>, required: Amount) -> Undone {
+        let owed = debt.map_or(Amount::ZERO, |debt| debt.left);
+        let repaid =
+            debt.map_or(Amount::ZERO, |debt| debt.repaid.iter().map(|part| part.amount).sum());
+        // All that was ever undone of the debt is neither owed nor repaid any more.
+        let drawn_undone = self.reversed - (self.debt - owed - repaid);
+
+        let forgiven = owed.min(required);
+        let given_back = repaid.min(required - forgiven);
+        Undone {
+            forgiven,
+            repaid: debt.cloned().map_or_else(Vec::new, |mut debt| debt.give_back(given_back)),
+            drawn: last_first(&self.allocations, drawn_undone, required - forgiven - given_back),
+        }
+    }
+}
+
+/// What a reversal undoes of a spend, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// It was owed, and is not any more.
+    pub forgiven: Amount,
+    /// What goes back to grants that had repaid debt.
+    pub repaid: Vec<Allocation>,
+    /// What goes back to grants that were drawn.
+    pub drawn: Vec<Allocation>,
+}
+
+impl Undone {
+    /// All that goes back to grants.
+    pub fn given_back(&self) -> Vec<Allocation> {
+        [&self.repaid[..], &self.drawn].concat()
+    }
+}
+
+/// Up to `most` of the parts from the last on, after `skipped` of them.
+fn last_first(parts: &[Allocation], skipped: Amount, most: Amount) -> Vec<Allocation> {
+    let (mut skip, mut left) = (skipped, most);
+    let mut taken = Vec::new();
+    for part in parts.iter().rev() {
+        let gone = part.amount.min(skip);
+        skip = skip - gone;
+        let amount = (part.amount - gone).min(left);
+        left = left - amount;
+        if !amount.is_zero() {
+            taken.push(Allocation { grant: part.grant, amount });
+        }
+    }
+    taken
 }
 
 /// What became of a slice of a reversed spend.

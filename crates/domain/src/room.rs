@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use crate::{
     Amount, Hold, HoldNumber, LimitWindow, Missing, SignedAmount, SpendLimit, Spender, Timestamp,
     WalletState,
+    counts::Unknown,
     sums::{Piece, Span, Sums},
-    usage::Unknown,
 };
 
 /// One limit of one spender, as a request at an instant finds it.
@@ -73,7 +73,7 @@ impl<'a> Room<'a> {
         changed: &BTreeMap<HoldNumber, Hold>,
         captured: Amount,
     ) -> Result<Self, Missing> {
-        let open = state.usage.open_holds()?.iter();
+        let open = state.counts.open_holds()?.iter();
         let held = open
             .filter(|(_, open)| spender.covers(&open.origin))
             .map(|(number, open)| match changed.get(number) {
@@ -83,7 +83,7 @@ impl<'a> Room<'a> {
             // At its deadline a hold is over.
             .filter(|(expires_at, held)| *expires_at > now && !held.is_zero())
             .collect();
-        let sums = state.usage.sums(&spender);
+        let sums = state.counts.sums(&spender);
         let (window, allowed) = (limit.window, limit.amount);
         Ok(Self { spender, window, allowed, sums, captured, held, now })
     }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Allocation, Balances, Coverage, DrawdownKey, EntryKind, GrantNumber, Head, Hold, HoldNumber,
-    Missing, Step, Timestamp, Usage, WalletState, debt::repay, draft::Draft, hold::move_out,
+    Allocation, Balances, Counts, Coverage, DrawdownKey, Entry, EntryKind, GrantNumber, Head, Hold,
+    HoldNumber, Missing, Step, Timestamp, WalletState, debt::repay, draft::Draft, hold::move_out,
 };
 
 /// What time does, in the order in which it happens at one instant.
@@ -43,7 +43,7 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
         if !grant.is_open() {
             continue;
         }
-        let window = grant.terms.window;
+        let window = grant.window;
         if !grant.activated && window.has_begun(now) {
             due.push((window.effective_at(), Due::Activation(grant.number, key)));
         }
@@ -91,12 +91,17 @@ pub fn balances_at(state: &WalletState, at: Timestamp) -> Result<Balances, Missi
     Ok(draft.head.balances)
 }
 
-/// What becomes of a wallet's balances up to an instant, if nothing but time happens: a step for each thing
-/// that is due, in order of time.
-pub fn forecast(state: &WalletState, until: Timestamp) -> Result<Vec<Step>, Missing> {
+/// The entries that time alone makes up to an instant, in order of time.
+pub fn due(state: &WalletState, until: Timestamp) -> Result<Vec<Entry>, Missing> {
     let mut draft = Draft::new(state, until);
     settle(&mut draft)?;
-    let due = draft.entries.iter();
+    Ok(draft.entries)
+}
+
+/// What becomes of a wallet's balances up to an instant, if nothing but time happens: a step for each thing
+/// that is due.
+pub fn forecast(state: &WalletState, until: Timestamp) -> Result<Vec<Step>, Missing> {
+    let due = due(state, until)?.into_iter();
     Ok(due.map(|entry| Step { at: entry.effective_at, balances: entry.after }).collect())
 }
 
@@ -118,12 +123,14 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
         head,
         grants,
         holds,
+        moved: state.moved.clone(),
         coverage: state.coverage,
         debts,
         has_all_debts: state.has_all_debts,
         spends: state.spends.clone(),
         // Holds may have ended.
-        usage: Usage::default(),
+        counts: Counts::default(),
+        fundings: state.fundings.clone(),
     };
     settled.drop_closed_debts();
     Ok(settled)

@@ -62,8 +62,8 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// What an entry of this kind counts, if anything. `at` is when it counts or, if it undoes another one, when
-    /// that counts.
+    /// What an entry of this kind counts, if anything. `at` is when it counts or, if it undoes a spend, when that
+    /// counts. What undoes anything else counts nothing, and is not asked for here.
     pub fn of(kind: EntryKind, amount: Amount, at: Timestamp, origin: &Origin) -> Option<Self> {
         let amount = match kind {
             EntryKind::Spent | EntryKind::Captured => amount.signed(),
@@ -76,11 +76,13 @@ impl Counted {
             | EntryKind::Repaid
             | EntryKind::Held
             | EntryKind::Released
-            | EntryKind::HoldExpired => return None,
+            | EntryKind::HoldExpired
+            | EntryKind::Revoked
+            | EntryKind::RevocationReversed
+            | EntryKind::TransferredOut
+            | EntryKind::TransferredIn
+            | EntryKind::ExpiryChanged => return None,
         };
         Some(Self { origin: origin.clone(), at, amount })
     }
-
-    /// The kinds of entries that count.
-    pub const KINDS: [EntryKind; 3] = [EntryKind::Spent, EntryKind::Captured, EntryKind::Reversed];
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 
 use thiserror::Error;
 
-/// Most characters of an account, an actor and an idempotency key.
+/// Most characters of an account, an actor, an idempotency key and a funding reference.
 const MAX_NAME: usize = 255;
 /// Most characters of a code: asset, operation, category, namespace, limit.
 const MAX_CODE: usize = 64;
@@ -96,6 +96,11 @@ text_type!(
 text_type!(
     /// What makes a write happen once, unique within the account.
     IdempotencyKey,
+    name
+);
+text_type!(
+    /// What paid for grants, as the caller names it: a charge, an invoice.
+    FundingRef,
     name
 );
 text_type!(

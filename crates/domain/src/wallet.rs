@@ -1,13 +1,17 @@
 //! A wallet: its settings, the head of its ledger, and the grants that matter for the next command.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rust_decimal::Decimal;
 
 use crate::{
-    Amount, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind, Grant,
-    GrantNumber, Hold, HoldNumber, Metadata, Scale, Sequence, SignedAmount, SpendLimits,
-    SpendRecord, Timestamp, TransactionId, Unknown, Usage, WalletName, draft::earliest,
+    Amount, Counts, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind,
+    FundingRecord, FundingRef, Grant, GrantNumber, Hold, HoldNumber, Metadata, Scale, Sequence,
+    SignedAmount, SpendLimits, SpendRecord, Timestamp, TransactionId, Unknown, WalletName,
+    draft::earliest,
 };
 
 /// Most figures that are kept of what a wallet's limits count: those of a few hundred spends.
@@ -91,16 +95,26 @@ impl Balances {
     pub fn book(&mut self, kind: EntryKind, amount: Amount, activated: bool) {
         let part = if activated { &mut self.available } else { &mut self.scheduled };
         match kind {
-            EntryKind::Granted | EntryKind::ExpiryReversed | EntryKind::Reversed => {
+            EntryKind::Granted
+            | EntryKind::ExpiryReversed
+            | EntryKind::Reversed
+            | EntryKind::RevocationReversed
+            | EntryKind::TransferredIn => {
                 *part = *part + amount;
             }
-            EntryKind::Expired | EntryKind::Spent | EntryKind::Voided | EntryKind::Repaid => {
+            EntryKind::Expired
+            | EntryKind::Spent
+            | EntryKind::Voided
+            | EntryKind::Repaid
+            | EntryKind::Revoked
+            | EntryKind::TransferredOut => {
                 *part = *part - amount;
             }
             EntryKind::Held => {
                 self.available = self.available - amount;
                 self.held = self.held + amount;
             }
+            EntryKind::ExpiryChanged => {}
             EntryKind::Captured => self.held = self.held - amount,
             EntryKind::Released | EntryKind::HoldExpired => {
                 self.held = self.held - amount;
@@ -196,16 +210,21 @@ pub struct WalletState {
     pub grants: BTreeMap<DrawdownKey, Grant>,
     /// The holds that are here: open ones as `coverage` says, and ended ones that a command may be about.
     pub holds: BTreeMap<HoldNumber, Hold>,
+    /// The grants that have another place than they were loaded with: the database still has the old one.
+    pub moved: BTreeSet<GrantNumber>,
     /// Which open grants and holds are here.
     pub coverage: Coverage,
-    /// The open debts that are held, and those of the spends that are.
+    /// The open debts that are held, and those of the spends and fundings that are.
     pub debts: BTreeMap<Sequence, Debt>,
     /// Whether those are all open ones.
     pub has_all_debts: bool,
     /// The transactions that are to be reversed, as far as the wallet has them; `None`: it is no spend.
     pub spends: BTreeMap<TransactionId, Option<SpendRecord>>,
     /// What its limits count.
-    pub usage: Usage,
+    pub counts: Counts,
+    /// The fundings that are to be revoked, with all of their grants held; one that is not known has funded
+    /// nothing.
+    pub fundings: BTreeMap<FundingRef, FundingRecord>,
 }
 
 impl WalletState {
@@ -226,31 +245,52 @@ impl WalletState {
             head,
             grants: BTreeMap::new(),
             holds: BTreeMap::new(),
+            moved: BTreeSet::new(),
             coverage: Coverage::Complete,
             debts: BTreeMap::new(),
             has_all_debts: true,
             spends: BTreeMap::new(),
-            usage: Usage::without_holds(),
+            counts: Counts::without_holds(),
+            fundings: BTreeMap::new(),
         }
     }
 
-    /// Adds a grant that was loaded, unless it is held already: what is held may have changed since.
+    /// Adds a grant that was loaded, unless it is held already: what is held may have changed since. Says the place
+    /// that it was loaded with.
     pub fn hold_loaded(&mut self, grant: Grant) -> DrawdownKey {
         let key = DrawdownKey::of(self.settings.drawdown_policy, &grant);
-        self.grants.entry(key).or_insert(grant);
+        let is_elsewhere = self.moved.contains(&grant.number)
+            && self.grants.values().any(|held| held.number == grant.number);
+        if !is_elsewhere {
+            self.grants.entry(key).or_insert(grant);
+        }
         key
     }
 
-    /// The state after an accepted command: the one the next command sees.
+    /// The state after an accepted command: the one the next command sees. `None` if there is still no wallet.
+    pub fn after(before: Option<&Self>, decision: &Decision) -> Option<Self> {
+        let opened = || decision.settings.clone().map(Self::opened);
+        let mut state = before.cloned().or_else(opened)?;
+        state.apply(decision);
+        Some(state)
+    }
+
+    /// Makes this the state after an accepted command.
     pub fn apply(&mut self, decision: &Decision) {
         self.head = decision.head;
+        for key in &decision.vacated {
+            self.moved.extend(self.grants.remove(key).map(|grant| grant.number));
+        }
         for (key, grant) in &decision.grants {
             self.grants.insert(*key, grant.clone());
         }
         self.holds.extend(decision.holds.clone());
-        self.usage.apply(decision);
+        self.counts.apply(decision);
         if let Some((id, spend)) = &decision.reversed {
             self.spends.insert(*id, Some(spend.clone()));
+        }
+        for (funding_ref, funding) in &mut self.fundings {
+            funding.apply(funding_ref, decision);
         }
         self.debts.extend(decision.debts.clone());
         self.drop_closed_debts();
@@ -264,16 +304,21 @@ impl WalletState {
 
     /// Lets go of the debts that are settled. A reversal needs them still: it gives back what was repaid.
     pub(crate) fn drop_closed_debts(&mut self) {
-        let spends = &self.spends;
-        let is_held = |entry| spends.values().flatten().any(|spend| spend.entry == entry);
+        let (spends, fundings) = (&self.spends, &self.fundings);
+        let is_held = |entry: Sequence| {
+            spends.values().flatten().any(|spend| spend.entry == entry)
+                || fundings.values().any(|funding| funding.debts.contains(&entry))
+        };
         self.debts.retain(|entry, debt| !debt.left.is_zero() || is_held(*entry));
     }
 
-    /// Lets go of what the next command hardly needs: spends, ended grants, open ones after the first `most`, and the
-    /// debts if there are more than that.
+    /// Lets go of what the next command hardly needs: spends, fundings, ended grants, open ones after the
+    /// first `most`, and the debts if there are more than that.
     pub fn trim(&mut self, most: usize) {
         self.spends.clear();
-        self.usage.trim(MOST_FIGURES);
+        self.counts.trim(MOST_FIGURES);
+        self.fundings.clear();
+        self.moved.clear();
         self.drop_closed_debts();
         if self.debts.len() > most {
             self.debts.clear();

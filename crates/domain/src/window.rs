@@ -11,6 +11,15 @@ pub struct Window {
     expires_at: Option<Timestamp>,
 }
 
+/// A change of a window's end; `None`: it never ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpiryChange {
+    /// When it ended before the change.
+    pub from: Option<Timestamp>,
+    /// When it ends after it.
+    pub to: Option<Timestamp>,
+}
+
 /// The window ends before it starts, or where it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be after effective_at")]
@@ -26,6 +35,16 @@ impl Window {
             return Err(WindowError);
         }
         Ok(Self { effective_at, expires_at })
+    }
+
+    /// A window that never ends.
+    pub fn from(effective_at: Timestamp) -> Self {
+        Self { effective_at, expires_at: None }
+    }
+
+    /// The same window with another end.
+    pub fn ending(self, expires_at: Option<Timestamp>) -> Result<Self, WindowError> {
+        Self::new(self.effective_at, expires_at)
     }
 
     /// The first instant inside.

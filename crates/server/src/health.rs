@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Demands {
     /// `fsync` and `synchronous_commit` are on.
     pub durability: bool,
+    /// The server's role cannot change the ledger.
+    pub append_only: bool,
 }
 
 /// Sets the services' health by what the database answers, until `stop`.
@@ -73,7 +75,13 @@ pub async fn fit(storage: &Storage, demands: Demands) -> Result<(), StorageError
     if demands.durability {
         storage.check_durability().await?;
     }
-    Ok(())
+    match storage.check_privileges().await {
+        Err(error @ StorageError::MayChangeLedger) if !demands.append_only => {
+            tracing::warn!(%error, "serving all the same");
+            Ok(())
+        }
+        checked => checked,
+    }
 }
 
 async fn set(reporter: &HealthReporter, is_ready: bool) {

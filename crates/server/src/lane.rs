@@ -1,4 +1,4 @@
-//! Lanes: where requests gather into batches.
+//! Lanes: where groups of requests gather into batches.
 //!
 //! Each lane is a task with a connection of its own. It takes whatever waits and runs it as one batch;
 //! while that commits, the next one gathers. There is no timer. An account always goes to the same lane, so
@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use purse_domain::{AccountId, Request};
+use purse_domain::{AccountId, Group};
 use purse_storage::{BatchTimings, Kept, Outcome, Storage, StorageError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -16,12 +16,13 @@ use tonic::Status;
 
 use crate::{status, telemetry::Metrics};
 
-/// Most requests in one batch: beyond this a larger one gains little and waits longer.
+/// So many requests are a full batch: beyond this a larger one gains little and waits longer. A group stays
+/// whole.
 const MOST_IN_BATCH: usize = 256;
-/// Most requests that wait in a lane: about a second of work. More are refused before any work.
+/// Most groups that wait in a lane: about a second of work. More are refused before any work.
 const MOST_WAITING: usize = 8_192;
 
-/// What came of a request, and when.
+/// What came of a group, and when.
 #[derive(Debug)]
 pub struct Reply {
     /// What came of it.
@@ -34,9 +35,20 @@ pub struct Reply {
 
 #[derive(Debug)]
 struct Job {
-    request: Request,
+    group: Group,
     waiting_since: Instant,
     reply: oneshot::Sender<Reply>,
+}
+
+/// A group that waits in a lane, or is being run.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Reply>);
+
+impl Pending {
+    /// Waits for what comes of it.
+    pub async fn reply(self) -> Result<Reply, Status> {
+        self.0.await.map_err(|_| status::stopping())
+    }
 }
 
 /// All lanes of a server.
@@ -66,16 +78,22 @@ impl Lanes {
         Self { lanes }
     }
 
-    /// Hands a request to its account's lane and waits for what comes of it.
-    pub async fn run(&self, request: Request) -> Result<Reply, Status> {
-        let lane = self.lane_of(request.wallet.account_id).ok_or_else(status::stopping)?;
+    /// Hands a group to the lane of its first account and waits for what comes of it.
+    pub async fn run(&self, group: Group) -> Result<Reply, Status> {
+        self.send(group)?.reply().await
+    }
+
+    /// Hands a group to the lane of its first account.
+    pub fn send(&self, group: Group) -> Result<Pending, Status> {
+        let lane =
+            self.lane_of(group.requests()[0].wallet.account_id).ok_or_else(status::stopping)?;
         let (reply, replied) = oneshot::channel();
-        let job = Job { request, waiting_since: Instant::now(), reply };
+        let job = Job { group, waiting_since: Instant::now(), reply };
         lane.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => status::overloaded(),
             mpsc::error::TrySendError::Closed(_) => status::stopping(),
         })?;
-        replied.await.map_err(|_| status::stopping())
+        Ok(Pending(replied))
     }
 
     fn lane_of(&self, account: AccountId) -> Option<&mpsc::Sender<Job>> {
@@ -99,9 +117,25 @@ impl Waiting {
             biased;
             () = self.stop.cancelled(), if !stopping => {
                 self.jobs.close();
-                self.jobs.recv_many(batch, MOST_IN_BATCH).await;
+                batch.extend(self.jobs.recv().await);
+                self.take(batch);
             }
-            _ = self.jobs.recv_many(batch, MOST_IN_BATCH) => self.gather(batch).await,
+            first = self.jobs.recv() => {
+                batch.extend(first);
+                self.take(batch);
+                self.gather(batch).await;
+            }
+        }
+    }
+
+    /// Takes what is there, as far as the batch has room.
+    fn take(&mut self, batch: &mut Vec<Job>) {
+        let mut requests: usize = batch.iter().map(|job| job.group.requests().len()).sum();
+        while requests < MOST_IN_BATCH
+            && let Ok(job) = self.jobs.try_recv()
+        {
+            requests += job.group.requests().len();
+            batch.push(job);
         }
     }
 
@@ -112,11 +146,8 @@ impl Waiting {
         loop {
             let before = batch.len();
             tokio::task::yield_now().await;
-            while batch.len() < MOST_IN_BATCH {
-                let Ok(job) = self.jobs.try_recv() else { break };
-                batch.push(job);
-            }
-            if batch.len() == before || batch.len() == MOST_IN_BATCH {
+            self.take(batch);
+            if batch.len() == before {
                 return;
             }
         }
@@ -134,13 +165,14 @@ async fn run(storage: Storage, mut waiting: Waiting, metrics: Arc<Metrics>) {
         let taken = Instant::now();
         // Nobody waits for these any more, and nothing has been done for them.
         jobs.retain(|job| !job.reply.is_closed());
-        let (requests, replies): (Vec<Request>, Vec<(Instant, oneshot::Sender<Reply>)>) =
-            jobs.drain(..).map(|job| (job.request, (job.waiting_since, job.reply))).unzip();
-        if requests.is_empty() {
+        let (groups, replies): (Vec<Group>, Vec<(Instant, oneshot::Sender<Reply>)>) =
+            jobs.drain(..).map(|job| (job.group, (job.waiting_since, job.reply))).unzip();
+        if groups.is_empty() {
             continue;
         }
-        let (outcomes, timings) = storage.run_batch(&mut kept, &requests).await;
-        metrics.batch(requests.len(), timings.as_ref());
+        let (outcomes, timings) = storage.run_batch(&mut kept, &groups).await;
+        let requests = groups.iter().map(|group| group.requests().len()).sum();
+        metrics.batch(requests, timings.as_ref());
         for ((waiting_since, reply), outcome) in replies.into_iter().zip(outcomes) {
             metrics.lane_wait(taken - waiting_since);
             // A caller that has gone meanwhile finds its answer by its key.

@@ -7,6 +7,7 @@ use purse_storage::{
     embedded::{Embedded, EmbeddedError, EmbeddedOptions},
     migrate::{SCHEMA_VERSION, migrate},
     pool::connect,
+    privileges::{SERVER_ROLE, grant_to, user_of},
 };
 use thiserror::Error;
 
@@ -29,8 +30,8 @@ pub enum Database {
     External {
         /// `postgresql://…`
         url: String,
-        /// Bring the schema up to date at start.
-        migrate: bool,
+        /// Bring the schema up to date at start, by this URL, and let the role of the other one serve on it.
+        migrate_by: Option<String>,
     },
 }
 
@@ -51,6 +52,8 @@ pub struct NodeOptions {
     pub test_clock: bool,
     /// Work on a database that may lose what it acknowledged.
     pub allow_data_loss: bool,
+    /// Refuse a database role that could change the ledger.
+    pub append_only: bool,
 }
 
 /// Why a node cannot start.
@@ -98,16 +101,17 @@ impl Node {
             lanes,
             test_clock,
             allow_data_loss,
+            append_only,
         } = options;
         let url = match database {
             Database::Embedded(embedded) => {
                 embedded.ensure_database().await?;
-                bring_up_to_date(embedded.url()).await?;
-                embedded.url().to_owned()
+                bring_up_to_date(embedded.url(), Some(SERVER_ROLE)).await?;
+                embedded.server_url()
             }
-            Database::External { url, migrate } => {
-                if migrate {
-                    bring_up_to_date(&url).await?;
+            Database::External { url, migrate_by } => {
+                if let Some(by) = migrate_by {
+                    bring_up_to_date(&by, user_of(&url)?.as_deref()).await?;
                 }
                 url
             }
@@ -122,7 +126,7 @@ impl Node {
             clock,
             Arc::new(RandomIds),
         )?;
-        let demands = Demands { durability: !allow_data_loss };
+        let demands = Demands { durability: !allow_data_loss, append_only };
         refuse_unfit(&storage, demands).await?;
         let server = Server::start(
             storage.clone(),
@@ -158,7 +162,9 @@ impl Node {
 async fn refuse_unfit(storage: &Storage, demands: Demands) -> Result<(), StorageError> {
     match fit(storage, demands).await {
         Err(
-            error @ (StorageError::SchemaVersion { .. } | StorageError::UnsafeDurability { .. }),
+            error @ (StorageError::SchemaVersion { .. }
+            | StorageError::UnsafeDurability { .. }
+            | StorageError::MayChangeLedger),
         ) => Err(error),
         Ok(())
         | Err(
@@ -167,10 +173,14 @@ async fn refuse_unfit(storage: &Storage, demands: Demands) -> Result<(), Storage
     }
 }
 
-async fn bring_up_to_date(url: &str) -> Result<(), StorageError> {
+/// By the owner of the tables; `role` is the server's.
+async fn bring_up_to_date(url: &str, role: Option<&str>) -> Result<(), StorageError> {
     let mut client = connect(url).await?;
     for step in migrate(&mut client, SCHEMA_VERSION).await? {
         tracing::info!(version = step.version, name = step.name, "migrated");
+    }
+    if let Some(role) = role {
+        grant_to(&client, role).await?;
     }
     Ok(())
 }

@@ -3,28 +3,39 @@
 //! Messages are destructured, so a field that is added to a proto breaks the build here until it is read.
 //! All violations of a request are answered at once, each with its field's name.
 
+mod explanation;
 mod grant;
+mod history;
 mod hold;
 mod reversal;
 mod spend_limit;
+mod transfer;
 mod wallet;
 
-pub use grant::{expire_grant, get_grant, grant, list_grants, void_grant};
-pub use hold::{capture_hold, create_hold, extend_hold, get_hold, list_holds, release_hold};
-pub use reversal::reverse_spend;
+pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
+pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
+pub use history::{get_transaction, list_entries};
+pub use hold::{
+    MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
+    release_hold,
+};
+pub use reversal::{reverse_spend, revoke_funding};
 pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
+pub use transfer::transfer;
 pub use wallet::{
-    create_wallet, get_balance, get_timeline, get_wallet, list_entries, list_wallets, spend,
-    update_wallet, verify_wallet,
+    create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,
+    verify_wallet,
 };
 
 use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
-    AccountName, Actor, AssetCode, Command, Fingerprint, GrantNumber, HoldNumber, IdempotencyKey,
-    Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp, WalletName,
+    AccountName, Actor, AssetCode, Command, CommitToken, Fingerprint, GrantNumber, HoldNumber,
+    IdempotencyKey, Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp,
+    TransactionId, WalletName,
 };
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::{
     auth::Caller,
@@ -135,6 +146,33 @@ impl Fields {
         self.instant(field, instant).flatten()
     }
 
+    fn transaction_id(&mut self, id: &str) -> Option<TransactionId> {
+        if id.is_empty() {
+            self.note("transaction_id", "is missing");
+            return None;
+        }
+        let parsed = Uuid::parse_str(id).map_err(|_| "is no UUID");
+        self.check("transaction_id", parsed).map(TransactionId::from_uuid)
+    }
+
+    /// The most of something to answer: `default` if it is 0, and never more than `most`.
+    fn most(
+        &mut self,
+        field: &'static str,
+        asked: i32,
+        default: usize,
+        most: usize,
+    ) -> Option<usize> {
+        match usize::try_from(asked) {
+            Ok(0) => Some(default),
+            Ok(asked) => Some(asked.min(most)),
+            Err(_) => {
+                self.note(field, "must not be negative");
+                None
+            }
+        }
+    }
+
     /// The version that the settings must have; empty: any.
     #[expect(clippy::option_option, reason = "wrong, absent and present are three cases")]
     fn etag(&mut self, etag: &str) -> Option<Option<i64>> {
@@ -186,6 +224,7 @@ struct Write {
     reason: String,
     metadata: BTreeMap<String, String>,
     validate_only: bool,
+    commit_token: String,
 }
 
 impl Write {
@@ -214,15 +253,28 @@ impl Write {
         wallet: Option<WalletName>,
         command: Option<Command>,
     ) -> Result<Request, Status> {
-        let Self { idempotency_key, actor, reason, metadata, validate_only } = self;
+        let Self { idempotency_key, actor, reason, metadata, validate_only, commit_token } = self;
         let key = fields.check("idempotency_key", IdempotencyKey::parse(&idempotency_key));
         let asked = fields.check("actor", Actor::parse(&actor));
         let reason = fields.check("reason", Reason::parse(&reason));
         let metadata = fields.check("metadata", Metadata::parse(metadata));
-        let parts = (|| Some((wallet?, command?, key?, asked?, reason?, metadata?)))();
-        let (wallet, command, key, asked, reason, metadata) = fields.finish(parts)?;
+        let token = (!commit_token.is_empty()).then(|| CommitToken::parse(&commit_token));
+        let token = fields.check_optional("commit_token", token);
+        let parts = (|| Some((wallet?, command?, key?, asked?, reason?, metadata?, token?)))();
+        let (wallet, command, key, asked, reason, metadata, commit_token) = fields.finish(parts)?;
         let fingerprint = Fingerprint::of(&wallet, &command, &asked, &reason, &metadata);
         let actor = if asked.as_str().is_empty() { caller.name.clone() } else { asked };
-        Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
+        let key = Some(key);
+        Ok(Request {
+            wallet,
+            command,
+            key,
+            fingerprint,
+            actor,
+            reason,
+            metadata,
+            validate_only,
+            commit_token,
+        })
     }
 }

@@ -1,17 +1,21 @@
 //! Domain to proto: answers.
 
+mod explanation;
 mod spend_limit;
 
+pub use explanation::{composed_balance, explained_transaction};
 pub use spend_limit::spend_limits;
 
 use purse_domain::{
-    Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind, ExpiredPolicy,
-    Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold, HoldStatus, Sequence, Slice,
-    SliceOutcome, Step, Timestamp, Transaction, TransactionId, TransactionKind, WalletName,
-    WalletSettings, slices,
+    AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
+    ExpiredPolicy, ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold,
+    HoldStatus, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
+    TransactionKind, WalletName, WalletSettings, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
+use tonic::Status;
+use tonic_types::StatusExt as _;
 
 /// An instant.
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
@@ -89,17 +93,77 @@ fn timeline_point(step: &Step) -> v1::TimelinePoint {
 }
 
 /// What every write on a wallet's ledger answers: the transaction and the balance right after it.
-pub fn written(name: &WalletName, answer: &Answer) -> (v1::Transaction, v1::Balance) {
+pub fn written(answer: &Answer) -> (v1::Transaction, v1::Balance) {
     let done = &answer.transaction;
-    (transaction(name, answer), balance(name, done.recorded_at, &done.balances))
+    (transaction(answer), balance(&done.wallet, done.recorded_at, &done.balances))
 }
 
-fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
+/// What a spend did.
+pub fn spent(answer: &Answer) -> v1::SpendResponse {
+    let (transaction, balance) = written(answer);
+    let (transaction, balance) = (Some(transaction), Some(balance));
+    v1::SpendResponse { transaction, balance, replayed: answer.replayed }
+}
+
+/// What a grant did.
+pub fn granted(answer: &Answer) -> v1::GrantResponse {
+    let (transaction, balance) = written(answer);
+    v1::GrantResponse {
+        grant: made_grants(answer).into_iter().next(),
+        transaction: Some(transaction),
+        balance: Some(balance),
+        replayed: answer.replayed,
+    }
+}
+
+/// Why an item of a batch may not happen.
+pub fn item_error(refused: &Status) -> v1::ItemError {
+    let details = refused.get_error_details();
+    let info = details.error_info();
+    let delay = details.retry_info().and_then(|retry| retry.retry_delay);
+    v1::ItemError {
+        code: refused.code().into(),
+        message: refused.message().to_owned(),
+        reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+        metadata: info.map(|info| info.metadata.clone().into_iter().collect()).unwrap_or_default(),
+        retry_delay: delay.and_then(|delay| prost_types::Duration::try_from(delay).ok()),
+    }
+}
+
+/// What a transfer did: the sender's leg and the receiver's. `None`: there are not both.
+pub fn transferred(legs: &[Answer]) -> Option<v1::TransferResponse> {
+    let [sent, received] = legs else { return None };
+    let (transaction, balance) = written(sent);
+    let (received_transaction, to_balance) = written(received);
+    Some(v1::TransferResponse {
+        transaction: Some(transaction),
+        balance: Some(balance),
+        replayed: sent.replayed,
+        received: Some(received_transaction),
+        to_balance: Some(to_balance),
+        grants: made_grants(received),
+    })
+}
+
+fn transaction(answer: &Answer) -> v1::Transaction {
+    let Answer { transaction, previewed, commit_token, replayed: _, changes: _ } = answer;
+    let mut written = stored_transaction(transaction);
+    if *previewed {
+        written.transaction_id = String::new();
+    }
+    written.commit_token = commit_token.map(|token| token.to_string()).unwrap_or_default();
+    written
+}
+
+/// A transaction.
+pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
     let Transaction {
         id,
+        wallet: name,
         kind,
         key,
         fingerprint: _,
+        counterparty,
         operation,
         actor,
         reason,
@@ -111,42 +175,58 @@ fn transaction(name: &WalletName, answer: &Answer) -> v1::Transaction {
         balances: _,
         after_sequence: _,
         settings: _,
-        grant: _,
+        grants: _,
         hold: _,
-    } = &*answer.transaction;
+    } = transaction;
     v1::Transaction {
-        transaction_id: if answer.previewed { String::new() } else { id.to_string() },
+        transaction_id: id.to_string(),
         kind: transaction_kind(*kind).into(),
-        idempotency_key: key.to_string(),
+        idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
         account: name.account.to_string(),
         asset: name.asset.to_string(),
         drawdown_policy: policy(*drawdown_policy).into(),
         drawdown_policy_version: i32::from(*policy_version),
         recorded_at: Some(instant(*recorded_at)),
-        entries: entries.iter().map(entry).collect(),
+        entries: entries.iter().map(|line| entry(line, counterparty.as_ref())).collect(),
         operation: operation.as_ref().map(ToString::to_string).unwrap_or_default(),
         actor: actor.to_string(),
         reason: reason.to_string(),
         metadata: metadata.as_map().clone(),
+        counterparty_account: counterparty.as_ref().map(ToString::to_string).unwrap_or_default(),
+        commit_token: String::new(),
     }
 }
 
 /// An entry of a list, with what its transaction says of it.
 pub fn entry_record(record: &EntryRecord) -> v1::Entry {
-    let EntryRecord { entry: line, transaction_id, key, operation, actor, reason, metadata } =
-        record;
+    let EntryRecord {
+        entry: line,
+        transaction_id,
+        key,
+        operation,
+        actor,
+        reason,
+        metadata,
+        counterparty,
+        categories,
+    } = record;
+    let bare = entry(line, counterparty.as_ref());
+    let allocations = bare.allocations.into_iter().zip(categories);
+    let allocations = allocations
+        .map(|(part, category)| v1::Allocation { category: category.to_string(), ..part });
     v1::Entry {
+        allocations: allocations.collect(),
         transaction_id: transaction_id.map(|id| id.to_string()).unwrap_or_default(),
         operation: operation.as_ref().map(ToString::to_string).unwrap_or_default(),
         actor: actor.as_ref().map(ToString::to_string).unwrap_or_default(),
         reason: reason.as_ref().map(ToString::to_string).unwrap_or_default(),
         metadata: metadata.as_map().clone(),
         idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
-        ..entry(line)
+        ..bare
     }
 }
 
-fn entry(entry: &Entry) -> v1::Entry {
+fn entry(entry: &Entry, counterparty: Option<&AccountName>) -> v1::Entry {
     let Entry {
         sequence,
         kind,
@@ -159,6 +239,7 @@ fn entry(entry: &Entry) -> v1::Entry {
         debts,
         hold,
         about,
+        expiry,
     } = entry;
     v1::Entry {
         sequence: sequence.0,
@@ -184,6 +265,11 @@ fn entry(entry: &Entry) -> v1::Entry {
             .collect(),
         hold_number: hold.map_or(0, |number| number.0),
         about_sequence: about.map_or(0, |Sequence(undone)| undone),
+        counterparty_account: counterparty.map(ToString::to_string).unwrap_or_default(),
+        expiry_change: expiry.map(|ExpiryChange { from, to }| v1::ExpiryChange {
+            before: from.map(instant),
+            after: to.map(instant),
+        }),
         ..v1::Entry::default()
     }
 }
@@ -194,15 +280,19 @@ fn allocations(allocations: &[Allocation]) -> Vec<v1::Allocation> {
         .map(|Allocation { grant, amount }| v1::Allocation {
             grant_number: grant.0,
             amount: amount.to_string(),
+            category: String::new(),
         })
         .collect()
 }
 
 /// The hold as a transaction left it. Only the transaction that made it is known here.
-pub fn hold_after(name: &WalletName, answer: &Answer) -> Option<v1::Hold> {
-    let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
+pub fn hold_after(answer: &Answer) -> Option<v1::Hold> {
+    let Answer { transaction, previewed, .. } = answer;
     let made_it = transaction.kind == TransactionKind::CreateHold && !previewed;
-    transaction.hold.as_ref().map(|after| hold(name, after, made_it.then_some(transaction.id)))
+    transaction
+        .hold
+        .as_ref()
+        .map(|after| hold(&transaction.wallet, after, made_it.then_some(transaction.id)))
 }
 
 /// A hold.
@@ -286,37 +376,61 @@ fn reversed_slice(slice: Slice) -> v1::ReversedSlice {
     }
 }
 
-/// The grant that a transaction made.
-pub fn made_grant(name: &WalletName, answer: &Answer) -> Option<v1::Grant> {
-    let Answer { transaction, previewed, replayed: _, changes: _ } = answer;
-    let record = GrantRecord {
-        grant: transaction.grant.clone()?,
-        transaction_id: transaction.id,
-        actor: transaction.actor.clone(),
-        reason: transaction.reason.clone(),
-        metadata: transaction.metadata.clone(),
-    };
-    let mut made = grant(name, &record);
-    if *previewed {
-        made.transaction_id = String::new();
-    }
-    Some(made)
+/// The grants that a transaction was to make.
+pub fn made_grants(answer: &Answer) -> Vec<v1::Grant> {
+    let Answer { transaction, previewed, .. } = answer;
+    let made = transaction.grants.iter().map(|made| {
+        let record = GrantRecord {
+            grant: made.clone(),
+            transaction_id: transaction.id,
+            actor: transaction.actor.clone(),
+            reason: transaction.reason.clone(),
+            metadata: transaction.metadata.clone(),
+        };
+        let mut made = grant(&transaction.wallet, &record);
+        if *previewed {
+            made.transaction_id = String::new();
+        }
+        made
+    });
+    made.collect()
 }
 
 /// A grant.
 pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
     let GrantRecord { grant, transaction_id, actor, reason, metadata } = record;
+    v1::Grant {
+        transaction_id: transaction_id.to_string(),
+        actor: actor.to_string(),
+        reason: reason.to_string(),
+        metadata: metadata.as_map().clone(),
+        ..bare_grant(name, grant)
+    }
+}
+
+/// A grant without what its transaction says of it.
+fn bare_grant(name: &WalletName, grant: &Grant) -> v1::Grant {
     let status = grant_status(grant.status());
     let Grant {
         number: GrantNumber(number),
         terms,
+        window,
         granted_at,
         activated: _,
         expired_at,
         parts,
+        transferred_in,
         lost: _,
     } = grant;
-    let GrantTerms { amount, window, priority, category, cost_basis, applies_to } = &**terms;
+    let GrantTerms {
+        amount,
+        granted_window: _,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = &**terms;
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } = parts;
     v1::Grant {
         account: name.account.to_string(),
@@ -337,12 +451,11 @@ pub fn grant(name: &WalletName, record: &GrantRecord) -> v1::Grant {
         voided: voided.to_string(),
         revoked: revoked.to_string(),
         transferred_out: transferred_out.to_string(),
+        transferred_in: *transferred_in,
         expired_at: expired_at.map(instant),
         granted_at: Some(instant(*granted_at)),
-        transaction_id: transaction_id.to_string(),
-        actor: actor.to_string(),
-        reason: reason.to_string(),
-        metadata: metadata.as_map().clone(),
+        funding_ref: funding_ref.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ..v1::Grant::default()
     }
 }
 
@@ -366,6 +479,9 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::ReleaseHold => v1::TransactionKind::ReleaseHold,
         TransactionKind::ExtendHold => v1::TransactionKind::ExtendHold,
         TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
+        TransactionKind::RevokeFunding => v1::TransactionKind::RevokeFunding,
+        TransactionKind::Transfer => v1::TransactionKind::Transfer,
+        TransactionKind::ChangeGrantExpiry => v1::TransactionKind::ChangeGrantExpiry,
     }
 }
 
@@ -383,6 +499,11 @@ fn entry_kind(kind: EntryKind) -> v1::EntryKind {
         EntryKind::Released => v1::EntryKind::Released,
         EntryKind::HoldExpired => v1::EntryKind::HoldExpired,
         EntryKind::Reversed => v1::EntryKind::Reversed,
+        EntryKind::Revoked => v1::EntryKind::Revoked,
+        EntryKind::RevocationReversed => v1::EntryKind::RevocationReversed,
+        EntryKind::TransferredOut => v1::EntryKind::TransferredOut,
+        EntryKind::TransferredIn => v1::EntryKind::TransferredIn,
+        EntryKind::ExpiryChanged => v1::EntryKind::ExpiryChanged,
     }
 }
 
@@ -393,5 +514,6 @@ fn grant_status(status: GrantStatus) -> v1::GrantStatus {
         GrantStatus::UsedUp => v1::GrantStatus::UsedUp,
         GrantStatus::Expired => v1::GrantStatus::Expired,
         GrantStatus::Voided => v1::GrantStatus::Voided,
+        GrantStatus::Revoked => v1::GrantStatus::Revoked,
     }
 }

@@ -1,5 +1,7 @@
 //! The methods of the services: who may call, parse, run, answer.
 
+mod batch;
+mod explanations;
 mod grants;
 mod holds;
 mod spend_limits;
@@ -12,8 +14,8 @@ pub use wallets::Wallets;
 
 use std::{sync::Arc, time::Instant};
 
-use purse_domain::{Request, WalletName};
-use purse_storage::{Answer, Outcome, Storage};
+use purse_domain::{Group, Request};
+use purse_storage::{Answer, Outcome, Storage, StorageError};
 use tonic::Status;
 
 use crate::{assets::Assets, lane::Lanes, status, telemetry::CallTrace};
@@ -36,16 +38,44 @@ impl Shared {
         trace: CallTrace,
         parsing_since: Instant,
         request: Request,
-    ) -> Result<(WalletName, Answer), Status> {
+    ) -> Result<Answer, Status> {
+        let answers =
+            self.write_group(trace, parsing_since, Group::from(request), status::alone).await?;
+        only(answers)
+    }
+
+    /// Runs requests that happen together or not at all, and answers each. `located` says in a refusal which of
+    /// them it is about.
+    async fn write_group(
+        &self,
+        trace: CallTrace,
+        parsing_since: Instant,
+        group: Group,
+        located: impl FnOnce(Status, usize) -> Status,
+    ) -> Result<Vec<Answer>, Status> {
         let handed_over = Instant::now();
         trace.span("parse", parsing_since, handed_over);
-        let wallet = request.wallet.clone();
-        let reply = self.lanes.run(request).await?;
+        let reply = self.lanes.run(group).await?;
         trace.lane(handed_over, &reply);
-        match reply.outcome {
-            Ok(Outcome::Accepted(answer)) => Ok((wallet, answer)),
-            Ok(Outcome::Rejected(rejection)) => Err(status::rejected(&rejection, &wallet)),
-            Err(error) => Err(status::storage(&error)),
-        }
+        answers(reply.outcome, located)
     }
+}
+
+/// The answers of a group that was run; `located` says in a refusal which of its requests it is about.
+fn answers(
+    outcome: Result<Outcome, Arc<StorageError>>,
+    located: impl FnOnce(Status, usize) -> Status,
+) -> Result<Vec<Answer>, Status> {
+    match outcome {
+        Ok(Outcome::Accepted(answers)) => Ok(answers),
+        Ok(Outcome::Rejected(refused)) => {
+            Err(located(status::rejected(&refused.rejection, &refused.wallet), refused.index))
+        }
+        Err(error) => Err(status::storage(&error)),
+    }
+}
+
+/// The answer of a group of one.
+fn only(answers: Vec<Answer>) -> Result<Answer, Status> {
+    answers.into_iter().next().ok_or_else(status::unanswered)
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use purse_domain::{GrantNumber, HoldNumber, MOST_LIMITS, Rejection, WalletName};
+use purse_domain::{GrantNumber, HoldNumber, MOST_LIMITS, Rejection, TransactionId, WalletName};
 use purse_proto::v1::ErrorReason;
 use purse_storage::{StorageError, Unanswerable};
 use tonic::{Code, Status};
@@ -70,8 +70,44 @@ pub fn invalid_fields(violations: &[Violation]) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
-fn invalid_field(field: &'static str, problem: String) -> Status {
+/// One wrong field.
+pub fn invalid_field(field: &'static str, problem: String) -> Status {
     invalid_fields(&[Violation { field, problem }])
+}
+
+/// The error of one item of a list, for the request that the list is a field of: `metadata.index` says which item,
+/// and the fields that are the item's get their path in the request.
+pub fn located(
+    refused: &Status,
+    list: &str,
+    index: usize,
+    is_of_item: impl Fn(&str) -> bool,
+) -> Status {
+    let mut details = refused.get_error_details();
+    let path = |field: &str| {
+        if is_of_item(field) { format!("{list}[{index}].{field}") } else { field.to_owned() }
+    };
+    if let Some(request) = details.bad_request() {
+        let violations = request.field_violations.iter();
+        let located = violations
+            .map(|violation| FieldViolation::new(path(&violation.field), &violation.description));
+        details.set_bad_request(located.collect::<Vec<_>>());
+    }
+    if let Some(info) = details.error_info() {
+        let mut metadata = info.metadata.clone();
+        if let Some(field) = metadata.get_mut("field") {
+            *field = path(field);
+        }
+        metadata.insert("index".to_owned(), index.to_string());
+        details.set_error_info(info.reason.clone(), info.domain.clone(), metadata);
+    }
+    let message = format!("{list}[{index}]: {}", refused.message());
+    Status::with_error_details(refused.code(), message, details)
+}
+
+/// The error of a request that is no item of a list.
+pub fn alone(refused: Status, _: usize) -> Status {
+    refused
 }
 
 /// No wallet of the namespace has the asset yet.
@@ -115,8 +151,18 @@ pub fn hold_not_found(hold: HoldNumber) -> Status {
     )
 }
 
+/// The wallet has no such transaction.
+pub fn transaction_not_found(transaction: TransactionId) -> Status {
+    status(
+        Code::NotFound,
+        format!("the wallet has no transaction {transaction}"),
+        ErrorReason::TransactionNotFound,
+        &[("transaction_id", transaction.to_string())],
+    )
+}
+
 /// A command that may not happen.
-#[expect(clippy::too_many_lines, reason = "an arm for each rejection")]
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each rejection")]
 pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
     let message = rejection.to_string();
     let precondition = |reason, metadata: Metadata<'_>| {
@@ -198,12 +244,7 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             "overdraft_limit",
             format!("has more than {} decimal places", scale.places()),
         ),
-        Rejection::TransactionNotFound { transaction } => status(
-            Code::NotFound,
-            message,
-            ErrorReason::TransactionNotFound,
-            &[("transaction_id", transaction.to_string())],
-        ),
+        Rejection::TransactionNotFound { transaction } => transaction_not_found(*transaction),
         Rejection::TransactionNotReversible { transaction } => precondition(
             ErrorReason::TransactionNotReversible,
             &[("transaction_id", transaction.to_string())],
@@ -218,12 +259,25 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::ReversalExceedsSpend,
             &[("left", left.to_string()), ("required", required.to_string())],
         ),
+        Rejection::FundingNotFound { funding_ref } => status(
+            Code::NotFound,
+            message,
+            ErrorReason::FundingNotFound,
+            &[("funding_ref", funding_ref.to_string())],
+        ),
+        Rejection::RevocationExceedsFunding { funded } => invalid_field(
+            "cumulative_amount",
+            format!("must not be above what was funded, {funded}"),
+        ),
         Rejection::StaleVersion { version } => status(
             Code::Aborted,
             "the wallet has changed; read it again",
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
+        Rejection::StaleCommitToken => {
+            status(Code::Aborted, message, ErrorReason::StaleCommitToken, &[])
+        }
         Rejection::ExpiresAtNotAhead { now } => {
             invalid_field("expires_at", format!("must be after now, {now}"))
         }
@@ -249,6 +303,7 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
 pub fn unanswerable(why: Unanswerable, wallet: &WalletName) -> Status {
     match why {
         Unanswerable::WalletNotFound => wallet_not_found(wallet),
+        Unanswerable::TransactionNotFound { transaction } => transaction_not_found(transaction),
         Unanswerable::KnownAtAhead { now } => {
             invalid_field("known_at", format!("must not be after now, {now}"))
         }
@@ -265,7 +320,9 @@ pub fn storage(error: &StorageError) -> Status {
             tracing::warn!(error = %source, "the database is unavailable");
             unavailable()
         }
-        StorageError::SchemaVersion { .. } | StorageError::UnsafeDurability { .. } => {
+        StorageError::SchemaVersion { .. }
+        | StorageError::UnsafeDurability { .. }
+        | StorageError::MayChangeLedger => {
             tracing::error!(%error, "the database cannot be used");
             unavailable()
         }
@@ -297,6 +354,12 @@ fn unavailable() -> Status {
 
 fn internal() -> Status {
     status(Code::Internal, "an internal error; the log has the cause", ErrorReason::Internal, &[])
+}
+
+/// A write was accepted and has no answer.
+pub fn unanswered() -> Status {
+    tracing::error!("a write was accepted and has no answer: a defect");
+    internal()
 }
 
 /// There is too much to do already.

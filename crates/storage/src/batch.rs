@@ -1,28 +1,27 @@
 //! The write path: load, decide, write, commit.
 //!
-//! A batch of one is the simple case, not a second path. Requests are decided in order, each on the state
-//! that the one before it left. If the database refuses a batch, its requests run one by one, so that one
-//! caller's failure never becomes another's.
+//! A batch of one is the simple case, not a second path. A batch consists of groups, each of one request or of
+//! several that happen together or not at all. They are decided in order, each on the state that the one before
+//! it left. If the database refuses a batch, its groups run one by one, so that one caller's failure never
+//! becomes another's.
+
+mod deciding;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use deadpool_postgres::Client;
-use purse_domain::{
-    AccountId, AssetCode, Command, CreateWallet, Decision, Fingerprint, Missing, NamespaceId,
-    POLICY_VERSION, Rejection, Request, Scale, Transaction, TransactionId, TransactionKind,
-    Verdict, WalletId, WalletState, decide,
-};
+use purse_domain::{AccountId, CommitToken, Group, Refused, Transaction, WalletId, WalletState};
 
 use crate::{
     Kept, Storage, StorageError,
     load::{Loaded, load, load_missing},
-    replay::UsedKey,
     write::Writes,
 };
+use deciding::Batch;
 
 /// How often a single request is tried before its error is answered. The second try sees what another
 /// server committed in between; the third is for a connection that broke in between as well.
@@ -33,13 +32,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// forty.
 const MOST_LOADS: u32 = 4_096;
 
-/// What came of a request.
+/// What came of a group.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// It was accepted.
-    Accepted(Answer),
-    /// It may not happen; nothing was written.
-    Rejected(Rejection),
+    /// It was accepted: an answer for each of its requests, in their order.
+    Accepted(Vec<Answer>),
+    /// It may not happen; nothing of it was written.
+    Rejected(Refused),
 }
 
 /// An accepted request's answer.
@@ -53,6 +52,15 @@ pub struct Answer {
     pub changes: bool,
     /// It was only validated: nothing was written.
     pub previewed: bool,
+    /// What makes the preview binding; the legs of a transaction have one.
+    pub commit_token: Option<CommitToken>,
+}
+
+impl Answer {
+    /// The first answer again.
+    fn replayed(transaction: Arc<Transaction>) -> Self {
+        Self { transaction, replayed: true, changes: true, previewed: false, commit_token: None }
+    }
 }
 
 /// How long the steps of a batch took.
@@ -70,19 +78,19 @@ pub struct BatchTimings {
     pub commit: Duration,
 }
 
-/// The outcomes of a batch, in the order of its requests.
+/// The outcomes of a batch, in the order of its groups.
 pub type Outcomes = Vec<Result<Outcome, Arc<StorageError>>>;
 
 impl Storage {
-    /// Runs a batch of requests. `kept` is its lane's; an empty one serves as well.
+    /// Runs a batch of groups. `kept` is its lane's; an empty one serves as well.
     pub async fn run_batch(
         &self,
         kept: &mut Kept,
-        requests: &[Request],
+        groups: &[Group],
     ) -> (Outcomes, Option<BatchTimings>) {
-        let all: Vec<&Request> = requests.iter().collect();
+        let all: Vec<&Group> = groups.iter().collect();
         // What limits count is counted anew from the entries when they change, so that stands alone.
-        if all.len() > 1 && all.iter().any(|request| request.command.limit_change().is_some()) {
+        if all.len() > 1 && all.iter().any(|group| changes_limits(group)) {
             return (self.one_by_one(kept, all).await, None);
         }
         if let Some((outcomes, timings)) = self.try_on_kept(kept, &all).await {
@@ -95,18 +103,18 @@ impl Storage {
             Err(error) => error,
         };
         if is_for_one_by_one(&all, &error) {
-            tracing::info!(%error, requests = all.len(), "a batch was refused; running its requests one by one");
+            tracing::info!(%error, groups = all.len(), "a batch was refused; running its groups one by one");
             return (self.one_by_one(kept, all).await, None);
         }
         let error = Arc::new(error);
         (all.iter().map(|_| Err(Arc::clone(&error))).collect(), None)
     }
 
-    /// Runs requests as a transaction each.
-    async fn one_by_one(&self, kept: &mut Kept, requests: Vec<&Request>) -> Outcomes {
-        let mut outcomes = Vec::with_capacity(requests.len());
-        for request in requests {
-            let alone = self.try_together(kept, &[request]).await;
+    /// Runs groups as a transaction each.
+    async fn one_by_one(&self, kept: &mut Kept, groups: Vec<&Group>) -> Outcomes {
+        let mut outcomes = Vec::with_capacity(groups.len());
+        for group in groups {
+            let alone = self.try_together(kept, &[group]).await;
             outcomes.extend(match alone {
                 Ok((outcomes, _)) => outcomes.into_iter().map(Ok).collect::<Outcomes>(),
                 Err(error) => vec![Err(Arc::new(error))],
@@ -115,18 +123,18 @@ impl Storage {
         outcomes
     }
 
-    /// Runs requests on kept wallets as one statement. `None`: nothing was written, or nobody knows whether,
+    /// Runs groups on kept wallets as one statement. `None`: nothing was written, or nobody knows whether,
     /// and they have to run on wallets that are read.
     async fn try_on_kept(
         &self,
         kept: &mut Kept,
-        requests: &[&Request],
+        groups: &[&Group],
     ) -> Option<(Vec<Outcome>, BatchTimings)> {
         let started = Instant::now();
-        let mut batch = Batch::new(Loaded { wallets: kept.take(requests)?, ..Loaded::default() });
-        let mut outcomes = Vec::with_capacity(requests.len());
-        for request in requests {
-            match batch.decide(self, request) {
+        let mut batch = Batch::new(Loaded { wallets: kept.take(groups)?, ..Loaded::default() });
+        let mut outcomes = Vec::with_capacity(groups.len());
+        for group in groups {
+            match batch.decide(self, group) {
                 Ok(outcome @ Outcome::Accepted(_)) => outcomes.push(outcome),
                 Ok(Outcome::Rejected(_)) | Err(_) => return None,
             }
@@ -134,12 +142,12 @@ impl Storage {
         let decide = started.elapsed();
         let Batch { wallets, writes, .. } = batch;
         if let Err(error) = self.write_at_once(writes).await {
-            tracing::debug!(%error, requests = requests.len(), "kept wallets were of no use");
+            tracing::debug!(%error, groups = groups.len(), "kept wallets were of no use");
             kept.was_refused();
             return None;
         }
         kept.held_true();
-        kept.put(wallets);
+        kept.put(wallets, &homes_of(groups));
         let write = started.elapsed();
         Some((
             outcomes,
@@ -157,22 +165,22 @@ impl Storage {
         written
     }
 
-    /// Runs requests as one transaction, again while that may help.
+    /// Runs groups as one transaction, again while that may help.
     async fn try_together(
         &self,
         kept: &mut Kept,
-        requests: &[&Request],
+        groups: &[&Group],
     ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match Box::pin(self.attempt(kept, requests)).await {
+            match Box::pin(self.attempt(kept, groups)).await {
                 Err(error)
                     if error.is_retryable()
                         && tries < MOST_TRIES
-                        && !is_for_one_by_one(requests, &error) =>
+                        && !is_for_one_by_one(groups, &error) =>
                 {
-                    tracing::debug!(%error, tries, requests = requests.len(), "trying again");
+                    tracing::debug!(%error, tries, groups = groups.len(), "trying again");
                     tokio::time::sleep(PAUSE).await;
                 }
                 done => return done,
@@ -184,13 +192,13 @@ impl Storage {
     async fn attempt(
         &self,
         kept: &mut Kept,
-        requests: &[&Request],
+        groups: &[&Group],
     ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
         let started = Instant::now();
         let client = self.writer().await?;
-        match Box::pin(self.attempt_on(&client, requests, started)).await {
+        match Box::pin(self.attempt_on(&client, groups, started)).await {
             Ok((outcomes, timings, wallets)) => {
-                kept.put(wallets);
+                kept.put(wallets, &homes_of(groups));
                 Ok((outcomes, timings))
             }
             Err(error) => {
@@ -203,14 +211,14 @@ impl Storage {
     async fn attempt_on(
         &self,
         client: &Client,
-        requests: &[&Request],
+        groups: &[&Group],
         started: Instant,
     ) -> Result<(Vec<Outcome>, BatchTimings, HashMap<WalletId, WalletState>), StorageError> {
-        let mut batch = Batch::new(load(client, requests, self.clock().now()).await?);
+        let mut batch = Batch::new(load(client, groups, self.clock().now()).await?);
         let load = started.elapsed();
-        let mut outcomes = Vec::with_capacity(requests.len());
-        for request in requests {
-            outcomes.push(self.decide_one(client, &mut batch, request).await?);
+        let mut outcomes = Vec::with_capacity(groups.len());
+        for group in groups {
+            outcomes.push(self.decide_one(client, &mut batch, group).await?);
         }
         let decide = started.elapsed();
         let Batch { wallets, writes, .. } = batch;
@@ -224,195 +232,33 @@ impl Storage {
         &self,
         client: &Client,
         batch: &mut Batch,
-        request: &Request,
+        group: &Group,
     ) -> Result<Outcome, StorageError> {
-        if let Some(known) = batch.answer_known(client, request).await? {
-            return Ok(known);
-        }
+        batch.read_used(client, group).await?;
         for _ in 0..MOST_LOADS {
-            match batch.decide(self, request) {
+            match batch.decide(self, group) {
                 Ok(outcome) => return Ok(outcome),
-                Err(missing) => match batch.wallets.get_mut(&request.wallet.wallet_id) {
+                Err((wallet, missing)) => match batch.wallets.get_mut(&wallet) {
                     Some(state) => load_missing(client, state, missing).await?,
                     None => break,
                 },
             }
         }
-        let wallet = request.wallet.wallet_id;
-        Err(StorageError::Corrupt(format!("wallet {wallet}: grants are lacking without end")))
+        Err(StorageError::Corrupt("a decision lacks grants without end".to_owned()))
     }
 }
 
-/// Whether a batch failed for a reason that may be one request's, not all of theirs.
-fn is_for_one_by_one(requests: &[&Request], error: &StorageError) -> bool {
-    requests.len() > 1 && !matches!(error, StorageError::Unavailable(_))
+/// The accounts whose lane runs these groups.
+fn homes_of(groups: &[&Group]) -> HashSet<AccountId> {
+    groups.iter().map(|group| group.requests()[0].wallet.account_id).collect()
 }
 
-/// A batch while it is decided.
-struct Batch {
-    wallets: HashMap<WalletId, WalletState>,
-    assets: HashMap<(NamespaceId, AssetCode), Scale>,
-    used: HashMap<(AccountId, String), UsedKey>,
-    answered: HashMap<(AccountId, String), (Fingerprint, Arc<Transaction>)>,
-    writes: Writes,
+/// Whether a group changes what spend limits count.
+fn changes_limits(group: &Group) -> bool {
+    group.requests().iter().any(|request| request.command.limit_change().is_some())
 }
 
-impl Batch {
-    fn new(loaded: Loaded) -> Self {
-        let Loaded { wallets, keys, assets } = loaded;
-        Self { wallets, assets, used: keys, answered: HashMap::new(), writes: Writes::default() }
-    }
-
-    /// The answer to a request whose key an earlier transaction used.
-    async fn answer_known(
-        &self,
-        client: &Client,
-        request: &Request,
-    ) -> Result<Option<Outcome>, StorageError> {
-        let Some(used) = self.used.get(&key_of(request)) else { return Ok(None) };
-        if used.fingerprint != request.fingerprint {
-            return Ok(Some(reused(request, used.transaction_id)));
-        }
-        Ok(Some(replayed(Arc::new(used.transaction(client, &request.wallet).await?))))
-    }
-
-    /// Decides a request whose key no earlier transaction used, on what the requests before it left.
-    fn decide(&mut self, storage: &Storage, request: &Request) -> Result<Outcome, Missing> {
-        if let Some((fingerprint, transaction)) = self.answered.get(&key_of(request)) {
-            return Ok(if *fingerprint == request.fingerprint {
-                replayed(Arc::clone(transaction))
-            } else {
-                reused(request, transaction.id)
-            });
-        }
-        let with_scale = self.with_asset_scale(request);
-        let request = with_scale.as_ref().unwrap_or(request);
-        let clock = storage.clock().now();
-        match decide(self.wallets.get(&request.wallet.wallet_id), request, clock) {
-            Verdict::Rejected(rejection) => Ok(Outcome::Rejected(rejection)),
-            Verdict::Lacking(missing) => Err(missing),
-            Verdict::Accepted(decision) => {
-                let id = storage.ids().transaction_id(decision.now);
-                Ok(self.accept(request, &decision, id))
-            }
-        }
-    }
-
-    /// A request to open a wallet, with the scale that its asset has.
-    fn with_asset_scale(&self, request: &Request) -> Option<Request> {
-        let Command::CreateWallet(create) = &request.command else { return None };
-        let asset = (request.wallet.namespace_id, request.wallet.asset.clone());
-        let asset_scale = self.assets.get(&asset).copied();
-        let create = CreateWallet { asset_scale, ..create.clone() };
-        Some(Request { command: Command::CreateWallet(create), ..request.clone() })
-    }
-
-    fn accept(&mut self, request: &Request, decision: &Decision, id: TransactionId) -> Outcome {
-        let wallet = request.wallet.wallet_id;
-        let before = self.wallets.get(&wallet);
-        let existed = before.is_some();
-        let transaction = Arc::new(transaction(request, decision, id, before));
-        let (changes, previewed) = (decision.writes, request.validate_only);
-        if changes && !previewed {
-            self.write(request, decision, &transaction, existed);
-        }
-        Outcome::Accepted(Answer { transaction, replayed: false, changes, previewed })
-    }
-
-    fn write(
-        &mut self,
-        request: &Request,
-        decision: &Decision,
-        transaction: &Arc<Transaction>,
-        existed: bool,
-    ) {
-        let name = &request.wallet;
-        if let (false, Some(settings)) = (existed, &decision.settings) {
-            self.wallets.insert(name.wallet_id, WalletState::opened(settings.clone()));
-            let asset = (name.namespace_id, name.asset.clone());
-            if self.assets.insert(asset, settings.scale).is_none() {
-                self.writes.add_asset(request, settings.scale, transaction);
-            }
-        }
-        if let Some(state) = self.wallets.get_mut(&name.wallet_id) {
-            let before = Arc::clone(&state.settings);
-            state.apply(decision);
-            self.writes.add(request, transaction, decision, existed, state);
-            if !state.settings.spend_limits.count_as(&before.spend_limits) {
-                self.writes.recount(state);
-            }
-        }
-        self.answered.insert(key_of(request), (request.fingerprint, Arc::clone(transaction)));
-    }
-}
-
-/// What a key is unique in: its account.
-fn key_of(request: &Request) -> (AccountId, String) {
-    (request.wallet.account_id, request.key.as_str().to_owned())
-}
-
-fn replayed(transaction: Arc<Transaction>) -> Outcome {
-    Outcome::Accepted(Answer { transaction, replayed: true, changes: true, previewed: false })
-}
-
-fn reused(request: &Request, transaction: TransactionId) -> Outcome {
-    Outcome::Rejected(Rejection::IdempotencyKeyReused { key: request.key.clone(), transaction })
-}
-
-/// The record of an accepted request.
-fn transaction(
-    request: &Request,
-    decision: &Decision,
-    id: TransactionId,
-    before: Option<&WalletState>,
-) -> Transaction {
-    let settings = decision.settings.as_ref();
-    let policy = before.map(|state| state.settings.drawdown_policy);
-    Transaction {
-        id,
-        kind: request.command.kind(),
-        key: request.key.clone(),
-        fingerprint: request.fingerprint,
-        operation: decision.operation(&request.command).cloned(),
-        actor: request.actor.clone(),
-        reason: request.reason.clone(),
-        metadata: match request.command.kind() {
-            // It is the wallet's own, and kept there.
-            TransactionKind::CreateWallet => purse_domain::Metadata::default(),
-            TransactionKind::UpdateWallet
-            | TransactionKind::Grant
-            | TransactionKind::Spend
-            | TransactionKind::VoidGrant
-            | TransactionKind::ExpireGrant
-            | TransactionKind::CreateHold
-            | TransactionKind::CaptureHold
-            | TransactionKind::ReleaseHold
-            | TransactionKind::ExtendHold
-            | TransactionKind::ReverseSpend => request.metadata.clone(),
-        },
-        drawdown_policy: settings
-            .map(|settings| settings.drawdown_policy)
-            .or(policy)
-            .unwrap_or_default(),
-        policy_version: POLICY_VERSION,
-        recorded_at: decision.now,
-        entries: decision.own_entries().to_vec(),
-        balances: decision.head.balances,
-        after_sequence: decision.head.last_sequence,
-        settings: decision.settings.clone(),
-        grant: match request.command {
-            Command::Grant(_) => decision.made_grants().next().cloned(),
-            Command::CreateWallet(_)
-            | Command::UpdateWallet(_)
-            | Command::Spend(_)
-            | Command::VoidGrant(_)
-            | Command::ExpireGrant(_)
-            | Command::CreateHold(_)
-            | Command::CaptureHold(_)
-            | Command::ReleaseHold(_)
-            | Command::ExtendHold(..)
-            | Command::ReverseSpend(_) => None,
-        },
-        hold: decision.hold().cloned(),
-    }
+/// Whether a batch failed for a reason that may be one group's, not all of theirs.
+fn is_for_one_by_one(groups: &[&Group], error: &StorageError) -> bool {
+    groups.len() > 1 && !matches!(error, StorageError::Unavailable(_))
 }

@@ -21,7 +21,10 @@ use std::{
 
 use thiserror::Error;
 
-use crate::StorageError;
+use crate::{
+    StorageError,
+    privileges::{SERVER_ROLE, ensure_role},
+};
 use binaries::Binaries;
 use cluster::Cluster;
 use owner::Owner;
@@ -129,9 +132,14 @@ impl Embedded {
         Ok(Self { url, data_dir, notice, supervisor })
     }
 
-    /// How to connect, as a libpq key-value string.
+    /// How its owner connects, as a libpq key-value string.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same for the role that the server has.
+    pub fn server_url(&self) -> String {
+        self.url.replace(&format!("user={}", cluster::SUPERUSER), &format!("user={SERVER_ROLE}"))
     }
 
     /// The same for another database of the cluster.
@@ -154,7 +162,7 @@ impl Embedded {
         self.supervisor.server_pid()
     }
 
-    /// Makes the database if it is not there.
+    /// Makes the database and the server's role, if they are not there.
     pub async fn ensure_database(&self) -> Result<(), EmbeddedError> {
         let ensure = async {
             let client = crate::pool::connect(&self.url_of("postgres")).await?;
@@ -164,7 +172,7 @@ impl Embedded {
             if known.is_none() {
                 client.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
             }
-            Ok(())
+            ensure_role(&client, SERVER_ROLE).await
         };
         ensure.await.map_err(EmbeddedError::Database)
     }

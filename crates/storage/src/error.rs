@@ -37,6 +37,11 @@ pub enum StorageError {
         /// The setting that is off.
         setting: &'static str,
     },
+    /// The server's role could rewrite history.
+    #[error(
+        "the database role may change entries: serve with a role of its own (`purse migrate --server-role`)"
+    )]
+    MayChangeLedger,
 }
 
 impl StorageError {
@@ -44,7 +49,10 @@ impl StorageError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Refused { .. } => true,
-            Self::Corrupt(_) | Self::SchemaVersion { .. } | Self::UnsafeDurability { .. } => false,
+            Self::Corrupt(_)
+            | Self::SchemaVersion { .. }
+            | Self::UnsafeDurability { .. }
+            | Self::MayChangeLedger => false,
         }
     }
 }

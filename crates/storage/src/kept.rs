@@ -5,10 +5,13 @@
 //! believed: what would be a rejection or a preview, or lacks a grant, is decided again on wallets that are
 //! locked and read. So any number of servers may keep the same wallets; it only costs speed.
 
-use std::{collections::HashMap, num::NonZeroUsize};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroUsize,
+};
 
 use lru::LruCache;
-use purse_domain::{Command, Request, WalletId, WalletState};
+use purse_domain::{AccountId, Command, Group, Request, WalletId, WalletState};
 
 /// Most wallets that a lane keeps, at about one to two kilobytes each.
 const MOST_WALLETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
@@ -35,27 +38,38 @@ impl Default for Kept {
 impl Kept {
     /// Takes out the wallets of a batch; `None`: it must read some of what it needs. What is taken out is
     /// forgotten, unless it is put back.
-    pub(crate) fn take(&mut self, requests: &[&Request]) -> Option<HashMap<WalletId, WalletState>> {
+    pub(crate) fn take(&mut self, groups: &[&Group]) -> Option<HashMap<WalletId, WalletState>> {
         if self.pause > 0 {
             self.pause -= 1;
             return None;
         }
         let suffices = |request: &&Request| {
-            needs_only_its_wallet(request) && self.wallets.contains(&request.wallet.wallet_id)
+            needs_only_its_wallets(request)
+                && request.wallets().all(|name| self.wallets.contains(&name.wallet_id))
         };
-        if !requests.iter().all(suffices) {
+        let requests = || groups.iter().flat_map(|group| group.requests());
+        if !requests().all(|request| suffices(&request)) {
             return None;
         }
-        let ids = requests.iter().map(|request| request.wallet.wallet_id);
+        let ids = requests().flat_map(Request::wallets).map(|name| name.wallet_id);
         // The second request on a wallet finds it taken out.
         Some(ids.filter_map(|id| self.wallets.pop_entry(&id)).collect())
     }
 
-    /// Keeps wallets as a batch left them.
-    pub(crate) fn put(&mut self, wallets: HashMap<WalletId, WalletState>) {
+    /// Keeps wallets as a batch left them. Those of accounts that are not at `home` in its lane are not kept:
+    /// their own lane will change them.
+    pub(crate) fn put(
+        &mut self,
+        wallets: HashMap<WalletId, WalletState>,
+        home: &HashSet<AccountId>,
+    ) {
         for (id, mut wallet) in wallets {
-            wallet.trim(MOST_GRANTS);
-            self.wallets.put(id, wallet);
+            if home.contains(&wallet.settings.name.account_id) {
+                wallet.trim(MOST_GRANTS);
+                self.wallets.put(id, wallet);
+            } else {
+                self.wallets.pop(&id);
+            }
         }
     }
 
@@ -72,8 +86,8 @@ impl Kept {
     }
 }
 
-/// Whether a request needs nothing of the database but its wallet and the first grants.
-fn needs_only_its_wallet(request: &Request) -> bool {
+/// Whether a request needs nothing of the database but its wallets and the first grants.
+fn needs_only_its_wallets(request: &Request) -> bool {
     !request.validate_only
         && match &request.command {
             // A hold that is not kept is missing, and then looked up.
@@ -81,12 +95,16 @@ fn needs_only_its_wallet(request: &Request) -> bool {
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)
-            | Command::ExtendHold(..) => true,
+            | Command::ExtendHold(..)
+            | Command::Transfer(_) => true,
             Command::Spend(spend) => spend.occurred_at.is_none(),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
-            | Command::ReverseSpend(_) => false,
+            | Command::ChangeGrantExpiry(_)
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_)
+            | Command::Receive(_) => false,
         }
 }

@@ -11,7 +11,7 @@
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
 //! * [`row`]: how domain values and columns correspond; [`spending`]: what spend limits count;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
-//! * [`migrate`]: the schema, there and back;
+//! * [`migrate`], [`privileges`]: the schema, there and back, and what the server may do to it;
 //! * [`embedded`]: a private PostgreSQL as a child process.
 
 pub mod batch;
@@ -22,6 +22,7 @@ pub mod kept;
 pub mod load;
 pub mod migrate;
 pub mod pool;
+pub mod privileges;
 pub mod read;
 pub mod replay;
 pub mod row;
@@ -34,7 +35,8 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, EntryQuery, EntryRecord, GrantPage, GrantQuery, GrantRecord, HoldPage,
-    HoldQuery, HoldRecord, SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery,
-    TimelineRecord, Unanswerable, Verification, WalletQuery,
+    BalanceAt, BalanceQuery, ComposedBalance, EntryFilter, EntryPage, EntryQuery, EntryRecord,
+    ExplainedTransaction, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord,
+    SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord, Unanswerable,
+    Verification, WalletQuery,
 };

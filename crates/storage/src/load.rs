@@ -4,6 +4,7 @@
 //! All statements are sent at once. The lock comes first and each statement has its own snapshot (READ
 //! COMMITTED), so the others see everything that was committed before the lock was had.
 
+mod fundings;
 mod missing;
 mod spending;
 mod spends;
@@ -11,14 +12,15 @@ mod spends;
 pub(crate) use missing::{HOLD, NUMBERED_GRANTS, load_missing, supplied};
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, Coverage, DrawdownKey, GrantNumber, HoldNumber, NamespaceId,
-    Request, Scale, Timestamp, TransactionId, Usage, WalletId, WalletName, WalletState,
+    AccountId, AssetCode, Command, Counts, Coverage, DrawdownKey, FundingRef, GrantNumber, Group,
+    HoldNumber, NamespaceId, Request, Scale, Timestamp, TransactionId, WalletId, WalletName,
+    WalletState,
 };
 use tokio_postgres::{Row, Statement, types::ToSql};
 use uuid::Uuid;
@@ -108,47 +110,63 @@ struct Need<'a> {
     named: HashSet<GrantNumber>,
     holds: HashSet<HoldNumber>,
     reversed: HashSet<TransactionId>,
+    revoked: HashSet<&'a FundingRef>,
     late_since: Option<Timestamp>,
 }
 
-impl Need<'_> {
+impl<'a> Need<'a> {
+    /// The wallet alone.
+    fn of(name: &'a WalletName) -> Self {
+        Self {
+            name,
+            spends: 0,
+            named: HashSet::new(),
+            holds: HashSet::new(),
+            reversed: HashSet::new(),
+            revoked: HashSet::new(),
+            late_since: None,
+        }
+    }
+
     /// How many grants to read in drawdown order.
     fn first_grants(&self) -> i64 {
         if self.spends == 0 { 0 } else { GRANTS_PER_SPEND + self.spends / SPENDS_PER_FURTHER_GRANT }
     }
 }
 
-/// Opens a transaction on `client` and loads what the requests need, about `now`.
+/// Opens a transaction on `client` and loads what the groups need, about `now`.
 pub(crate) async fn load(
     client: &Client,
-    requests: &[&Request],
+    groups: &[&Group],
     now: Timestamp,
 ) -> Result<Loaded, StorageError> {
+    let requests: Vec<&Request> = groups.iter().flat_map(|group| group.requests()).collect();
     // In id order, which is the lock order of every writer.
     let mut needs: BTreeMap<(AccountId, WalletId), Need<'_>> = BTreeMap::new();
-    for request in requests {
+    for request in &requests {
+        let others = request.wallets().skip(1);
+        for name in others {
+            needs.entry((name.account_id, name.wallet_id)).or_insert_with(|| Need::of(name));
+        }
         let name = &request.wallet;
-        let need = needs.entry((name.account_id, name.wallet_id)).or_insert_with(|| Need {
-            name,
-            spends: 0,
-            named: HashSet::new(),
-            holds: HashSet::new(),
-            reversed: HashSet::new(),
-            late_since: None,
-        });
+        let id = (name.account_id, name.wallet_id);
+        let need = needs.entry(id).or_insert_with(|| Need::of(name));
         need.spends += i64::from(request.command.draws());
         need.named.extend(request.command.grant_number());
         need.holds.extend(request.command.hold_number());
         need.reversed.extend(request.command.reverses());
+        need.revoked.extend(request.command.revokes());
         need.late_since = need.late_since.into_iter().chain(request.command.occurred_at()).min();
     }
 
     let accounts: Vec<Uuid> = needs.keys().map(|(account, _)| account.uuid()).collect();
     let wallets: Vec<Uuid> = needs.keys().map(|(_, wallet)| wallet.uuid()).collect();
     let most: Vec<i64> = needs.values().map(Need::first_grants).collect();
-    let key_accounts: Vec<Uuid> =
-        requests.iter().map(|request| request.wallet.account_id.uuid()).collect();
-    let keys: Vec<&str> = requests.iter().map(|request| request.key.as_str()).collect();
+    let keyed = requests.iter().filter_map(|request| {
+        let key = request.key.as_ref()?;
+        Some((request.wallet.account_id.uuid(), key.as_str()))
+    });
+    let (key_accounts, keys): (Vec<Uuid>, Vec<&str>) = keyed.unzip();
 
     let (lock, first, used) = prepare_three(client).await?;
     let locked: [&(dyn ToSql + Sync); 2] = [&accounts, &wallets];
@@ -178,12 +196,14 @@ pub(crate) async fn load(
         loaded.keys.insert((used.account_id, used.key.clone()), used);
     }
 
-    spends::load(client, &mut loaded.wallets, &mut needs).await?;
+    spends::load(client, &mut loaded.wallets, &needs).await?;
+    fundings::load(client, &mut loaded.wallets, &needs).await?;
+    name_grants(&loaded.wallets, &mut needs);
     load_holds(client, &mut loaded.wallets, &mut needs).await?;
     load_named(client, &mut loaded.wallets, &needs).await?;
     load_lost(client, &mut loaded.wallets, &needs).await?;
-    load_assets(client, &mut loaded.assets, requests).await?;
-    spending::load(client, &mut loaded.wallets, requests, now).await?;
+    load_assets(client, &mut loaded.assets, &requests).await?;
+    spending::load(client, &mut loaded.wallets, &requests, now).await?;
     Ok(loaded)
 }
 
@@ -207,11 +227,17 @@ pub(crate) fn state(
         head,
         grants: BTreeMap::new(),
         holds: BTreeMap::new(),
+        moved: BTreeSet::new(),
         coverage: Coverage::Partial { drawn_to: None, next_due_at: head.next_due_at },
         debts: BTreeMap::new(),
         has_all_debts: head.balances.debt.is_zero(),
         spends: BTreeMap::new(),
-        usage: if head.balances.held.is_zero() { Usage::without_holds() } else { Usage::default() },
+        counts: if head.balances.held.is_zero() {
+            Counts::without_holds()
+        } else {
+            Counts::default()
+        },
+        fundings: BTreeMap::new(),
     })
 }
 
@@ -241,6 +267,19 @@ fn hold_first_grants(
         };
     }
     Ok(())
+}
+
+/// The grants that what is undone goes back to: those that a spend drew, and those that repaid a debt.
+fn name_grants(
+    wallets: &HashMap<WalletId, WalletState>,
+    needs: &mut BTreeMap<(AccountId, WalletId), Need<'_>>,
+) {
+    for need in needs.values_mut() {
+        let Some(state) = wallets.get(&need.name.wallet_id) else { continue };
+        let drawn = state.spends.values().flatten().flat_map(|spend| &spend.allocations);
+        let repaid = state.debts.values().flat_map(|debt| &debt.repaid);
+        need.named.extend(drawn.chain(repaid).map(|part| part.grant));
+    }
 }
 
 /// The holds that are named. The grants that they pin are named from here on.

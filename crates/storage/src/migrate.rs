@@ -27,14 +27,17 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 10] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
     migration!(4, "holds", "0004_holds"),
     migration!(5, "reversals", "0005_reversals"),
     migration!(6, "hash chain", "0006_hash_chain"),
-    migration!(7, "spend limits", "0007_spend_limits"),
+    migration!(7, "funding", "0007_funding"),
+    migration!(8, "transfers", "0008_transfers"),
+    migration!(9, "grant expiry", "0009_grant_expiry"),
+    migration!(10, "spend limits", "0010_spend_limits"),
 ];
 
 /// The version that this build works on.

@@ -3,6 +3,7 @@
 
 pub(crate) mod balance;
 mod entries;
+mod explain;
 mod fold;
 mod grants;
 mod holds;
@@ -12,7 +13,8 @@ mod verify;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
-pub use entries::{EntryQuery, EntryRecord};
+pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
+pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};
 pub use spend_limits::{SpendLimitQuery, SpendLimitRecord, SpendLimitsAt};
@@ -21,7 +23,7 @@ pub use verify::Verification;
 pub use wallets::WalletQuery;
 
 use deadpool_postgres::Client;
-use purse_domain::{Timestamp, WalletName, WalletState, settle::settled};
+use purse_domain::{Timestamp, TransactionId, WalletName, WalletState, settle::settled};
 
 use crate::{
     Storage, StorageError,
@@ -38,11 +40,16 @@ const WALLET: &str = concat!(
       WHERE w.account_id = $1 AND w.wallet_id = $2"
 );
 
-/// Why a read about instants has no answer.
+/// Why a read has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswerable {
     /// There is no such wallet.
     WalletNotFound,
+    /// The wallet has no such transaction.
+    TransactionNotFound {
+        /// The one that was asked for.
+        transaction: TransactionId,
+    },
     /// Nobody knows yet what will be known then.
     KnownAtAhead {
         /// The present instant.

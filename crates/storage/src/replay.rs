@@ -1,9 +1,11 @@
 //! Keys that were used before, and the transactions that they stand for, as they were first answered.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use purse_domain::{
-    AccountId, Actor, Allocation, Balances, DebtPart, Entry, Fingerprint, Grant, GrantNumber,
-    GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName, Reason, Sequence, SignedAmount,
-    Timestamp, Transaction, TransactionId, WalletName,
+    AccountId, AccountName, Actor, Allocation, Balances, DebtPart, Entry, EntryKind, ExpiryChange,
+    Fingerprint, Grant, GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName,
+    Reason, Request, Sequence, SignedAmount, Timestamp, Transaction, TransactionId, WalletName,
 };
 use rust_decimal::Decimal;
 use tokio_postgres::{Client, Row};
@@ -11,33 +13,50 @@ use tokio_postgres::{Client, Row};
 use crate::{
     StorageError,
     load::HOLD,
-    row::{self, Columns, SettingsSnapshot, grant_columns},
+    row::{self, Columns, Expiry, SettingsSnapshot, grant_columns},
 };
 
+/// The columns of a transaction `t`.
+macro_rules! transaction_columns {
+    () => {
+        "t.account_id,
+         t.idempotency_key,
+         t.transaction_id,
+         t.fingerprint,
+         t.kind,
+         t.operation,
+         t.actor,
+         t.reason,
+         t.metadata::TEXT AS metadata,
+         t.drawdown_policy,
+         t.policy_version,
+         t.recorded_at,
+         t.first_sequence,
+         t.last_sequence,
+         t.grant_number,
+         t.settings::TEXT AS settings,
+         t.hold_number,
+         t.hold_expires_at,
+         t.after_sequence,
+         t.counterparty"
+    };
+}
+
 /// The transactions that used any of the keys.
-pub(crate) const USED_KEYS: &str = "
-    SELECT t.account_id,
-        t.idempotency_key,
-        t.transaction_id,
-        t.fingerprint,
-        t.kind,
-        t.operation,
-        t.actor,
-        t.reason,
-        t.metadata::TEXT AS metadata,
-        t.drawdown_policy,
-        t.policy_version,
-        t.recorded_at,
-        t.first_sequence,
-        t.last_sequence,
-        t.grant_number,
-        t.settings::TEXT AS settings,
-        t.hold_number,
-        t.hold_expires_at,
-        t.after_sequence
-    FROM unnest($1::UUID[], $2::TEXT[]) AS k (account_id, idempotency_key)
-    JOIN transactions AS t
-    ON t.account_id = k.account_id AND t.idempotency_key = k.idempotency_key";
+pub(crate) const USED_KEYS: &str = concat!(
+    "SELECT ",
+    transaction_columns!(),
+    " FROM unnest($1::UUID[], $2::TEXT[]) AS k (account_id, idempotency_key)
+      JOIN transactions AS t
+      ON t.account_id = k.account_id AND t.idempotency_key = k.idempotency_key"
+);
+
+const LEG: &str = concat!(
+    "SELECT ",
+    transaction_columns!(),
+    " FROM transactions AS t
+      WHERE t.account_id = $1 AND t.transaction_id = $2 AND t.wallet_id = $3"
+);
 
 const GRANT: &str = concat!(
     "SELECT ",
@@ -45,9 +64,6 @@ const GRANT: &str = concat!(
     " FROM grants AS g
       WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = $3"
 );
-
-/// Where the columns of [`USED_KEYS`] begin that only a replay reads.
-const FIRST_OF_THE_REST: usize = 4;
 
 /// A key that was used before.
 #[derive(Debug)]
@@ -69,71 +85,105 @@ impl UsedKey {
         let account_id = AccountId::from_uuid(columns.take()?);
         let key = columns.take()?;
         let transaction_id = TransactionId::from_uuid(columns.take()?);
-        let fingerprint = Fingerprint::from_stored(columns.take()?)
-            .ok_or_else(|| StorageError::Corrupt("a fingerprint".to_owned()))?;
+        let fingerprint = row::fingerprint(columns.take()?)?;
         Ok(Self { account_id, key, transaction_id, fingerprint, row })
     }
 
-    /// The transaction as it was first answered. What it is read from never changes.
-    pub(crate) async fn transaction(
+    /// The legs of the transaction as they were first answered, in the wallets that were asked for. What they
+    /// are read from never changes.
+    pub(crate) async fn legs(
         &self,
         client: &Client,
-        name: &WalletName,
-    ) -> Result<Transaction, StorageError> {
-        let mut columns = Columns::starting_at(&self.row, FIRST_OF_THE_REST);
-        let kind = row::transaction_kind(columns.take()?)?;
-        let operation = columns.take::<Option<String>>()?.map(OperationName::from_stored);
-        let actor = Actor::from_stored(columns.take()?);
-        let reason = Reason::from_stored(columns.take()?);
-        let metadata = columns.metadata()?;
-        let drawdown_policy = row::policy(columns.take()?)?;
-        let policy_version = columns.take()?;
-        let recorded_at = columns.instant()?;
-        let range = columns.take::<Option<i64>>()?.zip(columns.take()?);
-        let number = columns.take::<Option<i32>>()?;
-        let settings = columns.take::<Option<&str>>()?;
-        let hold = columns.take::<Option<i32>>()?.zip(columns.instant_or_never()?);
-        let after_sequence = Sequence(columns.take()?);
-        let entries = match range {
-            Some((first, last)) => entries(client, name, Sequence(first), Sequence(last)).await?,
-            None => Vec::new(),
-        };
-        let grant = match number {
-            Some(number) => Some(grant_as_made(client, name, GrantNumber(number)).await?),
-            None => None,
-        };
-        let hold = match hold {
-            Some((number, expires_at)) => {
-                let number = HoldNumber(number);
-                Some(hold_as_of(client, name, number, after_sequence, expires_at).await?)
-            }
-            None => None,
-        };
-        Ok(Transaction {
-            id: self.transaction_id,
-            kind,
-            key: IdempotencyKey::from_stored(self.key.clone()),
-            fingerprint: self.fingerprint,
-            operation,
-            actor,
-            reason,
-            metadata,
-            drawdown_policy,
-            policy_version,
-            recorded_at,
-            balances: match entries.last() {
-                Some(last) if last.sequence == after_sequence => last.after,
-                Some(_) | None => balances_after(client, name, after_sequence).await?,
-            },
-            after_sequence,
-            entries,
-            settings: settings
-                .map(|json| SettingsSnapshot::parse(json, name.clone()))
-                .transpose()?,
-            grant,
-            hold,
-        })
+        asked: &[Request],
+    ) -> Result<Vec<Arc<Transaction>>, StorageError> {
+        let mut legs = vec![Arc::new(transaction(client, &self.row, &asked[0].wallet).await?)];
+        for name in asked.iter().flat_map(Request::wallets).skip(1) {
+            let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+            let row =
+                client.query_one(LEG, &[&account, &self.transaction_id.uuid(), &wallet]).await?;
+            legs.push(Arc::new(transaction(client, &row, name).await?));
+        }
+        Ok(legs)
     }
+}
+
+/// A leg of a transaction, the one in this wallet, as it was first answered.
+pub(crate) async fn find_transaction(
+    client: &Client,
+    name: &WalletName,
+    id: TransactionId,
+) -> Result<Option<Transaction>, StorageError> {
+    let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+    match client.query_opt(LEG, &[&account, &id.uuid(), &wallet]).await? {
+        Some(row) => transaction(client, &row, name).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A leg of a transaction as it was first answered.
+async fn transaction(
+    client: &Client,
+    row: &Row,
+    name: &WalletName,
+) -> Result<Transaction, StorageError> {
+    let mut columns = Columns::of(row);
+    columns.take::<uuid::Uuid>()?;
+    let key = columns.take::<Option<String>>()?;
+    let id = TransactionId::from_uuid(columns.take()?);
+    let fingerprint = row::fingerprint(columns.take()?)?;
+    let kind = row::transaction_kind(columns.take()?)?;
+    let operation = columns.take::<Option<String>>()?.map(OperationName::from_stored);
+    let actor = Actor::from_stored(columns.take()?);
+    let reason = Reason::from_stored(columns.take()?);
+    let metadata = columns.metadata()?;
+    let drawdown_policy = row::policy(columns.take()?)?;
+    let policy_version = columns.take()?;
+    let recorded_at = columns.instant()?;
+    let range = columns.take::<Option<i64>>()?.zip(columns.take()?);
+    let number = columns.take::<Option<i32>>()?;
+    let settings = columns.take::<Option<&str>>()?;
+    let hold = columns.take::<Option<i32>>()?.zip(columns.instant_or_never()?);
+    let after_sequence = Sequence(columns.take()?);
+    let counterparty = columns.take::<Option<String>>()?.map(AccountName::from_stored);
+    let entries = match range {
+        Some((first, last)) => entries(client, name, Sequence(first), Sequence(last)).await?,
+        None => Vec::new(),
+    };
+    let mut grants = Vec::new();
+    for number in numbers_of_made(&entries, number) {
+        grants.push(grant_as_made(client, name, number, &entries).await?);
+    }
+    let hold = match hold {
+        Some((number, expires_at)) => {
+            let number = HoldNumber(number);
+            Some(hold_as_of(client, name, number, after_sequence, expires_at).await?)
+        }
+        None => None,
+    };
+    Ok(Transaction {
+        id,
+        wallet: name.clone(),
+        kind,
+        key: key.map(IdempotencyKey::from_stored),
+        fingerprint,
+        counterparty,
+        operation,
+        actor,
+        reason,
+        metadata,
+        drawdown_policy,
+        policy_version,
+        recorded_at,
+        balances: match entries.last() {
+            Some(last) if last.sequence == after_sequence => last.after,
+            Some(_) | None => balances_after(client, name, after_sequence).await?,
+        },
+        after_sequence,
+        entries,
+        settings: settings.map(|json| SettingsSnapshot::parse(json, name.clone())).transpose()?,
+        grants,
+        hold,
+    })
 }
 
 /// Entries `first` to `last` of a wallet, with their allocations.
@@ -166,7 +216,9 @@ macro_rules! entry_columns {
          e.debt_entries,
          e.debt_amounts,
          e.hold_number,
-         e.about"
+         e.about,
+         e.expires_at_before,
+         e.expires_at_after"
     };
 }
 pub(crate) use entry_columns;
@@ -200,11 +252,17 @@ pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {
         debts: debts(columns)?,
         hold: columns.take::<Option<i32>>()?.map(HoldNumber),
         about: columns.take::<Option<i64>>()?.map(Sequence),
+        expiry: expiry(columns)?,
     })
 }
 
 fn allocations(columns: &mut Columns<'_>) -> Result<Vec<Allocation>, StorageError> {
     row::allocations(columns.take()?, columns.take()?)
+}
+
+fn expiry(columns: &mut Columns<'_>) -> Result<Option<ExpiryChange>, StorageError> {
+    let (from, to) = (columns.take::<Option<Expiry>>()?, columns.take::<Option<Expiry>>()?);
+    Ok(from.zip(to).map(|(Expiry(from), Expiry(to))| ExpiryChange { from, to }))
 }
 
 fn debts(columns: &mut Columns<'_>) -> Result<Vec<DebtPart>, StorageError> {
@@ -218,15 +276,30 @@ fn debts(columns: &mut Columns<'_>) -> Result<Vec<DebtPart>, StorageError> {
         .collect()
 }
 
+/// The grants that a command was to make: the one that its row names, or those that it received.
+fn numbers_of_made(entries: &[Entry], named: Option<i32>) -> BTreeSet<GrantNumber> {
+    let received = entries.iter().filter(|entry| entry.kind == EntryKind::TransferredIn);
+    let received = received.flat_map(|entry| &entry.allocations).map(|part| part.grant);
+    received.chain(named.map(GrantNumber)).collect()
+}
+
+/// A grant as the transaction that made it left it: it may have repaid debt at once.
 async fn grant_as_made(
     client: &Client,
     name: &WalletName,
     number: GrantNumber,
+    entries: &[Entry],
 ) -> Result<Grant, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
     let row = client.query_one(GRANT, &[&account, &wallet, &number.0]).await?;
     let now = row::grant(&mut Columns::of(&row))?;
-    Ok(Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at))
+    let mut made = Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at);
+    for entry in entries {
+        for part in entry.allocations.iter().filter(|part| part.grant == number) {
+            made.book(entry.kind, part.amount, entry.effective_at);
+        }
+    }
+    Ok(made)
 }
 
 /// A hold as a transaction left it: what its entries up to then did to it.

@@ -12,9 +12,9 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 use bytes::{BufMut as _, BytesMut};
 use purse_domain::{
     Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryHash, EntryKind,
-    Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber, Metadata, OperationName,
-    PositiveAmount, Priority, Scale, Sequence, Timestamp, TransactionKind, WalletName,
-    WalletSettings, Window,
+    Fingerprint, FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber,
+    Metadata, OperationName, PositiveAmount, Priority, Scale, Sequence, Timestamp, TransactionKind,
+    WalletName, WalletSettings, Window,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,40 @@ impl<'a> FromSql<'a> for Instant {
 impl ToSql for Instant {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         out.put_i64(self.0.micros() - POSTGRES_EPOCH_MICROS);
+        Ok(IsNull::No)
+    }
+
+    accepts!(TIMESTAMPTZ);
+    to_sql_checked!();
+}
+
+/// The end of a window as TIMESTAMPTZ where NULL says something else: never is infinity.
+#[derive(Debug, Clone, Copy)]
+pub struct Expiry(pub Option<Timestamp>);
+
+/// PostgreSQL's infinity.
+const INFINITY: i64 = i64::MAX;
+
+impl<'a> FromSql<'a> for Expiry {
+    fn from_sql(column: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let is_never = i64::from_be_bytes(raw.try_into()?) == INFINITY;
+        let Instant(at) = Instant::from_sql(column, raw)?;
+        Ok(Self((!is_never).then_some(at)))
+    }
+
+    accepts!(TIMESTAMPTZ);
+}
+
+impl ToSql for Expiry {
+    fn to_sql(
+        &self,
+        column: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self.0 {
+            Some(at) => return Instant(at).to_sql(column, out),
+            None => out.put_i64(INFINITY),
+        }
         Ok(IsNull::No)
     }
 
@@ -141,6 +175,11 @@ pub(crate) fn entry_kind_code(kind: EntryKind) -> i16 {
         EntryKind::Released => 13,
         EntryKind::HoldExpired => 14,
         EntryKind::Reversed => 8,
+        EntryKind::Revoked => 9,
+        EntryKind::RevocationReversed => 10,
+        EntryKind::TransferredOut => 15,
+        EntryKind::TransferredIn => 16,
+        EntryKind::ExpiryChanged => 17,
     }
 }
 
@@ -158,6 +197,11 @@ pub(crate) fn entry_kind(code: i16) -> Result<EntryKind, StorageError> {
         13 => Ok(EntryKind::Released),
         14 => Ok(EntryKind::HoldExpired),
         8 => Ok(EntryKind::Reversed),
+        9 => Ok(EntryKind::Revoked),
+        10 => Ok(EntryKind::RevocationReversed),
+        15 => Ok(EntryKind::TransferredOut),
+        16 => Ok(EntryKind::TransferredIn),
+        17 => Ok(EntryKind::ExpiryChanged),
         other => Err(StorageError::Corrupt(format!("entry kind {other}"))),
     }
 }
@@ -176,6 +220,9 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::ReleaseHold => 11,
         TransactionKind::ExtendHold => 12,
         TransactionKind::ReverseSpend => 7,
+        TransactionKind::RevokeFunding => 8,
+        TransactionKind::Transfer => 13,
+        TransactionKind::ChangeGrantExpiry => 17,
     }
 }
 
@@ -192,6 +239,9 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         11 => Ok(TransactionKind::ReleaseHold),
         12 => Ok(TransactionKind::ExtendHold),
         7 => Ok(TransactionKind::ReverseSpend),
+        8 => Ok(TransactionKind::RevokeFunding),
+        13 => Ok(TransactionKind::Transfer),
+        17 => Ok(TransactionKind::ChangeGrantExpiry),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
 }
@@ -216,6 +266,10 @@ pub(crate) fn policy(code: i16) -> Result<DrawdownPolicy, StorageError> {
 pub(crate) type MetadataJson = Json<BTreeMap<String, String>>;
 
 /// Nothing for none, which costs no byte.
+pub(crate) fn fingerprint(stored: &[u8]) -> Result<Fingerprint, StorageError> {
+    Fingerprint::from_stored(stored).ok_or_else(|| corrupt("a fingerprint"))
+}
+
 pub(crate) fn metadata_json(metadata: &Metadata) -> Option<MetadataJson> {
     let map = metadata.as_map();
     (!map.is_empty()).then(|| Json(map.clone()))
@@ -306,10 +360,12 @@ macro_rules! grant_columns {
          g.amount,
          g.effective_at,
          g.expires_at,
+         g.granted_expires_at,
          g.priority,
          g.category,
          g.cost_basis,
          g.applies_to,
+         g.funding_ref,
          g.activated,
          g.expired_at,
          g.available,
@@ -319,6 +375,7 @@ macro_rules! grant_columns {
          g.voided,
          g.revoked,
          g.transferred_out,
+         g.transferred_in,
          g.lost"
     };
 }
@@ -329,17 +386,31 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
     let granted_at = columns.instant()?;
     let amount = PositiveAmount::from_stored(columns.amount()?)
         .ok_or_else(|| corrupt("a grant of nothing"))?;
-    let window = Window::new(columns.instant()?, columns.instant_or_never()?)
-        .map_err(|_| corrupt("a grant's window is empty"))?;
+    let is_empty = |_| corrupt("a grant's window is empty");
+    let window = Window::new(columns.instant()?, columns.instant_or_never()?).map_err(is_empty)?;
+    let granted_window = match columns.take::<Option<Expiry>>()? {
+        None => window,
+        Some(Expiry(expires_at)) => window.ending(expires_at).map_err(is_empty)?,
+    };
     let priority = Priority::new(columns.take()?).ok_or_else(|| corrupt("a grant's priority"))?;
     let category = Category::from_stored(columns.take()?);
     let cost_basis = CostBasis::from_stored(columns.take()?);
     let applies_to: Vec<String> = columns.take()?;
     let applies_to = applies_to.into_iter().map(OperationName::from_stored).collect();
-    let terms = GrantTerms { amount, window, priority, category, cost_basis, applies_to };
+    let funding_ref = columns.take::<Option<String>>()?.map(FundingRef::from_stored);
+    let terms = GrantTerms {
+        amount,
+        granted_window,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    };
     Ok(Grant {
         number,
         terms: Arc::new(terms),
+        window,
         granted_at,
         activated: columns.take()?,
         expired_at: columns.instant_or_never()?,
@@ -352,6 +423,7 @@ pub(crate) fn grant(columns: &mut Columns<'_>) -> Result<Grant, StorageError> {
             revoked: columns.amount()?,
             transferred_out: columns.amount()?,
         },
+        transferred_in: columns.take()?,
         lost: columns.amount()?,
     })
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    Actor, Counted, HoldNumber, OpenHold, OperationName, Origin, Scan, Sequence, SignedAmount,
-    Spender, Sum, Tally, Timestamp, WalletId, WalletName, WalletState, Width,
+    Actor, Counted, EntryKind, HoldNumber, OpenHold, OperationName, Origin, Scan, Sequence,
+    SignedAmount, Spender, Sum, Tally, Timestamp, WalletId, WalletName, WalletState, Width,
 };
 use uuid::Uuid;
 
@@ -48,6 +48,7 @@ const OPEN_HOLDS: &str = "
         SELECT actor
         FROM transactions
         WHERE account_id = k.account_id AND transaction_id = h.transaction_id
+            AND wallet_id = k.wallet_id
         LIMIT 1
     ) AS t";
 
@@ -59,8 +60,8 @@ const LAST_RECORDED: &str = concat!(
     FROM last"
 );
 
-/// Entries that may count, from the one after $3 on, each with whose it is: of what comes of a hold, whoever made the
-/// hold; of a reversal, whoever spent. What an entry undoes says when it counts.
+/// Entries that count, from the one after $3 on, each with whose it is: of what comes of a hold, whoever made the hold;
+/// of a reversal, whoever spent. Of a reversal, the spend says when it counts; what undoes anything else is none.
 const COUNTING: &str = "
     SELECT e.sequence,
         e.kind,
@@ -74,21 +75,21 @@ const COUNTING: &str = "
             operation,
             hold_number
         FROM transactions
-        WHERE account_id = $1 AND transaction_id = e.transaction_id
+        WHERE account_id = $1 AND transaction_id = e.transaction_id AND wallet_id = $2
         LIMIT 1
     ) AS t
     LEFT JOIN LATERAL (
         SELECT effective_at,
             transaction_id
         FROM entries
-        WHERE account_id = $1 AND wallet_id = $2 AND sequence = e.about
+        WHERE account_id = $1 AND wallet_id = $2 AND sequence = e.about AND kind = $8
         LIMIT 1
     ) AS u ON TRUE
     LEFT JOIN LATERAL (
         SELECT actor,
             operation
         FROM transactions
-        WHERE account_id = $1 AND transaction_id = u.transaction_id
+        WHERE account_id = $1 AND transaction_id = u.transaction_id AND wallet_id = $2
         LIMIT 1
     ) AS s ON TRUE
     LEFT JOIN LATERAL (
@@ -100,11 +101,11 @@ const COUNTING: &str = "
     LEFT JOIN LATERAL (
         SELECT actor
         FROM transactions
-        WHERE account_id = $1 AND transaction_id = h.transaction_id
+        WHERE account_id = $1 AND transaction_id = h.transaction_id AND wallet_id = $2
         LIMIT 1
     ) AS m ON TRUE
     WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence > $3 AND e.sequence <= $4
-        AND e.kind = ANY ($5)
+        AND (e.kind = ANY ($5) OR e.kind = $7 AND u.effective_at IS NOT NULL)
     ORDER BY e.sequence
     LIMIT $6";
 
@@ -218,10 +219,16 @@ impl Counting {
         &mut self,
         client: &Client,
     ) -> Result<Option<Vec<Counted>>, StorageError> {
-        let kinds: Vec<i16> = Counted::KINDS.map(row::entry_kind_code).to_vec();
+        let kinds = [EntryKind::Spent, EntryKind::Captured].map(row::entry_kind_code).to_vec();
+        let [reversed, spent] = [EntryKind::Reversed, EntryKind::Spent].map(row::entry_kind_code);
         let Self { account, wallet, after, last } = self;
-        let rows =
-            client.query(COUNTING, &[account, wallet, &after.0, &last.0, &kinds, &PAGE]).await?;
+        let statement = client.prepare_cached(COUNTING).await?;
+        let rows = client
+            .query(
+                &statement,
+                &[account, wallet, &after.0, &last.0, &kinds, &PAGE, &reversed, &spent],
+            )
+            .await?;
         let mut page = Vec::with_capacity(rows.len());
         for row in &rows {
             let mut columns = Columns::of(row);

@@ -56,7 +56,7 @@ impl Writes {
         after: &WalletState,
     ) {
         let name = &request.wallet;
-        self.transactions.push(TransactionRow::new(name, transaction));
+        self.transactions.push(TransactionRow::new(transaction));
         for (index, (entry, hash)) in decision.entries.iter().zip(&decision.hashes).enumerate() {
             let owner = (index >= decision.settled).then_some(transaction.id);
             self.entries.push(EntryRow::new(name, entry, hash, owner));

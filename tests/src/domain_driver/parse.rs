@@ -1,19 +1,23 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CalendarUnit, CaptureHold, Category, Command, CostBasis,
-    CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod,
-    GrantNumber, HoldNumber, IdempotencyKey, LimitChange, LimitName, LimitWindow, Metadata,
-    NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request,
-    ReverseSpend, RollingSpan, Scale, Share, Spend, SpendLimit, TimeZone, TransactionId,
-    UpdateWallet, WalletName,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
+    CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy,
+    ExpiredPolicy, Fingerprint, FundingRef, GracePeriod, GrantNumber, HoldNumber, IdempotencyKey,
+    LimitChange, Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason,
+    ReleaseHold, Request, ReverseSpend, RevokeFunding, Scale, Spend, Timestamp, TransactionId,
+    Transfer, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
 use crate::{
     answer::Refusal,
-    driver::{Change, Limit, WalletRef, Write},
+    driver::{Change, WalletRef, Write},
 };
+
+mod limit;
+
+pub(super) use limit::chosen;
 
 /// The wallet that is named.
 pub(super) fn wallet_name(
@@ -25,17 +29,22 @@ pub(super) fn wallet_name(
     Ok(WalletName::new(namespace_id, account, asset))
 }
 
-/// The request that is asked for. Amounts need the asset's scale; `None`: there is no such asset.
+/// The request that is asked for, with its key. Amounts need the asset's scale; `None`: there is no such asset.
 pub(super) fn request(
     write: &Write,
     wallet: WalletName,
     scale: Option<Scale>,
-) -> Result<Request, Refusal> {
-    let command = command(&write.change, scale.unwrap_or(Scale::MAX))?;
+) -> Result<(IdempotencyKey, Request), Refusal> {
+    let command = command(&wallet, &write.change, scale.unwrap_or(Scale::MAX))?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
-    let has_amount =
-        matches!(command, Command::Grant(_) | Command::Spend(_) | Command::ReverseSpend(_))
-            || matches!(command.limit_change(), Some(LimitChange::Set(_)));
+    let has_amount = matches!(
+        command,
+        Command::Grant(_)
+            | Command::Spend(_)
+            | Command::ReverseSpend(_)
+            | Command::RevokeFunding(_)
+            | Command::Transfer(_)
+    ) || matches!(command.limit_change(), Some(LimitChange::Set(_)));
     if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
     }
@@ -44,12 +53,29 @@ pub(super) fn request(
     let metadata = Metadata::default();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let validate_only = write.validate_only;
-    Ok(Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only })
+    let request = Request {
+        wallet,
+        command,
+        key: Some(key.clone()),
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+        commit_token: commit_token(&write.commit_token)?,
+    };
+    Ok((key, request))
 }
 
-fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
-    let amount =
-        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+fn commit_token(text: &str) -> Result<Option<CommitToken>, Refusal> {
+    match text {
+        "" => Ok(None),
+        text => CommitToken::parse(text).map(Some).map_err(|_| Refusal::field("commit_token")),
+    }
+}
+
+fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
+    let amount = |text: &str| self::amount(text, scale);
     match change {
         Change::Create { scale, policy, overdraft_limit } => {
             let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
@@ -76,11 +102,8 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                 },
             }))
         }
-        Change::Limit(limit) => Ok(limit_change(LimitChange::Set(spend_limit(limit, scale)?))),
-        Change::Unlimit { name } => {
-            let name = LimitName::parse(name).map_err(|_| Refusal::field("name"))?;
-            Ok(limit_change(LimitChange::Delete(name)))
-        }
+        Change::Limit(limit) => limit::set(limit, scale),
+        Change::Unlimit { name } => limit::delete(name),
         Change::Grant {
             amount: text,
             effective_at,
@@ -89,6 +112,7 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
             category,
             cost_basis,
             applies_to,
+            funding_ref,
         } => Ok(Command::Grant(NewGrant {
             amount: amount(text)?,
             effective_at: *effective_at,
@@ -111,6 +135,10 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                 .iter()
                 .map(|name| OperationName::parse(name).map_err(|_| Refusal::field("applies_to")))
                 .collect::<Result<_, _>>()?,
+            funding_ref: match funding_ref.as_str() {
+                "" => None,
+                name => Some(self::funding_ref(name)?),
+            },
         })),
         Change::Spend { amount: text, operation, occurred_at } => Ok(Command::Spend(Spend {
             amount: amount(text)?,
@@ -123,6 +151,20 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Extend { .. } => hold_command(change, scale),
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
+        Change::ChangeExpiry { grant, expires_at, never } => {
+            change_expiry(*grant, *expires_at, *never)
+        }
+        Change::Revoke { funding_ref, cumulative_amount } => {
+            Ok(Command::RevokeFunding(RevokeFunding {
+                funding_ref: self::funding_ref(funding_ref)?,
+                cumulative_amount: Amount::parse(cumulative_amount, scale)
+                    .map_err(|_| Refusal::field("cumulative_amount"))?,
+            }))
+        }
+        Change::Transfer { to, amount, expiration_policy, expires_at } => {
+            let amount = self::amount(amount, scale)?;
+            transfer(wallet, to, amount, self::expiration_policy(expiration_policy, *expires_at)?)
+        }
         Change::Reverse { transaction, amount: text, expired_policy, grace_micros } => {
             let id = Uuid::parse_str(transaction).map_err(|_| Refusal::field("transaction_id"))?;
             Ok(Command::ReverseSpend(ReverseSpend {
@@ -131,6 +173,59 @@ fn command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
                 expired_policy: self::expired_policy(expired_policy, *grace_micros)?,
             }))
         }
+    }
+}
+
+fn change_expiry(
+    grant: i32,
+    expires_at: Option<Timestamp>,
+    never: bool,
+) -> Result<Command, Refusal> {
+    match (expires_at, never) {
+        _ if grant < 1 => Err(Refusal::field("grant_number")),
+        (None, false) => Err(Refusal::field("expires_at")),
+        (Some(_), true) => Err(Refusal::field("never")),
+        (Some(_), false) | (None, true) => {
+            let grant = GrantNumber(grant);
+            Ok(Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at }))
+        }
+    }
+}
+
+fn funding_ref(name: &str) -> Result<FundingRef, Refusal> {
+    FundingRef::parse(name).map_err(|_| Refusal::field("funding_ref"))
+}
+
+fn transfer(
+    wallet: &WalletName,
+    to: &WalletRef,
+    amount: PositiveAmount,
+    expiration_policy: ExpirationPolicy,
+) -> Result<Command, Refusal> {
+    let to = wallet_name(wallet.namespace_id, to)?;
+    if to.asset != wallet.asset {
+        return Err(Refusal::field("to_asset"));
+    }
+    if to == *wallet {
+        return Err(Refusal::field("to_account"));
+    }
+    Ok(Command::Transfer(Transfer { to, amount, expiration_policy }))
+}
+
+fn amount(text: &str, scale: Scale) -> Result<PositiveAmount, Refusal> {
+    PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"))
+}
+
+fn expiration_policy(
+    name: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<ExpirationPolicy, Refusal> {
+    match (name, expires_at) {
+        ("" | "PRESERVE", None) => Ok(ExpirationPolicy::Preserve),
+        ("NONE", None) => Ok(ExpirationPolicy::None),
+        ("" | "FIXED", Some(expires_at)) => Ok(ExpirationPolicy::Fixed(expires_at)),
+        ("FIXED", None) | ("PRESERVE" | "NONE", Some(_)) => Err(Refusal::field("expires_at")),
+        _ => Err(Refusal::field("expiration_policy")),
     }
 }
 
@@ -149,8 +244,7 @@ fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy
 }
 
 fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
-    let amount =
-        |text: &str| PositiveAmount::parse(text, scale).map_err(|_| Refusal::field("amount"));
+    let amount = |text: &str| self::amount(text, scale);
     let hold_number = |number: &i32| {
         let number = Some(HoldNumber(*number)).filter(|number| number.0 > 0);
         number.ok_or_else(|| Refusal::field("hold_number"))
@@ -194,93 +288,11 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Spend { .. }
         | Change::Void { .. }
         | Change::Expire { .. }
-        | Change::Reverse { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::Reverse { .. }
+        | Change::Revoke { .. }
+        | Change::Transfer { .. }
+        | Change::ChangeExpiry { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
-}
-
-fn limit_change(change: LimitChange) -> Command {
-    Command::UpdateWallet(UpdateWallet {
-        drawdown_policy: None,
-        overdraft_limit: None,
-        spend_limit: Some(change),
-        metadata: None,
-        expected_version: None,
-    })
-}
-
-fn spend_limit(limit: &Limit, scale: Scale) -> Result<SpendLimit, Refusal> {
-    let Limit {
-        name,
-        amount,
-        by,
-        each_actor,
-        operation,
-        each_operation,
-        rolling_micros,
-        per,
-        zone,
-    } = limit;
-    let (actor, operation) = (
-        share("actor", by, *each_actor, Actor::parse)?,
-        share("operation", operation, *each_operation, OperationName::parse)?,
-    );
-    let window = match rolling_micros {
-        Some(micros) => LimitWindow::Rolling(
-            RollingSpan::from_micros(*micros).map_err(|_| Refusal::field("limit.rolling"))?,
-        ),
-        None => LimitWindow::Calendar(
-            match per.as_str() {
-                "DAY" => CalendarUnit::Day,
-                "WEEK" => CalendarUnit::Week,
-                "MONTH" => CalendarUnit::Month,
-                "YEAR" => CalendarUnit::Year,
-                "" => return Err(Refusal::field("limit.window")),
-                _ => return Err(Refusal::field("limit.calendar.unit")),
-            },
-            match zone.as_str() {
-                "" => TimeZone::UTC,
-                zone => {
-                    TimeZone::parse(zone).map_err(|_| Refusal::field("limit.calendar.time_zone"))?
-                }
-            },
-        ),
-    };
-    Ok(SpendLimit {
-        name: LimitName::parse(name).map_err(|_| Refusal::field("limit.name"))?,
-        amount: Amount::parse(amount, scale).map_err(|_| Refusal::field("limit.amount"))?,
-        actor,
-        operation,
-        window,
-    })
-}
-
-fn share<T, E>(
-    field: &str,
-    name: &str,
-    is_each: bool,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<Share<T>, Refusal> {
-    match (name, is_each) {
-        ("", true) => Ok(Share::Each),
-        ("", false) => Ok(Share::All),
-        (_, true) => Err(Refusal::field(&format!("limit.each_{field}"))),
-        (name, false) => {
-            let one = parse(name).map_err(|_| Refusal::field(&format!("limit.{field}")))?;
-            Ok(Share::Only(one))
-        }
-    }
-}
-
-/// Whose usage to tell of limits that each actor or operation has.
-pub(super) fn chosen(
-    actor: &str,
-    operation: &str,
-) -> Result<(Option<Actor>, Option<OperationName>), Refusal> {
-    let actor = match actor {
-        "" => None,
-        name => Some(Actor::parse(name).map_err(|_| Refusal::field("actor"))?),
-    };
-    Ok((actor, operation_name(operation)?))
 }
 
 fn operation_name(name: &str) -> Result<Option<OperationName>, Refusal> {

@@ -2,7 +2,7 @@
 
 use purse_domain::{
     Amount, Balances, DrawdownPolicy, Entry, Grant, GrantParts, GrantStatus, Hold, HoldStatus,
-    LimitUsage, Slice, SliceOutcome, SpendLimit, Timestamp,
+    LimitUsage, Slice, SliceOutcome, SpendLimit, Timestamp, WalletName,
 };
 
 use crate::answer::{EntryView, GrantView, HoldView, Holdings, LimitView, SliceView};
@@ -43,7 +43,7 @@ pub(super) fn past_holdings(entries: &[Entry], at: Timestamp) -> Holdings {
 }
 
 /// An entry.
-pub(super) fn entry(entry: &Entry) -> EntryView {
+pub(super) fn entry(entry: &Entry, counterparty: Option<&WalletName>) -> EntryView {
     EntryView {
         sequence: entry.sequence.0,
         kind: entry.kind.name().to_owned(),
@@ -59,6 +59,8 @@ pub(super) fn entry(entry: &Entry) -> EntryView {
             .collect(),
         debts: entry.debts.iter().map(|part| (part.entry.0, part.amount.to_string())).collect(),
         about: entry.about.map_or(0, |undone| undone.0),
+        counterparty: counterparty.map(|other| other.account.to_string()).unwrap_or_default(),
+        expiry: entry.expiry,
     }
 }
 
@@ -83,7 +85,7 @@ pub(super) fn slice(slice: &Slice) -> SliceView {
 pub(super) fn grant(grant: &Grant) -> GrantView {
     let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
         grant.parts;
-    let window = grant.terms.window;
+    let window = grant.window;
     GrantView {
         number: grant.number.0,
         status: grant_status(grant.status()).to_owned(),
@@ -102,6 +104,7 @@ pub(super) fn grant(grant: &Grant) -> GrantView {
         effective_at: window.effective_at(),
         expires_at: window.expires_at(),
         expired_at: grant.expired_at,
+        funding_ref: grant.terms.funding_ref.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -156,5 +159,6 @@ fn grant_status(status: GrantStatus) -> &'static str {
         GrantStatus::UsedUp => "USED_UP",
         GrantStatus::Expired => "EXPIRED",
         GrantStatus::Voided => "VOIDED",
+        GrantStatus::Revoked => "REVOKED",
     }
 }

@@ -48,6 +48,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::GrantNotFound
         | ErrorReason::TransactionNotFound
         | ErrorReason::SpendLimitNotFound
+        | ErrorReason::FundingNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded
@@ -63,7 +64,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::HoldClosed
         | ErrorReason::ExceedsHold => Code::FailedPrecondition,
         ErrorReason::IdempotencyKeyReused => Code::AlreadyExists,
-        ErrorReason::StaleEtag => Code::Aborted,
+        ErrorReason::StaleEtag | ErrorReason::StaleCommitToken => Code::Aborted,
         ErrorReason::CredentialsMissing | ErrorReason::CredentialsInvalid => Code::Unauthenticated,
         ErrorReason::RoleMissing => Code::PermissionDenied,
         ErrorReason::DatabaseUnavailable | ErrorReason::ServerStopping => Code::Unavailable,

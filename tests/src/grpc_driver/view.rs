@@ -1,10 +1,11 @@
 //! From messages to what a scenario compares.
 
-use purse_domain::Timestamp;
+use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
     Allocation, Balance, CalendarUnit, CalendarWindow, DebtPart, DrawdownPolicy, Entry,
-    EntryBalances, EntryKind, ExcessPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice,
-    ReversedSliceOutcome, SpendLimit, SpendLimitUsage, Transaction, Wallet, spend_limit,
+    EntryBalances, EntryKind, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus,
+    Hold, ReversedSlice, ReversedSliceOutcome, SpendLimit, SpendLimitUsage, Transaction, Wallet,
+    spend_limit,
 };
 
 use crate::{
@@ -21,6 +22,15 @@ pub(super) fn policy_number(name: &str) -> i32 {
         return DrawdownPolicy::Unspecified.into();
     }
     let policy = DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{name}"));
+    policy.map_or(NO_POLICY, i32::from)
+}
+
+/// The number of an expiration policy's name.
+pub(super) fn expiration_policy_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return ExpirationPolicy::Unspecified.into();
+    }
+    let policy = ExpirationPolicy::from_str_name(&format!("EXPIRATION_POLICY_{name}"));
     policy.map_or(NO_POLICY, i32::from)
 }
 
@@ -73,6 +83,8 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             etag: wallet.etag.clone(),
         }),
         slices: Vec::new(),
+        received: Vec::new(),
+        commit_token: None,
     }
 }
 
@@ -82,7 +94,7 @@ pub(super) fn of_transaction(
     balance: Option<Balance>,
     replayed: bool,
 ) -> Written {
-    let Transaction { transaction_id, entries, .. } = transaction.unwrap_or_default();
+    let Transaction { transaction_id, entries, commit_token, .. } = transaction.unwrap_or_default();
     Written {
         replayed,
         transaction_id: Some(transaction_id).filter(|id| !id.is_empty()),
@@ -92,6 +104,8 @@ pub(super) fn of_transaction(
         hold: None,
         wallet: None,
         slices: Vec::new(),
+        received: Vec::new(),
+        commit_token: Some(commit_token).filter(|token| !token.is_empty()),
     }
 }
 
@@ -118,7 +132,7 @@ pub(super) fn entry(entry: Entry) -> EntryView {
         allocations: entry
             .allocations
             .into_iter()
-            .map(|Allocation { grant_number, amount }| (grant_number, amount))
+            .map(|Allocation { grant_number, amount, category: _ }| (grant_number, amount))
             .collect(),
         debts: entry
             .debts
@@ -126,6 +140,11 @@ pub(super) fn entry(entry: Entry) -> EntryView {
             .map(|DebtPart { entry_sequence, amount }| (entry_sequence, amount))
             .collect(),
         about: entry.about_sequence,
+        counterparty: entry.counterparty_account,
+        expiry: entry.expiry_change.map(|change| ExpiryChange {
+            from: find_instant(change.before.as_ref()),
+            to: find_instant(change.after.as_ref()),
+        }),
     }
 }
 
@@ -230,5 +249,6 @@ pub(super) fn grant(grant: &Grant) -> GrantView {
         effective_at: instant(grant.effective_at.as_ref()),
         expires_at: find_instant(grant.expires_at.as_ref()),
         expired_at: find_instant(grant.expired_at.as_ref()),
+        funding_ref: grant.funding_ref.clone(),
     }
 }

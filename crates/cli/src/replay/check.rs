@@ -100,12 +100,12 @@ impl<'a> Check<'a> {
             ));
         }
         let amount = decimal(&entry.amount)?;
-        if !changes(entry.kind(), amount).contains(&(after - before)) {
+        if !may_change(entry.kind(), amount, after - before) {
             let kind = entry.kind().as_str_name();
             return Err(format!("{kind} of {amount} leads from {before} to {after}"));
         }
         let mut allocated = Decimal::ZERO;
-        for Allocation { grant_number, amount } in &entry.allocations {
+        for Allocation { grant_number, amount, category: _ } in &entry.allocations {
             let slice = decimal(amount)?;
             allocated += slice;
             let consumed = consumes(entry.kind(), slice);
@@ -207,21 +207,27 @@ impl<'a> Check<'a> {
     }
 }
 
-/// How an entry of a kind may change the balance. Only what is effective counts, so putting in or voiding a
+/// Whether an entry of a kind may change the balance so. Only what is effective counts, so what is done to a
 /// scheduled grant changes nothing.
-fn changes(kind: EntryKind, amount: Decimal) -> Vec<Decimal> {
+fn may_change(kind: EntryKind, amount: Decimal, change: Decimal) -> bool {
     match kind {
-        EntryKind::Granted => vec![amount, Decimal::ZERO],
+        EntryKind::Granted => [amount, Decimal::ZERO].contains(&change),
         EntryKind::Activated
         | EntryKind::ExpiryReversed
         | EntryKind::Released
         | EntryKind::HoldExpired
-        | EntryKind::Reversed => vec![amount],
-        EntryKind::Expired | EntryKind::Spent | EntryKind::Held => vec![-amount],
-        EntryKind::Voided => vec![-amount, Decimal::ZERO],
-        // Available and debt fall alike.
-        EntryKind::Repaid | EntryKind::Captured => vec![Decimal::ZERO],
-        EntryKind::Unspecified => Vec::new(),
+        | EntryKind::Reversed
+        | EntryKind::TransferredIn => change == amount,
+        EntryKind::Expired | EntryKind::Spent | EntryKind::Held | EntryKind::TransferredOut => {
+            change == -amount
+        }
+        EntryKind::Voided => [-amount, Decimal::ZERO].contains(&change),
+        // Of several grants, some may be scheduled.
+        EntryKind::Revoked => (-amount..=Decimal::ZERO).contains(&change),
+        EntryKind::RevocationReversed => (Decimal::ZERO..=amount).contains(&change),
+        // Available and debt fall alike, or neither changes.
+        EntryKind::Repaid | EntryKind::Captured | EntryKind::ExpiryChanged => change.is_zero(),
+        EntryKind::Unspecified => false,
     }
 }
 
@@ -238,6 +244,11 @@ fn consumes(kind: EntryKind, slice: Decimal) -> Decimal {
         | EntryKind::Held
         | EntryKind::Released
         | EntryKind::HoldExpired
+        | EntryKind::Revoked
+        | EntryKind::RevocationReversed
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn
+        | EntryKind::ExpiryChanged
         | EntryKind::Unspecified => Decimal::ZERO,
     }
 }

@@ -80,6 +80,10 @@ pub struct ServeArgs {
     #[arg(long, env = "PURSE_MIGRATE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     migrate: Option<bool>,
 
+    /// The role that --migrate uses, if it is not that of --database-url, which may then only append to the ledger
+    #[arg(long, env = "PURSE_MIGRATION_URL", hide_env_values = true, value_name = "URL")]
+    migration_url: Option<String>,
+
     /// Lanes, each with a connection that writes; default: one a core
     #[arg(long, env = "PURSE_LANES", value_name = "NUMBER")]
     lanes: Option<usize>,
@@ -88,7 +92,8 @@ pub struct ServeArgs {
     #[arg(long)]
     test_clock: bool,
 
-    /// Refuse whatever only tests want: a test clock, no tokens, a database that may lose writes
+    /// Refuse whatever only tests want: a test clock, no tokens, a database that may lose writes, a role that could
+    /// change the ledger
     #[arg(long, env = "PURSE_PRODUCTION", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     production: Option<bool>,
 
@@ -114,6 +119,7 @@ struct FileSettings {
     database_url: Option<String>,
     data_dir: Option<PathBuf>,
     migrate: Option<bool>,
+    migration_url: Option<String>,
     lanes: Option<usize>,
     production: Option<bool>,
     allow_data_loss: Option<bool>,
@@ -136,6 +142,8 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// Whether the schema is brought up to date at start.
     pub migrate: bool,
+    /// Who does that; whoever serves without it.
+    pub migration_url: Option<String>,
     /// How many lanes there are.
     pub lanes: usize,
     /// Whether callers set the time.
@@ -179,6 +187,7 @@ impl Settings {
             database_url: args.database_url.filter(|url| !url.is_empty()).or(file.database_url),
             data_dir: args.data_dir.or(file.data_dir),
             migrate: args.migrate.or(file.migrate).unwrap_or(false),
+            migration_url: args.migration_url.filter(|url| !url.is_empty()).or(file.migration_url),
             lanes: args.lanes.or(file.lanes).unwrap_or_else(default_lanes),
             test_clock: args.test_clock,
             production: args.production.or(file.production).unwrap_or(false),
@@ -219,6 +228,7 @@ impl Settings {
     pub fn printable(&self) -> Result<String, Failure> {
         let mut shown = self.clone();
         shown.database_url = shown.database_url.map(|_| HIDDEN.to_owned());
+        shown.migration_url = shown.migration_url.map(|_| HIDDEN.to_owned());
         for token in &mut shown.tokens {
             HIDDEN.clone_into(&mut token.sha256);
         }
@@ -250,6 +260,7 @@ impl Settings {
             lanes: self.lanes,
             test_clock: self.test_clock,
             allow_data_loss: self.allow_data_loss,
+            append_only: self.production,
         })
     }
 }

@@ -60,12 +60,49 @@ async fn a_refusal_is_exit_code_1_with_its_reason_and_an_answer_is_json_on_deman
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.stderr.contains("grace_period"), "{refused:#?}");
 
+    let bought = ["grant", ACCOUNT, ASSET, "20", "--funding-ref", "ch_1", "--key", "bought"];
+    assert_eq!(call(server.endpoint(), &bought).code, Some(0));
+    let revoked = call(server.endpoint(), &["revoke", ACCOUNT, ASSET, "ch_1", "5", "--key", "r"]);
+    assert_eq!(revoked.code, Some(0), "{revoked:#?}");
+    for said in ["revoke-funding", "revoked", "108.75"] {
+        assert!(revoked.stdout.contains(said), "{said}: {revoked:#?}");
+    }
+
     let too_much = call(server.endpoint(), &["spend", ACCOUNT, ASSET, "1000"]);
     assert_eq!(too_much.code, Some(1), "{too_much:#?}");
     assert!(too_much.stderr.contains("INSUFFICIENT_CREDITS"), "{too_much:#?}");
 
     let nonsense = call(server.endpoint(), &["spend", ACCOUNT]);
     assert_eq!(nonsense.code, Some(2), "{nonsense:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_ends_when_a_person_says_and_the_ledger_says_why() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    for amount in ["20", "30"] {
+        assert_eq!(call(server.endpoint(), &["grant", ACCOUNT, ASSET, amount]).code, Some(0));
+    }
+
+    let forgotten = call(server.endpoint(), &["change-expiry", ACCOUNT, ASSET, "1"]);
+    assert_eq!(forgotten.code, Some(2), "{forgotten:#?}");
+    let end = ["--expires-at", "2999-01-31", "--reason", "a courtesy", "--actor", "alice"];
+    let arguments = [&["change-expiry", ACCOUNT, ASSET, "1"][..], &end].concat();
+    let changed = call(server.endpoint(), &arguments);
+    assert_eq!(changed.code, Some(0), "{changed:#?}");
+    for said in ["change-grant-expiry", "a courtesy", "alice", "never", "2999-01-31"] {
+        assert!(changed.stdout.contains(said), "{said}: {changed:#?}");
+    }
+    for (verb, grant, why) in [("void", "2", "by mistake"), ("expire", "3", "by contract")] {
+        let ended = call(server.endpoint(), &[verb, ACCOUNT, ASSET, grant, "--reason", why]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(ended.stdout.contains(why), "{ended:#?}");
+    }
+    let entries = call(server.endpoint(), &["entries", ACCOUNT, ASSET]);
+    for said in ["expiry-changed", "a courtesy", "by mistake", "by contract"] {
+        assert!(entries.stdout.contains(said), "{said}: {entries:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,4 +139,78 @@ async fn time_is_a_plot_for_people_and_json_for_programs() {
     let answer: Value = serde_json::from_str(&call(server.endpoint(), &known).stdout).unwrap();
     assert_eq!(answer["balance"]["balance"], "0", "{answer:#}");
     assert_eq!(answer["balance"]["at"], "2020-01-01T00:00:00Z", "{answer:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spend_and_a_balance_are_explained() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    let grant = ["grant", ACCOUNT, ASSET, "7", "--priority", "1", "--category", "trial"];
+    assert_eq!(call(server.endpoint(), &grant).code, Some(0));
+    let order = ["spend", ACCOUNT, ASSET, "12.50", "--reason", "an order", "-o", "json"];
+    let spent: Value = serde_json::from_str(&call(server.endpoint(), &order).stdout).unwrap();
+    let transaction = spent["transaction"]["transactionId"].as_str().unwrap();
+
+    let explain = ["explain", "transaction", ACCOUNT, ASSET, transaction];
+    let explained = call(server.endpoint(), &explain);
+    assert_eq!(explained.code, Some(0), "{explained:#?}");
+    for said in ["an order", "expiry-first, version 1", "12.5 of 12.5 drawn", "priority", "trial"] {
+        assert!(explained.stdout.contains(said), "{said}: {}", explained.stdout);
+    }
+    let json = call(server.endpoint(), &[&explain[..], &["-o", "json"]].concat());
+    let answer: Value = serde_json::from_str(&json.stdout).unwrap();
+    let grants = &answer["explanations"][0]["drawing"]["grants"];
+    assert_eq!((&grants[0]["grant"]["number"], &grants[0]["drawn"]), (&2.into(), &"7".into()));
+    assert_eq!(grants[1]["placedBy"], "PLACEMENT_RULE_PRIORITY", "{answer:#}");
+
+    let balance = call(server.endpoint(), &["explain", "balance", ACCOUNT, ASSET]);
+    assert_eq!(balance.code, Some(0), "{balance:#?}");
+    for said in ["94.5", "#1", "granted", "107", "-12.5"] {
+        assert!(balance.stdout.contains(said), "{said}: {}", balance.stdout);
+    }
+    let unknown = ["explain", "transaction", ACCOUNT, ASSET, "17"];
+    let refused = call(server.endpoint(), &unknown);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("transaction_id is no UUID"), "{refused:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_is_listed_by_filters_and_a_transaction_by_its_id() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    for (operation, order) in [("chat", "order=17"), ("image", "order=18"), ("chat", "order=19")] {
+        let order_of = ["spend", ACCOUNT, ASSET, "1", "--operation", operation];
+        let about = ["--metadata", order, "--actor", "checkout", "--reason", "an order"];
+        let spent = call(server.endpoint(), &[&order_of[..], &about].concat());
+        assert_eq!(spent.code, Some(0), "{spent:#?}");
+    }
+    let entries = |filters: &[&str]| {
+        let list = [&["entries", ACCOUNT, ASSET, "-o", "json"], filters].concat();
+        let listed = call(server.endpoint(), &list);
+        assert_eq!(listed.code, Some(0), "{listed:#?}");
+        serde_json::from_str::<Value>(&listed.stdout).unwrap()
+    };
+    let count = |answer: &Value| answer["entries"].as_array().map_or(0, Vec::len);
+    for (filters, expected) in [
+        (&["--operation", "chat"][..], 2),
+        (&["--operation", "chat", "--metadata", "order=19"], 1),
+        (&["--metadata", "order"], 3),
+        (&["--actor", "checkout", "--newest", "--limit", "2"], 2),
+        (&["--category", "none"], 0),
+        (&["--from", "2020-01-01", "--recorded-from", "2020-01-01"], 4),
+        (&["--to", "2020-01-01"], 0),
+        (&["--recorded-to", "2020-01-01"], 0),
+    ] {
+        assert_eq!(count(&entries(filters)), expected, "{filters:?}");
+    }
+    let image = entries(&["--operation", "image"]);
+    let id = image["entries"][0]["transactionId"].as_str().unwrap();
+    assert_eq!(count(&entries(&["--transaction", id])), 1);
+    let shown = call(server.endpoint(), &["transaction", ACCOUNT, ASSET, id]);
+    assert_eq!(shown.code, Some(0), "{shown:#?}");
+    for said in [id, "image", "checkout", "an order", "order=18", "spent"] {
+        assert!(shown.stdout.contains(said), "{said}: {}", shown.stdout);
+    }
 }

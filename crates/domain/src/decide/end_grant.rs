@@ -13,7 +13,7 @@ pub(super) fn expire(draft: &mut Draft<'_>, number: GrantNumber) -> Result<(), R
         && !grant.activated
         && grant.is_open()
     {
-        let effective_at = grant.terms.window.effective_at();
+        let effective_at = grant.window.effective_at();
         return Err(Rejection::GrantNotEffective { grant: number, effective_at });
     }
     end(draft, number, EntryKind::Expired)

@@ -1,31 +1,57 @@
 //! Putting credits in a wallet. What it owes is repaid first.
 
 use super::Stop;
-use crate::{GrantTerms, NewGrant, Rejection, Window, debt::repay, draft::Draft};
+use crate::{
+    Amount, GrantTerms, NewGrant, Rejection, Timestamp, Window, debt::repay, draft::Draft,
+};
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
 pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
-    let NewGrant { amount, effective_at, expires_at, priority, category, cost_basis, applies_to } =
-        new;
+    let NewGrant {
+        amount,
+        effective_at,
+        expires_at,
+        priority,
+        category,
+        cost_basis,
+        applies_to,
+        funding_ref,
+    } = new;
     let now = draft.now;
     let effective_at = effective_at.unwrap_or(now);
-    if expires_at.is_some_and(|expires_at| expires_at <= now) {
-        return Err(Rejection::ExpiresAtNotAhead { now }.into());
-    }
-    let window = Window::new(effective_at, *expires_at)
-        .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })?;
-    if (draft.head.balances.held_in_all() + amount.get()).is_over_cap() {
-        return Err(Rejection::BalanceLimitExceeded.into());
-    }
+    let granted_window = window(effective_at, *expires_at, now)?;
+    check_room(draft, amount.get())?;
     let terms = GrantTerms {
         amount: *amount,
-        window,
+        granted_window,
         priority: *priority,
         category: category.clone(),
         cost_basis: *cost_basis,
         applies_to: applies_to.clone(),
+        funding_ref: funding_ref.clone(),
     };
     let key = draft.add_grant(terms);
     repay(draft, &key, now)?;
     Ok(())
+}
+
+/// Whether the wallet may hold so much more.
+pub(super) fn check_room(draft: &Draft<'_>, more: Amount) -> Result<(), Rejection> {
+    if (draft.head.balances.held_in_all() + more).is_over_cap() {
+        return Err(Rejection::BalanceLimitExceeded);
+    }
+    Ok(())
+}
+
+/// A window that ends ahead of now, if it ends at all.
+pub(super) fn window(
+    effective_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Window, Rejection> {
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(Rejection::ExpiresAtNotAhead { now });
+    }
+    Window::new(effective_at, expires_at)
+        .map_err(|_| Rejection::WindowEndsBeforeItStarts { effective_at })
 }

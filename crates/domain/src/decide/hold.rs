@@ -9,6 +9,7 @@ use crate::{
     Actor, Amount, CaptureHold, CreateHold, EntryKind, Excess, Hold, HoldNumber, HoldStatus,
     Missing, Origin, PositiveAmount, Rejection, ReleaseHold, Spend, Timestamp,
     draft::{Booking, Draft},
+    drawing::{Purpose, Usage},
     hold::move_out,
 };
 
@@ -24,7 +25,8 @@ pub(super) fn create(
     if *expires_at <= now {
         return Err(Rejection::ExpiresAtNotAhead { now }.into());
     }
-    let drawn = spend::draw_live(draft, amount.get(), operation.as_ref(), None)?;
+    let usage = Usage { purpose: Purpose::Operation(operation.as_ref()), now, late: None };
+    let drawn = spend::draw_live(draft, amount.get(), &usage)?;
     if !drawn.left.is_zero() {
         let available = amount.get() - drawn.left;
         let (overdraft_left, required) = (Amount::ZERO, amount.get());
@@ -70,7 +72,7 @@ pub(super) fn capture(
         let made_by = if state.settings.spend_limits.is_empty() {
             None
         } else {
-            state.usage.origin_of(*number)?.map(|origin| &origin.actor)
+            state.counts.origin_of(*number)?.map(|origin| &origin.actor)
         };
         let spend = Spend { amount, operation, occurred_at: None };
         spend::spend(draft, &spend, made_by.unwrap_or(actor), Some(until))?;

@@ -3,7 +3,7 @@
 use super::{LATE_WINDOW_MICROS, Stop};
 use crate::{
     Actor, Amount, Command, Counted, Missing, OperationName, Origin, Rejection, Request,
-    SignedAmount, Timestamp, draft::Draft, room::Room,
+    SignedAmount, SpendRecord, Timestamp, draft::Draft, room::Room,
 };
 
 /// Credits that are asked for, as far as limits look at them.
@@ -70,23 +70,29 @@ pub(super) fn counted(draft: &Draft<'_>, request: &Request) -> Result<Vec<Counte
             let (actor, operation) = (request.actor.clone(), spend.operation.clone());
             (Origin { actor, operation }, None)
         }
-        Command::CaptureHold(capture) => match state.usage.origin_of(capture.hold)? {
+        Command::CaptureHold(capture) => match state.counts.origin_of(capture.hold)? {
             Some(origin) => (origin.clone(), None),
             None => return Ok(Vec::new()),
         },
         Command::ReverseSpend(reverse) => match state.spends.get(&reverse.transaction) {
-            Some(Some(spend)) => (spend.origin.clone(), Some(spend.effective_at)),
-            Some(None) | None => return Ok(Vec::new()),
+            Some(Some(SpendRecord { origin: Some(origin), effective_at, .. })) => {
+                (origin.clone(), Some(*effective_at))
+            }
+            Some(Some(SpendRecord { origin: None, .. }) | None) | None => return Ok(Vec::new()),
         },
         // Whoever loads the open holds afterwards finds them as they were before.
         Command::CreateHold(_) | Command::ReleaseHold(_) | Command::ExtendHold(..) => {
-            return state.usage.open_holds().map(|_| Vec::new());
+            return state.counts.open_holds().map(|_| Vec::new());
         }
         Command::CreateWallet(_)
         | Command::UpdateWallet(_)
         | Command::Grant(_)
         | Command::VoidGrant(_)
-        | Command::ExpireGrant(_) => return Ok(Vec::new()),
+        | Command::ExpireGrant(_)
+        | Command::ChangeGrantExpiry(_)
+        | Command::RevokeFunding(_)
+        | Command::Transfer(_)
+        | Command::Receive(_) => return Ok(Vec::new()),
     };
     let counted = draft.entries.iter().filter_map(|entry| {
         let at = undone_at.unwrap_or(entry.effective_at);

@@ -6,11 +6,10 @@
 
 use super::Stop;
 use crate::{
-    Allocation, Amount, DebtPart, DrawdownKey, EntryKind, PositiveAmount, Rejection, ReverseSpend,
-    SpendRecord, TransactionId,
+    DebtPart, EntryKind, PositiveAmount, Rejection, ReverseSpend, SpendRecord, TransactionId,
     debt::repay,
     draft::{Booking, Draft},
-    give_back::give_back,
+    give_back::{give_back, placed},
 };
 
 /// Gives back `amount` of the spend, or all that is left of it.
@@ -35,10 +34,12 @@ pub(super) fn reverse(
         return Err(Rejection::ReversalExceedsSpend { left, required }.into());
     }
 
-    let (forgiven, given_back) = undo(draft, spend, required);
+    let undone = spend.undo(draft.debt(spend.entry), required);
+    let given_back = placed(draft, &undone.given_back());
+    let forgiven = DebtPart { entry: spend.entry, amount: undone.forgiven };
     let now = draft.now;
     let reversal = Booking {
-        debts: forgiven,
+        debts: if forgiven.amount.is_zero() { Vec::new() } else { vec![forgiven] },
         about: Some(spend.entry),
         ..Booking::of(EntryKind::Reversed, now, &given_back)
     };
@@ -50,42 +51,4 @@ pub(super) fn reverse(
         repay(draft, &key, now)?;
     }
     Ok((transaction, SpendRecord { reversed: spend.reversed + required, ..spend.clone() }))
-}
-
-/// Takes `required` off the spend from its end: what is forgiven, and what goes back to which grant.
-fn undo(
-    draft: &Draft<'_>,
-    spend: &SpendRecord,
-    required: Amount,
-) -> (Vec<DebtPart>, Vec<(DrawdownKey, Allocation)>) {
-    let debt = draft.debt(spend.entry);
-    let owed = debt.map_or(Amount::ZERO, |debt| debt.left);
-    let repaid = debt.map_or(Amount::ZERO, |debt| debt.repaid.iter().map(|part| part.amount).sum());
-    // All that was ever undone of the debt is neither owed nor repaid any more.
-    let drawn_undone = spend.reversed - (spend.debt - owed - repaid);
-
-    let forgiven = owed.min(required);
-    let given_back = repaid.min(required - forgiven);
-    let mut parts = debt.cloned().map_or_else(Vec::new, |mut debt| debt.give_back(given_back));
-    parts.extend(last_first(&spend.allocations, drawn_undone, required - forgiven - given_back));
-    let place = |part: Allocation| draft.grant(part.grant).map(|(key, _)| (key, part));
-    let parts = parts.into_iter().filter_map(place).collect();
-    let forgiven = [DebtPart { entry: spend.entry, amount: forgiven }];
-    (forgiven.into_iter().filter(|part| !part.amount.is_zero()).collect(), parts)
-}
-
-/// Up to `most` of the parts from the last on, after `skipped` of them.
-fn last_first(parts: &[Allocation], skipped: Amount, most: Amount) -> Vec<Allocation> {
-    let (mut skip, mut left) = (skipped, most);
-    let mut taken = Vec::new();
-    for part in parts.iter().rev() {
-        let gone = part.amount.min(skip);
-        skip = skip - gone;
-        let amount = (part.amount - gone).min(left);
-        left = left - amount;
-        if !amount.is_zero() {
-            taken.push(Allocation { grant: part.grant, amount });
-        }
-    }
-    taken
 }

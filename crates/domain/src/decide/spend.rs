@@ -5,8 +5,9 @@ use super::{
     limits::{self, Asked},
 };
 use crate::{
-    Actor, Allocation, Amount, Coverage, DrawdownKey, EntryKind, Grant, Missing, OperationName,
-    Rejection, Spend, Timestamp, draft::Draft,
+    Actor, Amount, Coverage, DrawdownKey, EntryKind, Missing, Rejection, Spend, Timestamp,
+    draft::Draft,
+    drawing::{Drawing, Purpose, Usage},
 };
 
 /// How far back usage is still charged: 72 hours, so that a weekend's backlog is.
@@ -26,16 +27,17 @@ pub(super) fn spend(
         check_occurrence(occurred_at, now)?;
     }
     let late = occurred_at.filter(|occurred_at| *occurred_at < now);
-    let mut drawing = draw_live(draft, amount.get(), operation.as_ref(), late)?;
+    let usage = Usage { purpose: Purpose::Operation(operation.as_ref()), now, late };
+    let mut drawing = draw_live(draft, amount.get(), &usage)?;
 
     let live = drawing.taken.len();
-    if let Some(occurred_at) = late {
+    if late.is_some() {
         for (key, grant) in draft.grants() {
             if drawing.left.is_zero() {
                 break;
             }
-            if was_lost_since(grant, operation.as_ref(), occurred_at) {
-                drawing.take(key, grant, grant.lost);
+            if let Ok(lost) = usage.lost(grant) {
+                drawing.take(key, grant.number, lost);
             }
         }
     }
@@ -65,10 +67,9 @@ pub(super) fn spend(
 pub(super) fn draw_live(
     draft: &Draft<'_>,
     amount: Amount,
-    operation: Option<&OperationName>,
-    late: Option<Timestamp>,
+    usage: &Usage<'_>,
 ) -> Result<Drawing, Missing> {
-    let mut drawing = Drawing { left: amount, taken: Vec::new() };
+    let mut drawing = Drawing::of(amount);
     let drawn_to = match draft.coverage() {
         Coverage::Complete => None,
         Coverage::Partial { drawn_to, .. } => Some(drawn_to),
@@ -79,8 +80,8 @@ pub(super) fn draw_live(
         if drawn_to.is_some_and(|drawn_to| drawn_to.is_none_or(|drawn_to| key > drawn_to)) {
             break;
         }
-        if is_spendable(grant, operation, late) {
-            drawing.take(key, grant, grant.parts.available);
+        if let Ok(available) = usage.drawable(grant) {
+            drawing.take(key, grant.number, available);
         }
         if drawing.left.is_zero() {
             break;
@@ -92,22 +93,6 @@ pub(super) fn draw_live(
     Ok(drawing)
 }
 
-/// What was drawn so far.
-pub(super) struct Drawing {
-    /// What is still uncovered.
-    pub(super) left: Amount,
-    /// How much of which grant.
-    pub(super) taken: Vec<(DrawdownKey, Allocation)>,
-}
-
-impl Drawing {
-    fn take(&mut self, key: DrawdownKey, grant: &Grant, most: Amount) {
-        let amount = most.min(self.left);
-        self.left = self.left - amount;
-        self.taken.push((key, Allocation { grant: grant.number, amount }));
-    }
-}
-
 fn check_occurrence(occurred_at: Timestamp, now: Timestamp) -> Result<(), Rejection> {
     let oldest = now.plus_micros(-LATE_WINDOW_MICROS);
     if occurred_at > now {
@@ -117,25 +102,4 @@ fn check_occurrence(occurred_at: Timestamp, now: Timestamp) -> Result<(), Reject
     } else {
         Ok(())
     }
-}
-
-/// Whether a spend may draw what the grant has available. Late usage draws only grants that were
-/// effective when it happened.
-fn is_spendable(grant: &Grant, operation: Option<&OperationName>, late: Option<Timestamp>) -> bool {
-    grant.activated
-        && !grant.parts.available.is_zero()
-        && grant.applies_to(operation)
-        && late.is_none_or(|occurred_at| grant.terms.window.has_begun(occurred_at))
-}
-
-/// Whether the grant was valid at `occurred_at` and has lost credits to expiry since.
-fn was_lost_since(
-    grant: &Grant,
-    operation: Option<&OperationName>,
-    occurred_at: Timestamp,
-) -> bool {
-    !grant.lost.is_zero()
-        && grant.applies_to(operation)
-        && grant.terms.window.has_begun(occurred_at)
-        && grant.expired_at.is_some_and(|expired_at| expired_at > occurred_at)
 }

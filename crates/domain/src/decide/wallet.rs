@@ -47,6 +47,7 @@ pub(super) fn create(
         settled: 0,
         head,
         grants: BTreeMap::new(),
+        vacated: Vec::new(),
         debts: BTreeMap::new(),
         holds: BTreeMap::new(),
         settings: Some(settings),
@@ -55,6 +56,7 @@ pub(super) fn create(
         counted: Vec::new(),
         held_for: None,
         reversed: None,
+        sent: Vec::new(),
         writes: state.is_none(),
     })
 }

@@ -95,6 +95,7 @@ fn three_entries() -> Ledger {
         priority: 100,
         cost: 0,
         applies_to: BTreeSet::new(),
+        funding: None,
     };
     ledger.run(&grant(Some(5)), START);
     ledger.run(&grant(None), START);

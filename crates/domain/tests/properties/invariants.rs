@@ -131,7 +131,8 @@ fn check_entries(ledger: &Ledger) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Invariant 4: what was reversed of each spend is what its record says, and no more than it took.
+/// Invariant 4: what was reversed of each spend is what its record says, and no more than it took; no more is
+/// revoked of each funding than it funded.
 fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
     for spend in ledger.state.spends.values().flatten() {
         let undo =
@@ -141,9 +142,24 @@ fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
         prop_assert_eq!(reversed, spend.reversed);
         prop_assert!(reversed <= spend.amount, "{reversed} reversed of {spend:?}");
     }
+    for funding in ledger.state.fundings.values().filter(|funding| funding.entry.is_some()) {
+        let about = |kind: EntryKind, sequence: Option<Sequence>| {
+            let entries = ledger.entries.iter();
+            let entries =
+                entries.filter(move |entry| entry.kind == kind && entry.about == sequence);
+            entries.map(|entry| entry.amount).sum::<Amount>()
+        };
+        let revoked = about(EntryKind::Revoked, funding.entry);
+        let debts = funding.debts.iter().map(|debt| about(EntryKind::Reversed, Some(*debt)));
+        let given_back = about(EntryKind::RevocationReversed, funding.entry) + debts.sum();
+        prop_assert!(given_back <= revoked, "{given_back} of {revoked} came back");
+        prop_assert!(revoked - given_back <= funding.funded, "{funding:?}");
+    }
     for entry in &ledger.entries {
         match entry.kind {
-            EntryKind::Reversed => prop_assert!(entry.about.is_some()),
+            EntryKind::Reversed | EntryKind::Revoked | EntryKind::RevocationReversed => {
+                prop_assert!(entry.about.is_some());
+            }
             // What came back to a grant that had ended.
             EntryKind::Expired | EntryKind::Voided => {}
             EntryKind::Granted
@@ -154,7 +170,10 @@ fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
             | EntryKind::Held
             | EntryKind::Captured
             | EntryKind::Released
-            | EntryKind::HoldExpired => prop_assert_eq!(entry.about, None),
+            | EntryKind::HoldExpired
+            | EntryKind::TransferredOut
+            | EntryKind::TransferredIn
+            | EntryKind::ExpiryChanged => prop_assert_eq!(entry.about, None),
         }
     }
     Ok(())

@@ -6,14 +6,16 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Command, Counted, Decision, Entry, Fold, Grant, GrantNumber, GrantTerms,
-    HoldNumber, Missing, OpenHold, OperationName, Origin, Request, Scan, Sequence, SignedAmount,
-    SpendRecord, Spender, Sum, Timestamp, Usage, Verdict, WalletState, balances_at, decide,
+    Amount, Balances, Command, Composer, Composition, Counted, Counts, Decision, Entry, EntryKind,
+    Fold, FundingRecord, Grant, GrantNumber, GrantTerms, HoldNumber, Missing, OpenHold,
+    OperationName, Origin, Request, Scan, Sequence, SignedAmount, SpendRecord, Spender, Sum,
+    Timestamp, Verdict, WalletState, balances_at, decide,
     draft::Draft,
+    explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
 };
 
-use crate::program::{Action, START, request, settings, transaction};
+use crate::program::{Action, START, fundings, request, settings, transaction};
 
 /// A wallet whose state holds all of its grants, open and ended, all its transactions, and its whole ledger.
 #[derive(Debug, Clone)]
@@ -36,8 +38,10 @@ pub struct Ledger {
 impl Ledger {
     /// A wallet that was just opened.
     pub fn opened() -> Self {
+        let mut state = WalletState::opened(settings());
+        state.fundings = fundings().map(|name| (name, FundingRecord::default())).collect();
         Self {
-            state: WalletState::opened(settings()),
+            state,
             entries: Vec::new(),
             operations: BTreeMap::new(),
             counted: Vec::new(),
@@ -68,20 +72,20 @@ impl Ledger {
                 }
             }
             if let Verdict::Lacking(missing) = verdict {
-                self.counts().supply(&mut self.state.usage, &missing);
+                self.store().supply(&mut self.state.counts, &missing);
             }
         }
     }
 
     /// What its limits count, from all entries.
-    pub fn counts(&self) -> Counts {
+    pub fn store(&self) -> LimitStore {
         let holds = self.state.holds.values().filter(|hold| hold.is_open());
         let open = holds.map(|hold| {
             let origin = self.held_for[&hold.number].clone();
             let (held, expires_at) = (hold.held(), hold.expires_at);
             (hold.number, OpenHold { origin, held, expires_at })
         });
-        Counts { counted: self.counted.clone(), open_holds: open.collect() }
+        LimitStore { counted: self.counted.clone(), open_holds: open.collect() }
     }
 
     fn write(&mut self, decision: &Decision, request: &Request) {
@@ -101,10 +105,11 @@ impl Ledger {
         self.entries.extend_from_slice(&decision.entries);
         self.writes += 1;
         // The next one is decided on what the entries say.
-        self.state.usage = Usage::default();
+        self.state.counts = Counts::default();
         let (actor, operation) = (request.actor.clone(), operation.cloned());
-        let origin = Origin { actor, operation };
-        let spend = SpendRecord::of(command.kind(), decision.own_entries(), origin);
+        let origin = Some(Origin { actor, operation });
+        let spend = SpendRecord::of(command.kind(), decision.own_entries());
+        let spend = spend.map(|spend| SpendRecord { origin, ..spend });
         self.state.spends.insert(transaction(self.writes), spend);
     }
 
@@ -122,9 +127,12 @@ impl Ledger {
         }
         let mut at = None;
         if let Some((_, spend)) = &decision.reversed {
-            (origin, at) = (spend.origin.clone(), Some(spend.effective_at));
+            at = Some(spend.effective_at);
+            origin = spend.origin.clone().expect("programs look it up");
         }
-        let own = decision.own_entries().iter();
+        // What undoes a revocation is no spending.
+        let undoes_a_spend = |entry: &&Entry| entry.kind != EntryKind::Reversed || at.is_some();
+        let own = decision.own_entries().iter().filter(undoes_a_spend);
         own.filter_map(|entry| {
             Counted::of(entry.kind, entry.amount, at.unwrap_or(entry.effective_at), &origin)
         })
@@ -149,7 +157,7 @@ impl Ledger {
         grants
     }
 
-    /// The terms of the grants, which never change.
+    /// The terms on which the grants were made.
     pub fn terms(&self) -> BTreeMap<GrantNumber, Arc<GrantTerms>> {
         let grants = self.state.grants.values();
         grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect()
@@ -166,14 +174,40 @@ impl Ledger {
         fold
     }
 
+    /// Why the entries of a command moved what they moved.
+    pub fn explain(&self, unexplained: Unexplained) -> Vec<Explanation> {
+        let terms = self.terms();
+        let mut explainer = Explainer::new(Arc::clone(&self.state.settings), unexplained);
+        let last = explainer.last_before();
+        for entry in self.entries.iter().filter(|entry| entry.sequence <= last) {
+            let operation = self.operations.get(&entry.sequence);
+            explainer.book(entry, operation, &terms).expect("entries that were decided");
+        }
+        explainer.explain(&terms).expect("what was decided is decided again")
+    }
+
+    /// What the balance at an instant is made of.
+    pub fn compose(&self, at: Timestamp) -> Composition {
+        let terms = self.terms();
+        let mut composer = Composer::new(Arc::clone(&self.state.settings), at);
+        for entry in &self.entries {
+            let operation = self.operations.get(&entry.sequence);
+            composer.book(entry, operation, &terms).expect("entries that were decided");
+        }
+        let deadline = |hold| self.state.holds.get(&hold).map_or(START, |hold| hold.expires_at);
+        composer.compose(deadline).expect("a ledger sums to balances")
+    }
+
     /// Each instant at which something begins or ends, and a microsecond on either side.
     pub fn boundaries(&self) -> BTreeSet<Timestamp> {
-        let windows = self.state.grants.values().map(|grant| grant.terms.window);
+        let windows = self.state.grants.values().map(|grant| grant.terms.granted_window);
+        let changes = self.entries.iter().filter_map(|entry| entry.expiry);
         windows
             .flat_map(|window| [Some(window.effective_at()), window.expires_at()])
             .flatten()
             .chain(self.entries.iter().flat_map(|entry| [entry.effective_at, entry.recorded_at]))
             .chain(self.state.holds.values().map(|hold| hold.expires_at))
+            .chain(changes.filter_map(|change| change.to))
             .chain([START])
             .flat_map(|at| [-1, 0, 1].map(|micros| at.plus_micros(micros)))
             .collect()
@@ -219,20 +253,20 @@ impl Ledger {
 
 /// What limits count, as a store keeps it.
 #[derive(Debug, Clone, Default)]
-pub struct Counts {
+pub struct LimitStore {
     counted: Vec<Counted>,
     open_holds: BTreeMap<HoldNumber, OpenHold>,
 }
 
-impl Counts {
+impl LimitStore {
     /// Answers what a decision lacks, if it is about limits.
-    pub fn supply(&self, usage: &mut Usage, missing: &Missing) {
+    pub fn supply(&self, counts: &mut Counts, missing: &Missing) {
         match missing {
-            Missing::OpenHolds => usage.load_open_holds(self.open_holds.clone()),
+            Missing::OpenHolds => counts.load_open_holds(self.open_holds.clone()),
             Missing::Spending(unknown) => {
-                let scans = usage.scans_of(unknown);
+                let scans = counts.scans_of(unknown);
                 assert!(!scans.is_empty(), "{unknown:?} is as fine as it can be");
-                usage.load(&unknown.spender, &scans, &self.found(&unknown.spender, &scans));
+                counts.load(&unknown.spender, &scans, &self.found(&unknown.spender, &scans));
             }
             Missing::DueBy(_)
             | Missing::MoreInOrder

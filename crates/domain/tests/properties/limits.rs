@@ -12,7 +12,8 @@ use purse_domain::{
 use crate::{
     cases,
     ledger::Ledger,
-    program::{HOUR, START, Step, limited_programs, request},
+    limited::limited_programs,
+    program::{HOUR, START, Step, request},
 };
 
 proptest! {
@@ -136,6 +137,6 @@ fn used(ledger: &mut Ledger, limit: &SpendLimit, spender: &Spender, now: Timesta
             Err(missing @ (Missing::Spending(_) | Missing::OpenHolds)) => missing,
             Err(missing) => panic!("{missing:?}"),
         };
-        ledger.counts().supply(&mut ledger.state.usage, &missing);
+        ledger.store().supply(&mut ledger.state.counts, &missing);
     }
 }

@@ -6,9 +6,9 @@
 use std::cmp::Ordering;
 
 use purse_domain::{
-    Actor, CaptureHold, Command, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, LimitChange,
-    NewGrant, OperationName, Origin, ReleaseHold, Request, ReverseSpend, Spend, SpendLimit,
-    Timestamp,
+    Actor, CaptureHold, ChangeGrantExpiry, Command, CreateHold, DrawdownPolicy, Excess,
+    ExpiredPolicy, FundingRef, LimitChange, NewGrant, OperationName, Origin, ReleaseHold, Request,
+    ReverseSpend, RevokeFunding, Spend, SpendLimit, Timestamp,
 };
 
 use crate::{
@@ -106,6 +106,8 @@ struct ModelDebt {
     settled: Vec<Taken>,
     /// The grants by number that have repaid it, and have not been given it back.
     repaid: Vec<(i32, i64)>,
+    /// The funding whose revocation made it.
+    funding: Option<FundingRef>,
 }
 
 impl ModelDebt {
@@ -129,7 +131,7 @@ struct ModelGrant {
     effective_at: Timestamp,
     /// `expires_at`, or earlier by an early expiry.
     ends_at: Option<Timestamp>,
-    /// What the drawdown order compares, which an early expiry does not change.
+    /// What the drawdown order compares, which an early expiry does not change, and a change of expiry does.
     expires_at: Option<Timestamp>,
     priority: i32,
     is_paid: bool,
@@ -138,6 +140,11 @@ struct ModelGrant {
     has_repaid: bool,
     /// What could be spent when it ended, less what late usage has taken of that since; `None`: it has not.
     lost: Option<i64>,
+    funding: Option<FundingRef>,
+    /// What revocations have taken and not given back.
+    revoked: i64,
+    /// Made by a reversal.
+    is_anew: bool,
 }
 
 /// An amount that was taken, or given back if negative, and the instant at which that counts.
@@ -208,6 +215,25 @@ impl Model {
             then.holds.iter().map(|hold| hold.held_at(None, at)).sum(),
             then.debts.iter().map(|debt| debt.left_at(at)).sum(),
         ]
+    }
+
+    /// What each grant has available, scheduled and held at an instant, and what is owed of each debt; those with
+    /// nothing left out.
+    pub fn shares(&self, at: Timestamp) -> (Vec<(i32, [i64; 3])>, Vec<i64>) {
+        let mut then = self.clone();
+        then.repay_until(at);
+        let grants = then.grants.iter().map(|grant| {
+            let free = then.free_at(grant, at);
+            let begun = grant.has_begun(at);
+            let counts = |counts: bool| if counts { free } else { 0 };
+            let held = then.holds.iter().map(|hold| hold.held_at(Some(grant.number), at)).sum();
+            let available = counts(begun && !grant.has_ended(at));
+            let scheduled = counts(!begun && grant.granted_at <= at);
+            (grant.number, [available, scheduled, held])
+        });
+        let grants = grants.filter(|(_, figures)| *figures != [0; 3]).collect();
+        let owed = then.debts.iter().map(|debt| debt.left_at(at)).filter(|owed| *owed != 0);
+        (grants, owed.collect())
     }
 
     /// What of a grant is neither taken nor held at an instant.
@@ -298,6 +324,7 @@ impl Model {
             }
             Command::VoidGrant(number) => self.void(number.0, now),
             Command::ExpireGrant(number) => self.expire(number.0, now),
+            Command::ChangeGrantExpiry(change) => self.change_expiry(*change, now),
             Command::CreateHold(hold) => self.hold(hold, &request.actor, now),
             Command::CaptureHold(capture) => self.capture(capture, now),
             Command::ReleaseHold(release) => self.release(release, now),
@@ -310,6 +337,8 @@ impl Model {
                 }
             },
             Command::ReverseSpend(reverse) => self.reverse(reverse, now),
+            Command::RevokeFunding(revoke) => self.revoke(revoke, now),
+            Command::Transfer(_) | Command::Receive(_) => Outcome::Refused("there is one wallet"),
         };
         if matches!(outcome, Outcome::Done(_)) {
             self.writes.push(reversible);
@@ -342,6 +371,9 @@ impl Model {
             draws: Vec::new(),
             has_repaid: false,
             lost: None,
+            funding: new.funding_ref.clone(),
+            revoked: 0,
+            is_anew: false,
         });
         Outcome::Done(Vec::new())
     }
@@ -435,6 +467,7 @@ impl Model {
                 amount: missing,
                 settled: Vec::new(),
                 repaid: Vec::new(),
+                funding: None,
             });
         }
         (Outcome::Done(drawn.clone()), Some(ModelSpend { origin, at, drawn, debt }))
@@ -453,6 +486,7 @@ impl Model {
             amount: 0,
             settled: Vec::new(),
             repaid: Vec::new(),
+            funding: None,
         };
         let debt = match spend.debt {
             Some(debt) => &mut self.debts[debt],
@@ -506,6 +540,99 @@ impl Model {
         Outcome::Done(given_back)
     }
 
+    fn revoke(&mut self, revoke: &RevokeFunding, now: Timestamp) -> Outcome {
+        let wanted = hundredths(revoke.cumulative_amount);
+        let funding = Some(revoke.funding_ref.clone());
+        let policy = self.policy;
+        let mut grants: Vec<usize> =
+            (0..self.grants.len()).filter(|index| self.grants[*index].funding == funding).collect();
+        grants.sort_by(|a, b| in_order(policy, &self.grants[*a], &self.grants[*b]));
+        let of_it = |debt: &&mut ModelDebt| debt.funding == funding;
+        if grants.is_empty() {
+            return Outcome::Refused("there is no such funding");
+        }
+        let asked_for = grants.iter().map(|index| &self.grants[*index]);
+        let funded: i64 = asked_for.filter(|grant| !grant.is_anew).map(|grant| grant.amount).sum();
+        if wanted > funded {
+            return Outcome::Refused("less was funded");
+        }
+        let taken: i64 = grants.iter().map(|index| self.grants[*index].revoked).sum();
+        let owed = self.debts.iter().filter(|debt| debt.funding == funding);
+        let owed =
+            owed.map(|debt| debt.left() + debt.repaid.iter().map(|part| part.1).sum::<i64>());
+        let revoked = taken + owed.sum::<i64>();
+
+        let mut moved = Vec::new();
+        if wanted > revoked {
+            let mut missing = wanted - revoked;
+            for index in grants {
+                let grant = &self.grants[index];
+                let free = if grant.has_ended(now) { 0 } else { self.free_at(grant, now) };
+                let grant = &mut self.grants[index];
+                let amount = missing.min(free);
+                if amount > 0 {
+                    grant.draws.push(Taken { at: now, amount });
+                    grant.revoked += amount;
+                    moved.push((grant.number, amount));
+                    missing -= amount;
+                }
+            }
+            if missing > 0 {
+                self.debts.push(ModelDebt {
+                    at: now,
+                    operation: None,
+                    amount: missing,
+                    settled: Vec::new(),
+                    repaid: Vec::new(),
+                    funding,
+                });
+            }
+            return Outcome::Done(moved);
+        }
+
+        let mut missing = revoked - wanted;
+        for debt in self.debts.iter_mut().rev().filter(of_it) {
+            let amount = missing.min(debt.left());
+            debt.settled.push(Taken { at: now, amount });
+            missing -= amount;
+        }
+        let mut repaid = Vec::new();
+        for debt in self.debts.iter_mut().rev().filter(of_it) {
+            while missing > 0
+                && let Some((number, amount)) = debt.repaid.pop()
+            {
+                let back = missing.min(amount);
+                missing -= back;
+                repaid.push((number, back));
+                if back < amount {
+                    debt.repaid.push((number, amount - back));
+                }
+            }
+        }
+        for index in grants.into_iter().rev() {
+            let grant = &mut self.grants[index];
+            let amount = missing.min(grant.revoked);
+            grant.revoked -= amount;
+            missing -= amount;
+            if amount > 0 {
+                moved.push((grant.number, amount));
+            }
+        }
+        moved.extend(repaid);
+        let expired = ExpiredPolicy::RestoreThenExpire;
+        let mut has_more = Vec::new();
+        for (number, amount) in &moved {
+            has_more.extend(self.give_back(*number, *amount, now, expired, now));
+        }
+        for index in has_more {
+            if self.grants[index].has_begun(now) {
+                self.grants[index].has_repaid = true;
+                self.repay(index, now);
+            }
+        }
+        Outcome::Done(moved)
+    }
+
     /// Gives back to a grant, and says which one has it then: that one, a new one, or none.
     fn give_back(
         &mut self,
@@ -543,6 +670,8 @@ impl Model {
             draws: Vec::new(),
             has_repaid: false,
             lost: None,
+            revoked: 0,
+            is_anew: true,
             ..old
         };
         self.grants.push(anew);
@@ -682,6 +811,31 @@ impl Model {
             grant.lost = Some(free);
             Outcome::Done(Vec::new())
         })
+    }
+
+    fn change_expiry(&mut self, change: ChangeGrantExpiry, now: Timestamp) -> Outcome {
+        let ChangeGrantExpiry { grant: number, expires_at } = change;
+        let Some(index) = self.grants.iter().position(|grant| grant.number == number.0) else {
+            return Outcome::Refused("there is no such grant");
+        };
+        let held: i64 = self.holds.iter().map(|hold| hold.held_at(Some(number.0), now)).sum();
+        let left = self.free_at(&self.grants[index], now) + held;
+        let grant = &mut self.grants[index];
+        if grant.has_ended(now) || left == 0 {
+            return Outcome::Refused("the grant has ended");
+        }
+        if expires_at.is_some_and(|expires_at| expires_at <= now) {
+            return Outcome::Refused("expires_at is not ahead");
+        }
+        if expires_at.is_some_and(|expires_at| expires_at <= grant.effective_at) {
+            return Outcome::Refused("the window is empty");
+        }
+        if grant.expires_at == expires_at {
+            return Outcome::Done(Vec::new());
+        }
+        grant.expires_at = expires_at;
+        grant.ends_at = expires_at;
+        Outcome::Done(vec![(grant.number, left)])
     }
 
     fn end(

@@ -107,7 +107,7 @@ proptest! {
 pub fn by_the_rule(policy: DrawdownPolicy, a: &Grant, b: &Grant) -> Ordering {
     let (x, y) = (&a.terms, &b.terms);
     let priority = x.priority.get().cmp(&y.priority.get());
-    let expiry = match (x.window.expires_at(), y.window.expires_at()) {
+    let expiry = match (a.window.expires_at(), b.window.expires_at()) {
         (None, None) => Ordering::Equal,
         (None, Some(_)) => Ordering::Greater,
         (Some(_), None) => Ordering::Less,
@@ -120,7 +120,7 @@ pub fn by_the_rule(policy: DrawdownPolicy, a: &Grant, b: &Grant) -> Ordering {
         (a, b) => a.cmp(&b),
     };
     let cost = (!x.cost_basis.is_zero()).cmp(&!y.cost_basis.is_zero());
-    let effective = x.window.effective_at().cmp(&y.window.effective_at());
+    let effective = a.window.effective_at().cmp(&b.window.effective_at());
     let number = a.number.cmp(&b.number);
     match policy {
         DrawdownPolicy::ExpiryFirst => {
@@ -148,11 +148,12 @@ fn grant(action: &Action, number: i32) -> Option<Grant> {
     let window = Window::new(new.effective_at.unwrap_or(START), new.expires_at).ok()?;
     let terms = GrantTerms {
         amount: new.amount,
-        window,
+        granted_window: window,
         priority: new.priority,
         category: new.category,
         cost_basis: new.cost_basis,
         applies_to: new.applies_to,
+        funding_ref: None,
     };
     Some(Grant::made(GrantNumber(number), terms, START))
 }

@@ -3,19 +3,20 @@
 //! This is how storage decides: it holds the first few grants in drawdown order, and supplies what
 //! [`Verdict::Lacking`] asks for out of a database that still has the state from before the batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use purse_domain::{
-    Coverage, Decision, DrawdownKey, Grant, Head, Hold, HoldNumber, Missing, Request, Timestamp,
-    Usage, Verdict, WalletState, decide,
+    Counts, Coverage, Decision, DrawdownKey, Grant, Head, Hold, HoldNumber, Missing, Request,
+    Timestamp, Verdict, WalletState, decide,
 };
 
 use crate::{
     cases,
     invariants::not_later,
-    ledger::{Counts, Ledger},
-    program::{HOUR, START, Step, limited_programs, programs_with_a_bad_clock, request},
+    ledger::{Ledger, LimitStore},
+    limited::limited_programs,
+    program::{HOUR, START, Step, programs_with_a_bad_clock, request},
 };
 
 /// No decision over the few grants of a program asks more often.
@@ -114,10 +115,11 @@ proptest! {
             clock = clock.plus_micros(step.wait * HOUR);
             let request = request(&step.action, clock);
             let store = Store::of(&ledger, &habits);
-            // What names a grant or a spend or looks back is not decided on a kept state.
+            // What names a grant, a spend or a funding or looks back is not decided on a kept state.
             let looks_up = request.command.grant_number().is_some()
                 || request.command.occurred_at().is_some()
-                || request.command.reverses().is_some();
+                || request.command.reverses().is_some()
+                || request.command.revokes().is_some();
             let mut verdict = decide(Some(&kept), &request, clock);
             if looks_up || matches!(verdict, Verdict::Lacking(_)) {
                 kept = store.load(std::slice::from_ref(&request));
@@ -171,18 +173,18 @@ fn dated(batch: &[Step], clock: &mut Timestamp) -> Vec<(Request, Timestamp)> {
 /// A database as it was before a batch, and how prefixes are read from it.
 struct Store {
     database: WalletState,
-    counts: Counts,
+    limits: LimitStore,
     habits: Habits,
 }
 
 impl Store {
     fn of(ledger: &Ledger, habits: &Habits) -> Self {
         let (database, habits) = (ledger.state.clone(), habits.clone());
-        Self { database, counts: ledger.counts(), habits }
+        Self { database, limits: ledger.store(), habits }
     }
 
     /// The first grants in order, those that a request names, those that late usage may draw, and the spends
-    /// that are to be reversed, with their debts and with the grants that they go back to.
+    /// and fundings that are to be undone, with their debts and with the grants that they go back to.
     fn load(&self, requests: &[Request]) -> WalletState {
         let first: Vec<(DrawdownKey, Grant)> = self.open().take(self.habits.first).collect();
         let named = requests.iter().filter_map(|request| request.command.grant_number());
@@ -200,6 +202,20 @@ impl Store {
                 debts.insert(spend.entry, debt.clone());
             }
         }
+        let fundings: BTreeMap<_, _> = requests
+            .iter()
+            .filter_map(|request| request.command.revokes())
+            .filter_map(|name| Some((name.clone(), self.database.fundings.get(name)?.clone())))
+            .collect();
+        for entry in fundings.values().flat_map(|funding| &funding.debts) {
+            if let Some(debt) = self.database.debts.get(entry) {
+                named.extend(debt.repaid.iter().map(|part| part.grant));
+                debts.insert(*entry, debt.clone());
+            }
+        }
+        let funded = |grant: &Grant| {
+            grant.terms.funding_ref.as_ref().is_some_and(|name| fundings.contains_key(name))
+        };
         let late_since = requests.iter().filter_map(|request| request.command.occurred_at()).min();
         let lost = |grant: &Grant| {
             late_since.is_some_and(|since| grant.expired_at.is_some_and(|lost_at| lost_at > since))
@@ -209,16 +225,19 @@ impl Store {
         let covers_all = covers_all_grants && self.database.head.balances.held.is_zero();
         let mut state = WalletState {
             grants: BTreeMap::new(),
+            moved: BTreeSet::new(),
             coverage: Coverage::Complete,
             holds: BTreeMap::new(),
             debts,
             has_all_debts: self.database.head.balances.debt.is_zero(),
             spends,
-            usage: Usage::default(),
+            counts: Counts::default(),
+            fundings: fundings.clone(),
             ..self.database.clone()
         };
         let besides = self.database.grants.values();
-        let besides = besides.filter(|grant| named.contains(&grant.number) || lost(grant));
+        let besides =
+            besides.filter(|grant| named.contains(&grant.number) || lost(grant) || funded(grant));
         for grant in first.into_iter().map(|(_, grant)| grant).chain(besides.cloned()) {
             state.hold_loaded(grant);
         }
@@ -267,7 +286,7 @@ impl Store {
     }
 
     fn supply(&self, state: &mut WalletState, missing: &Missing) {
-        self.counts.supply(&mut state.usage, missing);
+        self.limits.supply(&mut state.counts, missing);
         if *missing == Missing::Debts {
             let open = self.database.debts.iter().filter(|(_, debt)| !debt.left.is_zero());
             for (entry, debt) in open {

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CalendarUnit, CaptureHold, Category, Command, CostBasis,
-    CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, GracePeriod, GrantNumber,
-    HoldNumber, IdempotencyKey, LimitChange, LimitName, LimitWindow, Metadata, NamespaceId,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
+    CostBasis, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef,
+    GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, LimitChange, Metadata, NamespaceId,
     NamespaceName, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request,
-    ReverseSpend, RollingSpan, Scale, Share, Spend, SpendLimit, SpendLimits, TimeZone, Timestamp,
-    TransactionId, UpdateWallet, WalletName, WalletSettings,
+    ReverseSpend, RevokeFunding, Scale, Spend, SpendLimits, Timestamp, TransactionId, UpdateWallet,
+    WalletName, WalletSettings,
 };
 use uuid::Uuid;
+
+use crate::limited::limit_changes;
 
 /// An hour.
 pub const HOUR: i64 = 3_600_000_000;
@@ -44,6 +46,8 @@ pub enum Action {
         cost: u8,
         /// The operations that may draw it.
         applies_to: BTreeSet<&'static str>,
+        /// What paid for it.
+        funding: Option<&'static str>,
     },
     /// Take credits.
     Spend {
@@ -58,6 +62,8 @@ pub enum Action {
     Void(i32),
     /// Expire a grant.
     Expire(i32),
+    /// Let a grant end in so many hours, or never.
+    ChangeExpiry(i32, Option<i64>),
     /// Choose an order.
     Policy(DrawdownPolicy),
     /// Set credits aside.
@@ -97,6 +103,13 @@ pub enum Action {
         /// What becomes of credits whose grant has ended.
         expired_policy: ExpiredPolicy,
     },
+    /// Revoke a funding.
+    Revoke {
+        /// Which.
+        funding: &'static str,
+        /// Hundredths that have been refunded in all.
+        amount: u32,
+    },
 }
 
 /// Programs in which time stands still or moves forward.
@@ -120,6 +133,8 @@ fn actions() -> impl Strategy<Value = Action> {
         8 => spends(),
         1 => (1..12).prop_map(Action::Void),
         1 => (1..12).prop_map(Action::Expire),
+        3 => (1..12, option::weighted(0.8, -2_i64..=60))
+            .prop_map(|(grant, hours)| Action::ChangeExpiry(grant, hours)),
         1 => select(&POLICIES[..]).prop_map(Action::Policy),
         1 => select(&[0, 5_000, 20_000][..]).prop_map(Action::Overdraft),
         3 => holds(),
@@ -128,79 +143,26 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => (1..8, -1_i64..40).prop_map(|(hold, hours)| Action::Extend(hold, hours)),
         5 => reversals(),
         2 => limit_changes(),
+        3 => revocations(),
     ]
 }
 
-/// Programs that begin with some limits and then mostly spend, late usage included.
-pub fn limited_programs(most_steps: usize) -> impl Strategy<Value = Vec<Step>> {
-    let fund = Step { wait: 0, action: funds() };
-    let set =
-        limits().prop_map(|limit| Step { wait: 0, action: Action::Limit(LimitChange::Set(limit)) });
-    let usage = prop_oneof![
-        10 => spends(),
-        4 => holds(),
-        5 => captures(),
-        1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
-        1 => (1..8, 1_i64..40).prop_map(|(hold, hours)| Action::Extend(hold, hours)),
-        2 => reversals(),
-        1 => Just(funds()),
-    ];
-    let usage = (prop_oneof![2 => Just(0), 3 => 0_i64..=14], usage)
-        .prop_map(|(wait, action)| Step { wait, action });
-    (collection::vec(set, 1..4), collection::vec(usage, 1..=most_steps))
-        .prop_map(move |(limits, usage)| [vec![fund.clone()], limits, usage].concat())
+/// What grants are paid by; the last pays for none.
+const FUNDINGS: [&str; 3] = ["charge", "invoice", "unknown"];
+
+/// All that programs name.
+pub fn fundings() -> impl Iterator<Item = FundingRef> {
+    FUNDINGS.into_iter().map(funding_ref)
 }
 
-/// More than limits let anybody spend.
-fn funds() -> Action {
-    Action::Grant {
-        amount: 1_000_000,
-        starts_in: Some(-80),
-        ends_in: None,
-        priority: 100,
-        cost: 0,
-        applies_to: BTreeSet::new(),
-    }
+fn revocations() -> impl Strategy<Value = Action> {
+    let amounts = prop_oneof![1 => Just(0), 3 => 1_u32..3_000, 3 => 3_000_u32..9_000];
+    (select(&FUNDINGS[..]), amounts)
+        .prop_map(|(funding, amount)| Action::Revoke { funding, amount })
 }
 
-/// Few names, so that limits take each other's places.
-const LIMIT_NAMES: [&str; 3] = ["one", "two", "three"];
-
-fn limit_changes() -> impl Strategy<Value = Action> {
-    let delete = select(&LIMIT_NAMES[..]).prop_map(|name| LimitChange::Delete(limit_name(name)));
-    prop_oneof![3 => limits().prop_map(LimitChange::Set), 1 => delete].prop_map(Action::Limit)
-}
-
-fn limits() -> impl Strategy<Value = SpendLimit> {
-    let actor = prop_oneof![
-        Just(Share::All),
-        Just(Share::Each),
-        select(&["ann", "bob"][..]).prop_map(|name| Share::Only(actor(name))),
-    ];
-    let paid_for =
-        prop_oneof![Just(Share::All), Just(Share::Each), Just(Share::Only(operation("chat"))),];
-    let calendar = |unit, zone| LimitWindow::Calendar(unit, TimeZone::parse(zone).expect("a zone"));
-    let window = prop_oneof![
-        select(&[1_i64, 5, 24, 100][..]).prop_map(|hours| {
-            LimitWindow::Rolling(RollingSpan::from_micros(hours * HOUR).expect("some hours"))
-        }),
-        Just(calendar(CalendarUnit::Day, "America/New_York")),
-        Just(calendar(CalendarUnit::Week, "UTC")),
-        Just(calendar(CalendarUnit::Month, "Asia/Kathmandu")),
-    ];
-    let allowed = select(&[0_u32, 4_000, 9_000, 15_000][..]);
-    (select(&LIMIT_NAMES[..]), allowed, actor, paid_for, window).prop_map(
-        |(name, allowed, actor, operation, window)| SpendLimit {
-            name: limit_name(name),
-            amount: limit(allowed),
-            actor,
-            operation,
-            window,
-        },
-    )
-}
-
-fn reversals() -> impl Strategy<Value = Action> {
+/// Commands that give back what was spent.
+pub fn reversals() -> impl Strategy<Value = Action> {
     let policies = prop_oneof![
         Just(ExpiredPolicy::RestoreThenExpire),
         Just(ExpiredPolicy::Reissue),
@@ -235,18 +197,15 @@ pub fn grants() -> impl Strategy<Value = Action> {
         select(&[-5, 100, 100, 100, 200][..]),
         select(&[0_u8, 0, 1, 2][..]),
         applies_to,
+        option::of(select(&FUNDINGS[..2])),
     )
-        .prop_map(|(amount, starts_in, ends_in, priority, cost, applies_to)| Action::Grant {
-            amount,
-            starts_in,
-            ends_in,
-            priority,
-            cost,
-            applies_to,
+        .prop_map(|(amount, starts_in, ends_in, priority, cost, applies_to, funding)| {
+            Action::Grant { amount, starts_in, ends_in, priority, cost, applies_to, funding }
         })
 }
 
-fn spends() -> impl Strategy<Value = Action> {
+/// Commands that take credits.
+pub fn spends() -> impl Strategy<Value = Action> {
     let operation = option::of(select(&["chat", "image", "other"][..]));
     // Beyond both ends of the late window, whose 72 hours are among the values.
     let hours_ago =
@@ -258,7 +217,8 @@ fn spends() -> impl Strategy<Value = Action> {
     })
 }
 
-fn holds() -> impl Strategy<Value = Action> {
+/// Commands that set credits aside.
+pub fn holds() -> impl Strategy<Value = Action> {
     let operation = option::of(select(&["chat", "image", "other"][..]));
     (1_u32..5_000, operation, -1_i64..=40).prop_map(|(amount, operation, ends_in)| Action::Hold {
         amount,
@@ -267,7 +227,8 @@ fn holds() -> impl Strategy<Value = Action> {
     })
 }
 
-fn captures() -> impl Strategy<Value = Action> {
+/// Commands that take what is held.
+pub fn captures() -> impl Strategy<Value = Action> {
     let excess = select(&[Excess::Reject, Excess::Cap, Excess::Extend][..]);
     (1..8, 1_u32..5_000, excess, any::<bool>()).prop_map(|(hold, amount, excess, is_final)| {
         Action::Capture { hold, amount, excess, is_final }
@@ -280,7 +241,8 @@ pub fn amount(hundredths: u32) -> PositiveAmount {
     PositiveAmount::parse(&text, Scale::MAX).expect("programs have positive amounts")
 }
 
-fn limit(hundredths: u32) -> Amount {
+/// An amount that may be nothing.
+pub fn limit(hundredths: u32) -> Amount {
     if hundredths == 0 { Amount::ZERO } else { amount(hundredths).get() }
 }
 
@@ -288,17 +250,24 @@ fn limit(hundredths: u32) -> Amount {
 pub fn request(action: &Action, clock: Timestamp) -> Request {
     let from_now = |hours: i64| clock.plus_micros(hours * HOUR);
     let command = match action {
-        Action::Grant { amount: hundredths, starts_in, ends_in, priority, cost, applies_to } => {
-            Command::Grant(NewGrant {
-                amount: amount(*hundredths),
-                effective_at: starts_in.map(from_now),
-                expires_at: ends_in.map(from_now),
-                priority: Priority::new(*priority).expect("a small number"),
-                category: Category::adjustment(),
-                cost_basis: CostBasis::parse(&cost.to_string()).expect("a digit"),
-                applies_to: applies_to.iter().map(|name| operation(name)).collect(),
-            })
-        }
+        Action::Grant {
+            amount: hundredths,
+            starts_in,
+            ends_in,
+            priority,
+            cost,
+            applies_to,
+            funding,
+        } => Command::Grant(NewGrant {
+            amount: amount(*hundredths),
+            effective_at: starts_in.map(from_now),
+            expires_at: ends_in.map(from_now),
+            priority: Priority::new(*priority).expect("a small number"),
+            category: Category::adjustment(),
+            cost_basis: CostBasis::parse(&cost.to_string()).expect("a digit"),
+            applies_to: applies_to.iter().map(|name| operation(name)).collect(),
+            funding_ref: funding.map(funding_ref),
+        }),
         Action::Spend { amount: hundredths, operation: paid_for, hours_ago } => {
             Command::Spend(Spend {
                 amount: amount(*hundredths),
@@ -328,6 +297,10 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         Action::Extend(hold, hours) => Command::ExtendHold(HoldNumber(*hold), from_now(*hours)),
         Action::Void(number) => Command::VoidGrant(GrantNumber(*number)),
         Action::Expire(number) => Command::ExpireGrant(GrantNumber(*number)),
+        Action::ChangeExpiry(grant, hours) => Command::ChangeGrantExpiry(ChangeGrantExpiry {
+            grant: GrantNumber(*grant),
+            expires_at: hours.map(from_now),
+        }),
         Action::Policy(policy) => {
             Command::UpdateWallet(UpdateWallet { drawdown_policy: Some(*policy), ..NO_CHANGE })
         }
@@ -338,6 +311,10 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         Action::Limit(change) => {
             Command::UpdateWallet(UpdateWallet { spend_limit: Some(change.clone()), ..NO_CHANGE })
         }
+        Action::Revoke { funding, amount: hundredths } => Command::RevokeFunding(RevokeFunding {
+            funding_ref: funding_ref(funding),
+            cumulative_amount: limit(*hundredths),
+        }),
         Action::Reverse { write, amount: hundredths, expired_policy } => {
             Command::ReverseSpend(ReverseSpend {
                 transaction: transaction(*write),
@@ -348,7 +325,25 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
     };
     let wallet = wallet_name();
     let (reason, metadata) = (no_reason(), Metadata::default());
-    let actor = actor(match action {
+    let actor = actor(asker(action));
+    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
+    let key = IdempotencyKey::parse("key").ok();
+    Request {
+        wallet,
+        command,
+        key,
+        fingerprint,
+        actor,
+        reason,
+        metadata,
+        validate_only: false,
+        commit_token: None,
+    }
+}
+
+/// Who asks for it.
+fn asker(action: &Action) -> &'static str {
+    match action {
         // Nobody, Ann and Bob alike; a capture is often somebody else's than its hold.
         Action::Spend { amount, .. }
         | Action::Hold { amount, .. }
@@ -356,16 +351,15 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         Action::Grant { .. }
         | Action::Void(_)
         | Action::Expire(_)
+        | Action::ChangeExpiry(..)
         | Action::Policy(_)
         | Action::Release(..)
         | Action::Extend(..)
         | Action::Overdraft(_)
         | Action::Limit(_)
-        | Action::Reverse { .. } => "",
-    });
-    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
-    let key = IdempotencyKey::parse("key").expect("a key");
-    Request { wallet, command, key, fingerprint, actor, reason, metadata, validate_only: false }
+        | Action::Reverse { .. }
+        | Action::Revoke { .. } => "",
+    }
 }
 
 const NO_CHANGE: UpdateWallet = UpdateWallet {
@@ -397,15 +391,17 @@ fn wallet_name() -> WalletName {
     WalletName::new(namespace, account, AssetCode::parse("credits").expect("a code"))
 }
 
-fn operation(name: &str) -> OperationName {
+/// An operation.
+pub fn operation(name: &str) -> OperationName {
     OperationName::parse(name).expect("a code")
 }
 
-fn limit_name(name: &str) -> LimitName {
-    LimitName::parse(name).expect("a code")
+fn funding_ref(name: &str) -> FundingRef {
+    FundingRef::parse(name).expect("a name")
 }
 
-fn actor(name: &str) -> Actor {
+/// Who asks; nobody, if nothing is said.
+pub fn actor(name: &str) -> Actor {
     Actor::parse(name).expect("a name, or nobody")
 }
 

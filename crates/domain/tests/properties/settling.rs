@@ -113,10 +113,15 @@ fn is_backdated_by_its_command(entry: &Entry) -> bool {
         | EntryKind::Voided
         | EntryKind::Repaid
         | EntryKind::Reversed
+        | EntryKind::Revoked
+        | EntryKind::RevocationReversed
+        | EntryKind::ExpiryChanged
         | EntryKind::Held
         | EntryKind::Captured
         | EntryKind::Released
-        | EntryKind::HoldExpired => false,
+        | EntryKind::HoldExpired
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
     }
 }
 

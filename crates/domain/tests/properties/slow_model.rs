@@ -7,8 +7,9 @@ use crate::{
     cases,
     ledger::{Ledger, Totals},
     limit_model::Refused,
+    limited::limited_programs,
     model::{Model, Outcome, hundredths},
-    program::{Action, HOUR, START, Step, limited_programs, programs_with_a_bad_clock, request},
+    program::{Action, HOUR, START, Step, programs_with_a_bad_clock, request},
 };
 
 proptest! {
@@ -39,7 +40,7 @@ proptest! {
         let mut ledger = Ledger::opened();
         let mut clock = START;
         let gives_some_back =
-            |action: &Action| matches!(action, Action::Hold { .. } | Action::Reverse { .. });
+            |action: &Action| matches!(action, Action::Hold { .. } | Action::Reverse { .. } | Action::Revoke { .. });
         for step in program.iter().filter(|step| with_all || !gives_some_back(&step.action)) {
             clock = clock.plus_micros(step.wait * HOUR);
             ledger.run(&step.action, clock);
@@ -75,13 +76,36 @@ fn outcome(verdict: &Verdict) -> Outcome {
             decision
                 .own_entries()
                 .iter()
-                .filter(|entry| matches!(entry.kind, EntryKind::Spent | EntryKind::Reversed))
+                .filter(|entry| is_about_grants(entry.kind))
                 .flat_map(|entry| &entry.allocations)
                 .map(|allocation| (allocation.grant.0, hundredths(allocation.amount)))
                 .collect(),
         ),
         Verdict::Rejected(rejection) => refusal(rejection),
         Verdict::Lacking(_) => Outcome::Refused("nothing can be lacking: all is held"),
+    }
+}
+
+/// What the model tells of too.
+fn is_about_grants(kind: EntryKind) -> bool {
+    match kind {
+        EntryKind::Spent
+        | EntryKind::Reversed
+        | EntryKind::Revoked
+        | EntryKind::RevocationReversed
+        | EntryKind::ExpiryChanged => true,
+        EntryKind::Granted
+        | EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Voided
+        | EntryKind::ExpiryReversed
+        | EntryKind::Repaid
+        | EntryKind::Held
+        | EntryKind::Captured
+        | EntryKind::Released
+        | EntryKind::HoldExpired
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
     }
 }
 
@@ -98,6 +122,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
             });
         }
         Rejection::SpendLimitNotFound { .. } => "there is no such limit",
+        Rejection::StaleCommitToken => "no request has a commit token",
         Rejection::ExpiresAtNotAhead { .. } => "expires_at is not ahead",
         Rejection::WindowEndsBeforeItStarts { .. } => "the window is empty",
         Rejection::OccurredAtAhead { .. } => "occurred_at is ahead",
@@ -115,6 +140,8 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::TransactionNotReversible { .. } => "the write is no spend",
         Rejection::NothingLeftToReverse { .. } => "nothing is left to reverse",
         Rejection::ReversalExceedsSpend { .. } => "less is left to reverse",
+        Rejection::FundingNotFound { .. } => "there is no such funding",
+        Rejection::RevocationExceedsFunding { .. } => "less was funded",
         Rejection::WalletNotFound
         | Rejection::BalanceLimitExceeded
         | Rejection::AssetScaleMismatch { .. }
@@ -145,6 +172,7 @@ fn boundaries_lie_on_both_sides_of_now() {
         priority: 100,
         cost: 0,
         applies_to: std::collections::BTreeSet::new(),
+        funding: None,
     };
     ledger.run(&grant, START);
     let boundaries = ledger.boundaries();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use purse_domain::{
-    Category, Command, CostBasis, GrantNumber, NewGrant, OperationName, Priority, Request, Scale,
-    WalletName, Window,
+    Category, ChangeGrantExpiry, Command, CostBasis, FundingRef, GrantNumber, NewGrant,
+    OperationName, Priority, Request, Scale, WalletName, Window,
 };
 use purse_proto::v1;
 use purse_storage::GrantQuery;
@@ -37,6 +37,8 @@ pub fn grant(
         reason,
         metadata,
         validate_only,
+        commit_token,
+        funding_ref,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -62,6 +64,8 @@ pub fn grant(
         fields.check("cost_basis", CostBasis::parse(&cost_basis))
     };
     let applies_to = operations(&mut fields, &applies_to);
+    let funding_ref = (!funding_ref.is_empty()).then(|| FundingRef::parse(&funding_ref));
+    let funding_ref = fields.check_optional("funding_ref", funding_ref);
     let command = (|| {
         Some(Command::Grant(NewGrant {
             amount: amount?,
@@ -71,9 +75,10 @@ pub fn grant(
             category: category?,
             cost_basis: cost_basis?,
             applies_to: applies_to?,
+            funding_ref: funding_ref?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -93,8 +98,9 @@ pub fn void_grant(caller: &Caller, message: v1::VoidGrantRequest) -> Result<Requ
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
-    let write = Write { idempotency_key, actor, reason, metadata, validate_only };
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token };
     end_grant(caller, (&account, &asset, grant_number), write, Command::VoidGrant)
 }
 
@@ -109,8 +115,9 @@ pub fn expire_grant(caller: &Caller, message: v1::ExpireGrantRequest) -> Result<
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
-    let write = Write { idempotency_key, actor, reason, metadata, validate_only };
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token };
     end_grant(caller, (&account, &asset, grant_number), write, Command::ExpireGrant)
 }
 
@@ -124,6 +131,43 @@ fn end_grant(
     let wallet = fields.wallet(caller, account, asset);
     let number = fields.grant_number(number);
     write.request(fields, caller, wallet, number.map(command))
+}
+
+/// A request to change a grant's expiry.
+pub fn change_grant_expiry(
+    caller: &Caller,
+    message: v1::ChangeGrantExpiryRequest,
+) -> Result<Request, Status> {
+    let v1::ChangeGrantExpiryRequest {
+        account,
+        asset,
+        grant_number,
+        expires_at,
+        never,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+        commit_token,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let grant = fields.grant_number(grant_number);
+    match (expires_at, never) {
+        // Left out by mistake it would be for ever.
+        (None, false) => {
+            fields.note("expires_at", "is missing; set never if it is not to expire");
+        }
+        (Some(_), true) => fields.note("never", "must not be set beside expires_at"),
+        (Some(_), false) | (None, true) => {}
+    }
+    let expires_at = fields.instant("expires_at", expires_at);
+    let command = grant.zip(expires_at).map(|(grant, expires_at)| {
+        Command::ChangeGrantExpiry(ChangeGrantExpiry { grant, expires_at })
+    });
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }
+        .request(fields, caller, wallet, command)
 }
 
 /// The grant that a request names.

@@ -1,14 +1,20 @@
 //! Requests about holds.
 
 use purse_domain::{
-    CaptureHold, Command, CreateHold, Excess, HoldNumber, ReleaseHold, Request, Scale, WalletName,
+    CaptureHold, Command, CreateHold, Excess, Fingerprint, Group, HoldNumber, ReleaseHold, Request,
+    Scale, WalletName,
 };
 use purse_proto::v1;
 use purse_storage::HoldQuery;
 use tonic::Status;
 
 use super::{Fields, Write};
-use crate::{auth::Caller, page};
+use crate::{auth::Caller, page, status};
+
+/// Most wallets of one transaction: they are locked together.
+pub const MOST_LEGS: usize = 64;
+/// The fields of a leg; the others are the request's own.
+const LEG_FIELDS: [&str; 4] = ["account", "asset", "amount", "operation"];
 
 /// A request to set credits aside. `scale` is the asset's; `None`: there is no such asset.
 pub fn create_hold(
@@ -27,6 +33,7 @@ pub fn create_hold(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -40,13 +47,76 @@ pub fn create_hold(
             expires_at: expires_at?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
         wallet,
         command,
     )
+}
+
+/// A request to set credits aside in several wallets. `scales` are those of the legs' assets.
+pub fn create_holds(
+    caller: &Caller,
+    message: v1::CreateHoldsRequest,
+    scales: &[Option<Scale>],
+) -> Result<Group, Status> {
+    let v1::CreateHoldsRequest {
+        legs,
+        expires_at,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+        commit_token,
+    } = message;
+    if !(1..=MOST_LEGS).contains(&legs.len()) {
+        return Err(status::invalid_field("legs", format!("must be 1 to {MOST_LEGS}")));
+    }
+    let mut requests: Vec<Request> = Vec::with_capacity(legs.len());
+    for (index, (leg, scale)) in legs.into_iter().zip(scales).enumerate() {
+        let v1::HoldLeg { account, asset, amount, operation } = leg;
+        let message = v1::CreateHoldRequest {
+            account,
+            asset,
+            amount,
+            operation,
+            expires_at,
+            idempotency_key: idempotency_key.clone(),
+            actor: actor.clone(),
+            reason: reason.clone(),
+            metadata: metadata.clone(),
+            validate_only,
+            commit_token: commit_token.clone(),
+        };
+        let request =
+            create_hold(caller, message, *scale).map_err(|refused| located(&refused, index))?;
+        if let Some(other) = requests.iter().position(|other| other.wallet == request.wallet) {
+            let problem = format!("is the wallet of legs[{other}]");
+            let refused = status::invalid_field("account", problem);
+            return Err(located(&refused, index));
+        }
+        requests.push(request);
+    }
+    let fingerprints: Vec<Fingerprint> = requests.iter().map(|leg| leg.fingerprint).collect();
+    let fingerprint = Fingerprint::of_legs(&fingerprints);
+    let mut is_first = true;
+    let legs = requests.into_iter().map(|leg| {
+        let leg = Request { fingerprint, ..leg };
+        if std::mem::take(&mut is_first) {
+            return leg;
+        }
+        Request { key: None, commit_token: None, ..leg }
+    });
+    // There is one, and it has the key.
+    Group::new(legs.collect()).ok_or_else(status::unanswered)
+}
+
+/// A wrong field of a leg, or of the request itself.
+fn located(refused: &Status, index: usize) -> Status {
+    status::located(refused, "legs", index, |field| LEG_FIELDS.contains(&field))
 }
 
 /// A request to capture.
@@ -67,6 +137,7 @@ pub fn capture_hold(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -89,7 +160,7 @@ pub fn capture_hold(
             is_final,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -114,13 +185,14 @@ pub fn release_hold(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let hold = fields.hold_number(hold_number);
     let amount = fields.optional_amount(&amount, scale);
     let command = (|| Some(Command::ReleaseHold(ReleaseHold { hold: hold?, amount: amount? })))();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -141,13 +213,14 @@ pub fn extend_hold(caller: &Caller, message: v1::ExtendHoldRequest) -> Result<Re
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
     let hold = fields.hold_number(hold_number);
     let expires_at = fields.required_instant("expires_at", expires_at);
     let command = hold.zip(expires_at).map(|(hold, at)| Command::ExtendHold(hold, at));
-    Write { idempotency_key, actor, reason, metadata, validate_only }
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }
         .request(fields, caller, wallet, command)
 }
 

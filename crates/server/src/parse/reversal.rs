@@ -1,11 +1,11 @@
-//! Requests to reverse.
+//! Requests to reverse and to revoke.
 
 use purse_domain::{
-    Command, ExpiredPolicy, GracePeriod, Request, ReverseSpend, Scale, TransactionId,
+    Amount, Command, ExpiredPolicy, FundingRef, GracePeriod, Request, ReverseSpend, RevokeFunding,
+    Scale,
 };
 use purse_proto::v1;
 use tonic::Status;
-use uuid::Uuid;
 
 use super::{Fields, Write, micros};
 use crate::auth::Caller;
@@ -29,10 +29,11 @@ pub fn reverse_spend(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let transaction = transaction(&mut fields, &transaction_id);
+    let transaction = fields.transaction_id(&transaction_id);
     let amount = fields.optional_amount(&amount, scale);
     let expired_policy = self::expired_policy(&mut fields, expired_policy, grace_period);
     let command = (|| {
@@ -42,24 +43,48 @@ pub fn reverse_spend(
             expired_policy: expired_policy?,
         }))
     })();
-    let request = Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    let request = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }
+        .request_in((&asset, scale), fields, caller, wallet, command)?;
+    // Without a policy there was no command.
+    Ok((request, expired_policy.unwrap_or_default()))
+}
+
+/// A request to revoke funding. `scale` is the asset's; `None`: there is no such asset.
+pub fn revoke_funding(
+    caller: &Caller,
+    message: v1::RevokeFundingRequest,
+    scale: Option<Scale>,
+) -> Result<Request, Status> {
+    let v1::RevokeFundingRequest {
+        account,
+        asset,
+        funding_ref,
+        cumulative_amount,
+        idempotency_key,
+        actor,
+        reason,
+        metadata,
+        validate_only,
+        commit_token,
+    } = message;
+    let mut fields = Fields::default();
+    let wallet = fields.wallet(caller, &account, &asset);
+    let funding_ref = fields.check("funding_ref", FundingRef::parse(&funding_ref));
+    let amount = Amount::parse(&cumulative_amount, scale.unwrap_or(Scale::MAX));
+    let cumulative_amount = fields.check("cumulative_amount", amount);
+    let command = (|| {
+        Some(Command::RevokeFunding(RevokeFunding {
+            funding_ref: funding_ref?,
+            cumulative_amount: cumulative_amount?,
+        }))
+    })();
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
         wallet,
         command,
-    )?;
-    // Without a policy there was no command.
-    Ok((request, expired_policy.unwrap_or_default()))
-}
-
-fn transaction(fields: &mut Fields, id: &str) -> Option<TransactionId> {
-    if id.is_empty() {
-        fields.note("transaction_id", "is missing");
-        return None;
-    }
-    let parsed = Uuid::parse_str(id).map_err(|_| "is no UUID");
-    fields.check("transaction_id", parsed).map(TransactionId::from_uuid)
+    )
 }
 
 fn expired_policy(

@@ -38,13 +38,8 @@ pub fn set_spend_limit(
     let command = limit
         .zip(expected_version)
         .map(|(limit, version)| change(LimitChange::Set(limit), version));
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
-        (&asset, scale),
-        fields,
-        caller,
-        wallet,
-        command,
-    )
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
+        .request_in((&asset, scale), fields, caller, wallet, command)
 }
 
 /// A request to remove a limit.
@@ -70,7 +65,7 @@ pub fn delete_spend_limit(
     let command = name
         .zip(expected_version)
         .map(|(name, version)| change(LimitChange::Delete(name), version));
-    Write { idempotency_key, actor, reason, metadata, validate_only }
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
         .request(fields, caller, wallet, command)
 }
 

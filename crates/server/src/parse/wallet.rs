@@ -1,11 +1,11 @@
 //! Requests of the `WalletService`.
 
 use purse_domain::{
-    AccountName, Amount, AssetCode, Command, CreateWallet, DrawdownPolicy, EntryKind, Metadata,
-    Request, Scale, Sequence, Spend, TimeRange, UpdateWallet, WalletName,
+    AccountName, Amount, AssetCode, Command, CreateWallet, DrawdownPolicy, Metadata, Request,
+    Scale, Spend, TimeRange, UpdateWallet, WalletName,
 };
 use purse_proto::v1;
-use purse_storage::{BalanceQuery, EntryQuery, TimelineQuery, WalletQuery};
+use purse_storage::{BalanceQuery, TimelineQuery, WalletQuery};
 use tonic::Status;
 
 use super::{Fields, Write};
@@ -44,7 +44,7 @@ pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Resul
             overdraft_limit: overdraft_limit?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
         .request(fields, caller, wallet, command)
 }
 
@@ -103,12 +103,8 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
         }
     }
     update.expected_version = fields.etag(&etag).flatten();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request(
-        fields,
-        caller,
-        wallet,
-        Some(Command::UpdateWallet(update)),
-    )
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
+        .request(fields, caller, wallet, Some(Command::UpdateWallet(update)))
 }
 
 /// A request to spend. `scale` is the asset's; `None`: there is no such asset.
@@ -128,6 +124,7 @@ pub fn spend(
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -141,7 +138,7 @@ pub fn spend(
             occurred_at: occurred_at?,
         }))
     })();
-    Write { idempotency_key, actor, reason, metadata, validate_only }.request_in(
+    Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
         (&asset, scale),
         fields,
         caller,
@@ -185,14 +182,7 @@ pub fn get_timeline(
     if let (Some(Some(start)), Some(Some(end))) = (start, end) {
         fields.check("end", TimeRange::new(start, end));
     }
-    let most = match usize::try_from(max_points) {
-        Ok(0) => Some(DEFAULT_POINTS),
-        Ok(most) => Some(most.min(MOST_POINTS)),
-        Err(_) => {
-            fields.note("max_points", "must not be negative");
-            None
-        }
-    };
+    let most = fields.most("max_points", max_points, DEFAULT_POINTS, MOST_POINTS);
     let query =
         (|| Some(TimelineQuery { wallet: wallet?, start: start?, end: end?, most: most? }))();
     fields.finish(query)
@@ -242,38 +232,6 @@ pub fn list_wallets(
     Ok((fields.finish(parsed)?, query))
 }
 
-/// Which entries to list, and the query for the next page's token.
-pub fn list_entries(
-    caller: &Caller,
-    message: v1::ListEntriesRequest,
-) -> Result<(EntryQuery, page::Query), Status> {
-    let (page_size, page_token) = (message.page_size, message.page_token.clone());
-    let message = v1::ListEntriesRequest { page_size: 0, page_token: String::new(), ..message };
-    let query = page::Query::of("ListEntries", &message);
-    let v1::ListEntriesRequest { account, asset, order, kinds, page_size: _, page_token: _ } =
-        message;
-    let mut fields = Fields::default();
-    let wallet = fields.wallet(caller, &account, &asset);
-    let newest_first = match v1::EntryOrder::try_from(order) {
-        Ok(v1::EntryOrder::Unspecified | v1::EntryOrder::OldestFirst) => false,
-        Ok(v1::EntryOrder::NewestFirst) => true,
-        Err(_) => {
-            fields.note("order", "is no known value");
-            false
-        }
-    };
-    let kinds = kinds.into_iter().filter_map(|kind| entry_kind(&mut fields, kind)).collect();
-    let most = fields.take(page::size(page_size));
-    let cursor = fields.take(query.cursor(&page_token));
-    let after = cursor.flatten().and_then(|cursor| {
-        let sequence = cursor.parse().map_err(|_| "is not a token that this service gave");
-        fields.check("page_token", sequence.map(Sequence))
-    });
-    let parsed =
-        (|| Some(EntryQuery { wallet: wallet?, newest_first, kinds, after, most: most? }))();
-    Ok((fields.finish(parsed)?, query))
-}
-
 fn policy(fields: &mut Fields, field: &'static str, policy: i32) -> Option<DrawdownPolicy> {
     match v1::DrawdownPolicy::try_from(policy) {
         Ok(v1::DrawdownPolicy::Unspecified) => Some(DrawdownPolicy::default()),
@@ -290,25 +248,4 @@ fn policy(fields: &mut Fields, field: &'static str, policy: i32) -> Option<Drawd
 fn overdraft_limit(fields: &mut Fields, field: &'static str, limit: &str) -> Option<Amount> {
     let limit = if limit.is_empty() { "0" } else { limit };
     fields.check(field, Amount::parse(limit, Scale::MAX))
-}
-
-fn entry_kind(fields: &mut Fields, kind: i32) -> Option<EntryKind> {
-    match v1::EntryKind::try_from(kind) {
-        Ok(v1::EntryKind::Granted) => Some(EntryKind::Granted),
-        Ok(v1::EntryKind::Activated) => Some(EntryKind::Activated),
-        Ok(v1::EntryKind::Expired) => Some(EntryKind::Expired),
-        Ok(v1::EntryKind::Spent) => Some(EntryKind::Spent),
-        Ok(v1::EntryKind::Voided) => Some(EntryKind::Voided),
-        Ok(v1::EntryKind::ExpiryReversed) => Some(EntryKind::ExpiryReversed),
-        Ok(v1::EntryKind::Repaid) => Some(EntryKind::Repaid),
-        Ok(v1::EntryKind::Held) => Some(EntryKind::Held),
-        Ok(v1::EntryKind::Captured) => Some(EntryKind::Captured),
-        Ok(v1::EntryKind::Released) => Some(EntryKind::Released),
-        Ok(v1::EntryKind::HoldExpired) => Some(EntryKind::HoldExpired),
-        Ok(v1::EntryKind::Reversed) => Some(EntryKind::Reversed),
-        Ok(v1::EntryKind::Unspecified) | Err(_) => {
-            fields.note("kinds", "is no known value");
-            None
-        }
-    }
 }

@@ -7,7 +7,7 @@ use purse_proto::v1::{self, grant_service_server::GrantService};
 use purse_storage::GrantQuery;
 use tonic::{Request, Response, Status};
 
-use super::Shared;
+use super::{Shared, batch::Parsing};
 use crate::{
     auth::{Role, caller},
     parse, render, status,
@@ -30,14 +30,31 @@ impl GrantService for Grants {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::grant(&caller, message, scale)?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
-        Ok(Response::new(v1::GrantResponse {
-            grant: render::made_grant(&wallet, &answer),
-            transaction: Some(transaction),
-            balance: Some(balance),
-            replayed: answer.replayed,
-        }))
+        let answer = self.0.write(trace, began, command).await?;
+        Ok(Response::new(render::granted(&answer)))
+    }
+
+    async fn batch_grant(
+        &self,
+        request: Request<v1::BatchGrantRequest>,
+    ) -> Result<Response<v1::BatchGrantResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let v1::BatchGrantRequest { requests, mode } = request.into_inner();
+        let parsing = Parsing::<v1::GrantRequest> {
+            caller: &caller,
+            asset: |message| &message.asset,
+            parse: parse::grant,
+        };
+        let results = self.0.batch((trace, began), &parsing, requests, mode).await?;
+        let results = results.into_iter().map(|result| v1::BatchGrantResult {
+            outcome: Some(match result {
+                Ok(answer) => v1::batch_grant_result::Outcome::Response(render::granted(&answer)),
+                Err(error) => v1::batch_grant_result::Outcome::Error(error),
+            }),
+        });
+        Ok(Response::new(v1::BatchGrantResponse { results: results.collect() }))
     }
 
     async fn get_grant(
@@ -84,8 +101,8 @@ impl GrantService for Grants {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let command = parse::void_grant(&caller, request.into_inner())?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::VoidGrantResponse {
             transaction: Some(transaction),
             balance: Some(balance),
@@ -101,9 +118,45 @@ impl GrantService for Grants {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let command = parse::expire_grant(&caller, request.into_inner())?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::ExpireGrantResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn change_grant_expiry(
+        &self,
+        request: Request<v1::ChangeGrantExpiryRequest>,
+    ) -> Result<Response<v1::ChangeGrantExpiryResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::change_grant_expiry(&caller, request.into_inner())?;
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
+        Ok(Response::new(v1::ChangeGrantExpiryResponse {
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn revoke_funding(
+        &self,
+        request: Request<v1::RevokeFundingRequest>,
+    ) -> Result<Response<v1::RevokeFundingResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Granter)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let command = parse::revoke_funding(&caller, message, scale)?;
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
+        Ok(Response::new(v1::RevokeFundingResponse {
             transaction: Some(transaction),
             balance: Some(balance),
             replayed: answer.replayed,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use purse_domain::{HoldNumber, Request, WalletName};
+use purse_domain::{HoldNumber, Request};
 use purse_proto::v1;
 use purse_storage::{Answer, HoldQuery};
 use tonic::Status;
@@ -23,10 +23,10 @@ pub(super) struct Written {
 }
 
 impl Written {
-    fn of((wallet, answer): (WalletName, Answer)) -> Self {
-        let (transaction, balance) = render::written(&wallet, &answer);
+    fn of(answer: &Answer) -> Self {
+        let (transaction, balance) = render::written(answer);
         Self {
-            hold: render::hold_after(&wallet, &answer),
+            hold: render::hold_after(answer),
             transaction: Some(transaction),
             balance: Some(balance),
             replayed: answer.replayed,
@@ -41,6 +41,33 @@ impl Shared {
     ) -> Result<Written, Status> {
         let asset = request.get_ref().asset.clone();
         self.write_hold(request, Some(asset), parse::create_hold).await
+    }
+
+    pub(super) async fn create_holds(
+        &self,
+        request: tonic::Request<v1::CreateHoldsRequest>,
+    ) -> Result<v1::CreateHoldsResponse, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Spender)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let mut scales = Vec::with_capacity(message.legs.len());
+        for leg in message.legs.iter().take(parse::MOST_LEGS) {
+            scales.push(self.assets.scale(caller.namespace_id, &leg.asset).await?);
+        }
+        let group = parse::create_holds(&caller, message, &scales)?;
+        let located = |refused: Status, index| status::located(&refused, "legs", index, |_| false);
+        let answers = self.write_group(trace, began, group, located).await?;
+        let legs = answers.iter().map(Written::of).map(
+            |Written { hold, transaction, balance, replayed }| v1::CreateHoldResponse {
+                hold,
+                transaction,
+                balance,
+                replayed,
+            },
+        );
+        let replayed = answers.iter().all(|answer| answer.replayed);
+        Ok(v1::CreateHoldsResponse { legs: legs.collect(), replayed })
     }
 
     pub(super) async fn capture_hold(
@@ -83,7 +110,7 @@ impl Shared {
             None => None,
         };
         let command = parse(&caller, message, scale)?;
-        self.write(trace, began, command).await.map(Written::of)
+        self.write(trace, began, command).await.map(|answer| Written::of(&answer))
     }
 
     pub(super) async fn get_hold(

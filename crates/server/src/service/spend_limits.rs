@@ -23,7 +23,7 @@ impl Shared {
         let message = request.into_inner();
         let scale = self.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::set_spend_limit(&caller, message, scale)?;
-        let (_, answer) = self.write(trace, began, command).await?;
+        let answer = self.write(trace, began, command).await?;
         Ok(v1::SetSpendLimitResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
             replayed: answer.replayed,
@@ -38,7 +38,7 @@ impl Shared {
         let caller = caller(&request, Role::Admin)?;
         let trace = CallTrace::of(&request);
         let command = parse::delete_spend_limit(&caller, request.into_inner())?;
-        let (_, answer) = self.write(trace, began, command).await?;
+        let answer = self.write(trace, began, command).await?;
         Ok(v1::DeleteSpendLimitResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
             replayed: answer.replayed,

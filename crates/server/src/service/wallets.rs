@@ -6,7 +6,7 @@ use purse_domain::WalletSettings;
 use purse_proto::v1::{self, wallet_service_server::WalletService};
 use tonic::{Request, Response, Status};
 
-use super::{Shared, holds::Written};
+use super::{Shared, batch::Parsing, holds::Written};
 use crate::{
     auth::{Role, caller},
     parse, render, status,
@@ -27,7 +27,7 @@ impl WalletService for Wallets {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let command = parse::create_wallet(&caller, request.into_inner())?;
-        let (_, answer) = self.0.write(trace, began, command).await?;
+        let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(v1::CreateWalletResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
             created: answer.changes,
@@ -70,7 +70,7 @@ impl WalletService for Wallets {
         let caller = caller(&request, Role::Admin)?;
         let trace = CallTrace::of(&request);
         let command = parse::update_wallet(&caller, request.into_inner())?;
-        let (_, answer) = self.0.write(trace, began, command).await?;
+        let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(v1::UpdateWalletResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
             replayed: answer.replayed,
@@ -110,13 +110,31 @@ impl WalletService for Wallets {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::spend(&caller, message, scale)?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
-        Ok(Response::new(v1::SpendResponse {
-            transaction: Some(transaction),
-            balance: Some(balance),
-            replayed: answer.replayed,
-        }))
+        let answer = self.0.write(trace, began, command).await?;
+        Ok(Response::new(render::spent(&answer)))
+    }
+
+    async fn batch_spend(
+        &self,
+        request: Request<v1::BatchSpendRequest>,
+    ) -> Result<Response<v1::BatchSpendResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Spender)?;
+        let trace = CallTrace::of(&request);
+        let v1::BatchSpendRequest { requests, mode } = request.into_inner();
+        let parsing = Parsing::<v1::SpendRequest> {
+            caller: &caller,
+            asset: |message| &message.asset,
+            parse: parse::spend,
+        };
+        let results = self.0.batch((trace, began), &parsing, requests, mode).await?;
+        let results = results.into_iter().map(|result| v1::BatchSpendResult {
+            outcome: Some(match result {
+                Ok(answer) => v1::batch_spend_result::Outcome::Response(render::spent(&answer)),
+                Err(error) => v1::batch_spend_result::Outcome::Error(error),
+            }),
+        });
+        Ok(Response::new(v1::BatchSpendResponse { results: results.collect() }))
     }
 
     async fn reverse_spend(
@@ -134,14 +152,36 @@ impl WalletService for Wallets {
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
         let (command, policy) = parse::reverse_spend(&caller, message, scale)?;
-        let (wallet, answer) = self.0.write(trace, began, command).await?;
-        let (transaction, balance) = render::written(&wallet, &answer);
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
         Ok(Response::new(v1::ReverseSpendResponse {
             transaction: Some(transaction),
             balance: Some(balance),
             replayed: answer.replayed,
             slices: render::reversed_slices(&answer, policy),
         }))
+    }
+
+    async fn transfer(
+        &self,
+        request: Request<v1::TransferRequest>,
+    ) -> Result<Response<v1::TransferResponse>, Status> {
+        let began = Instant::now();
+        // Who may only spend could else prolong every grant: send it away without expiry, and back.
+        let role = match request.get_ref().expiration_policy() {
+            v1::ExpirationPolicy::Unspecified if request.get_ref().expires_at.is_some() => {
+                Role::Granter
+            }
+            v1::ExpirationPolicy::Unspecified | v1::ExpirationPolicy::Preserve => Role::Spender,
+            v1::ExpirationPolicy::None | v1::ExpirationPolicy::Fixed => Role::Granter,
+        };
+        let caller = caller(&request, role)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let command = parse::transfer(&caller, message, scale)?;
+        let answers = self.0.write_group(trace, began, command.into(), status::alone).await?;
+        render::transferred(&answers).map(Response::new).ok_or_else(status::unanswered)
     }
 
     async fn list_entries(
@@ -152,12 +192,23 @@ impl WalletService for Wallets {
         let (query, page) = parse::list_entries(&caller, request.into_inner())?;
         let found = self.0.storage.list_entries(&query).await.map_err(|e| status::storage(&e))?;
         let found = found.ok_or_else(|| status::wallet_not_found(&query.wallet))?;
-        let full = i64::try_from(found.len()).is_ok_and(|count| count == query.most);
-        let last = found.last().filter(|_| full);
         let next_page_token =
-            last.map(|last| page.token(&last.entry.sequence.to_string())).unwrap_or_default();
-        let entries = found.iter().map(render::entry_record).collect();
+            found.more_after.map(|last| page.token(&last.to_string())).unwrap_or_default();
+        let entries = found.records.iter().map(render::entry_record).collect();
         Ok(Response::new(v1::ListEntriesResponse { entries, next_page_token }))
+    }
+
+    async fn get_transaction(
+        &self,
+        request: Request<v1::GetTransactionRequest>,
+    ) -> Result<Response<v1::GetTransactionResponse>, Status> {
+        let caller = caller(&request, Role::Reader)?;
+        let (wallet, id) = parse::get_transaction(&caller, request.into_inner())?;
+        let found = self.0.storage.find_transaction(&wallet, id).await;
+        let found = found.map_err(|error| status::storage(&error))?;
+        let transaction = found.map_err(|why| status::unanswerable(why, &wallet))?;
+        let transaction = Some(render::stored_transaction(&transaction));
+        Ok(Response::new(v1::GetTransactionResponse { transaction }))
     }
 
     async fn create_hold(
@@ -166,6 +217,13 @@ impl WalletService for Wallets {
     ) -> Result<Response<v1::CreateHoldResponse>, Status> {
         let Written { hold, transaction, balance, replayed } = self.0.create_hold(request).await?;
         Ok(Response::new(v1::CreateHoldResponse { hold, transaction, balance, replayed }))
+    }
+
+    async fn create_holds(
+        &self,
+        request: Request<v1::CreateHoldsRequest>,
+    ) -> Result<Response<v1::CreateHoldsResponse>, Status> {
+        self.0.create_holds(request).await.map(Response::new)
     }
 
     async fn capture_hold(
@@ -216,6 +274,20 @@ impl WalletService for Wallets {
         let found = self.0.storage.verify_wallet(&name).await.map_err(|e| status::storage(&e))?;
         let found = found.ok_or_else(|| status::wallet_not_found(&name))?;
         Ok(Response::new(render::verification(&found)))
+    }
+
+    async fn explain_transaction(
+        &self,
+        request: Request<v1::ExplainTransactionRequest>,
+    ) -> Result<Response<v1::ExplainTransactionResponse>, Status> {
+        self.0.explain_transaction(request).await.map(Response::new)
+    }
+
+    async fn explain_balance(
+        &self,
+        request: Request<v1::ExplainBalanceRequest>,
+    ) -> Result<Response<v1::ExplainBalanceResponse>, Status> {
+        self.0.explain_balance(request).await.map(Response::new)
     }
 
     async fn set_spend_limit(

@@ -132,17 +132,17 @@ pub(crate) async fn load_missing(
             state.has_all_debts = true;
         }
         Missing::Spending(unknown) => {
-            let scans = state.usage.scans_of(&unknown);
+            let scans = state.counts.scans_of(&unknown);
             let wanted =
                 Wanted { wallet: state.settings.name.clone(), spender: unknown.spender, scans };
             for (wanted, found) in find_sums(client, vec![wanted]).await? {
-                state.usage.load(&wanted.spender, &wanted.scans, &found);
+                state.counts.load(&wanted.spender, &wanted.scans, &found);
             }
         }
         Missing::OpenHolds => {
             let name = state.settings.name.clone();
             let holds = find_open_holds(client, &[&name]).await?.remove(&name.wallet_id);
-            state.usage.load_open_holds(holds.unwrap_or_default());
+            state.counts.load_open_holds(holds.unwrap_or_default());
         }
         Missing::DueBy(at) => {
             for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {

@@ -40,14 +40,14 @@ pub(super) async fn load(
     }
     let wanted = edges.into_iter().filter_map(|((id, spender), edges)| {
         let state = wallets.get(&id)?;
-        let scans = state.usage.scans_from(&spender, edges);
+        let scans = state.counts.scans_from(&spender, edges);
         Some(Wanted { wallet: state.settings.name.clone(), spender, scans })
     });
     let wanted: Vec<Wanted> = wanted.collect();
     if !wanted.is_empty() {
         for (Wanted { wallet, spender, scans }, found) in find_sums(client, wanted).await? {
             if let Some(state) = wallets.get_mut(&wallet.wallet_id) {
-                state.usage.load(&spender, &scans, &found);
+                state.counts.load(&spender, &scans, &found);
             }
         }
     }
@@ -56,7 +56,7 @@ pub(super) async fn load(
         let mut found = find_open_holds(client, &names).await?;
         for id in with_holds.keys() {
             if let Some(state) = wallets.get_mut(id) {
-                state.usage.load_open_holds(found.remove(id).unwrap_or_default());
+                state.counts.load_open_holds(found.remove(id).unwrap_or_default());
             }
         }
     }
@@ -74,10 +74,14 @@ fn taken(request: &Request, now: Timestamp) -> Option<(Origin, Timestamp)> {
         | Command::Grant(_)
         | Command::VoidGrant(_)
         | Command::ExpireGrant(_)
+        | Command::ChangeGrantExpiry(_)
         | Command::CaptureHold(_)
         | Command::ReleaseHold(_)
         | Command::ExtendHold(..)
-        | Command::ReverseSpend(_) => return None,
+        | Command::ReverseSpend(_)
+        | Command::RevokeFunding(_)
+        | Command::Transfer(_)
+        | Command::Receive(_) => return None,
     };
     let actor = request.actor.clone();
     Some((Origin { actor, operation: operation.clone() }, at))

@@ -49,12 +49,12 @@ const NAMED_DEBTS: &str = concat!(
       ON d.account_id = k.account_id AND d.wallet_id = k.wallet_id AND d.entry = k.entry"
 );
 
-/// The spends that are to be reversed, with their debts. The grants that they go back to are named from here on.
-/// All of that before anything is decided: what a request of the batch changes of it stays changed.
+/// The spends that are to be reversed, with their debts, before anything is decided: what a request of the batch
+/// changes of these stays changed.
 pub(super) async fn load(
     client: &Client,
     wallets: &mut HashMap<WalletId, WalletState>,
-    needs: &mut BTreeMap<(AccountId, WalletId), Need<'_>>,
+    needs: &BTreeMap<(AccountId, WalletId), Need<'_>>,
 ) -> Result<(), StorageError> {
     let asked: Vec<(&WalletName, TransactionId)> = needs
         .values()
@@ -82,17 +82,14 @@ pub(super) async fn load(
         let spend = if columns.is_null::<i64>()? {
             None
         } else {
-            SpendRecord::of(
-                TransactionKind::Spend,
-                &[entry(&mut columns)?],
-                Origin { actor, operation },
-            )
+            SpendRecord::of(TransactionKind::Spend, &[entry(&mut columns)?])
         };
+        let origin = Some(Origin { actor, operation });
         let reversed = reversed.map_or(Ok(Amount::ZERO), row::amount)?;
-        state.spends.insert(transaction, spend.map(|spend| SpendRecord { reversed, ..spend }));
+        let spend = spend.map(|spend| SpendRecord { origin, reversed, ..spend });
+        state.spends.insert(transaction, spend);
     }
-    load_debts(client, wallets, needs).await?;
-    name_grants(wallets, needs)
+    load_debts(client, wallets, needs).await
 }
 
 /// What became of what those spends left uncovered.
@@ -119,25 +116,13 @@ async fn load_debts(
             state.debts.insert(debt.entry, debt);
         }
     }
-    Ok(())
-}
-
-/// The grants that they go back to: those that they drew, and those that repaid their debts.
-fn name_grants(
-    wallets: &HashMap<WalletId, WalletState>,
-    needs: &mut BTreeMap<(AccountId, WalletId), Need<'_>>,
-) -> Result<(), StorageError> {
-    for need in needs.values_mut() {
-        let Some(state) = wallets.get(&need.name.wallet_id) else { continue };
+    for state in wallets.values() {
         for spend in state.spends.values().flatten() {
             if !spend.debt.is_zero() && !state.debts.contains_key(&spend.entry) {
                 let entry = spend.entry;
                 return Err(StorageError::Corrupt(format!("the debt of entry {entry} is lost")));
             }
         }
-        let drawn = state.spends.values().flatten().flat_map(|spend| &spend.allocations);
-        let repaid = state.debts.values().flat_map(|debt| &debt.repaid);
-        need.named.extend(drawn.chain(repaid).map(|part| part.grant));
     }
     Ok(())
 }

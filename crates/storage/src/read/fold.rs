@@ -1,4 +1,4 @@
-//! A wallet as it was after one of its entries, rebuilt from the first entry on.
+//! A wallet's ledger from its first entry on, and the wallet rebuilt from it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +32,7 @@ const ENTRIES: &str = concat!(
       LEFT JOIN LATERAL (
           SELECT *
           FROM transactions
-          WHERE account_id = $1 AND transaction_id = e.transaction_id
+          WHERE account_id = $1 AND transaction_id = e.transaction_id AND wallet_id = $2
           LIMIT 1
       ) AS t ON true
       WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.sequence > $3 AND e.sequence <= $4
@@ -49,18 +49,19 @@ const DEADLINES: &str = "
 /// Entries that are in memory at once. The grants that they name stay, as they do in the state.
 const PAGE: i64 = 1_000;
 
+/// The terms of grants.
+pub(super) type Terms = BTreeMap<GrantNumber, Arc<GrantTerms>>;
+
 /// The wallet right after entry `last`, with all grants that it had then. `now` is the wallet as it is.
 pub(super) async fn state_after(
     client: &Client,
     now: &WalletState,
     last: Sequence,
 ) -> Result<WalletState, StorageError> {
-    let name = &now.settings.name;
     let folded = fold(client, now, last).await?;
     let (fold, _) = folded.map_err(|error| StorageError::Corrupt(error.to_string()))?;
-    let deadlines = deadlines(client, (name.account_id.uuid(), name.wallet_id.uuid())).await?;
-    // An entry names no hold that there is not.
-    Ok(fold.into_state(|hold| deadlines.get(&hold).copied().unwrap_or(now.head.recorded_at)))
+    let deadlines = deadlines(client, now).await?;
+    Ok(fold.into_state(|hold| deadlines.of(hold)))
 }
 
 /// The ledger up to entry `last` and its last hash, or what is wrong with it.
@@ -69,26 +70,41 @@ pub(super) async fn fold(
     now: &WalletState,
     last: Sequence,
 ) -> Result<Result<(Fold, EntryHash), FoldError>, StorageError> {
+    let mut fold = Fold::opened(Arc::clone(&now.settings));
+    let walked =
+        walk(client, now, last, |entry, operation, terms| fold.book(entry, operation, terms))
+            .await?;
+    Ok(walked.map(|(last_hash, _)| (fold, last_hash)))
+}
+
+/// Reads the ledger up to entry `last`, a page at a time, and hands on each entry with what its transaction was for
+/// and the terms of the grants so far. Answers the last hash and all the terms, or what is wrong.
+pub(super) async fn walk(
+    client: &Client,
+    now: &WalletState,
+    last: Sequence,
+    mut book: impl FnMut(&Entry, Option<&OperationName>, &Terms) -> Result<(), FoldError>,
+) -> Result<Result<(EntryHash, Terms), FoldError>, StorageError> {
     let name = &now.settings.name;
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
     let statement = client.prepare_cached(ENTRIES).await?;
-    let mut fold = Fold::opened(Arc::clone(&now.settings));
     let mut chain = Chain::default();
-    let mut terms: BTreeMap<GrantNumber, Arc<GrantTerms>> = BTreeMap::new();
+    let mut terms = Terms::new();
     let mut after = Sequence(0);
     while after < last {
         let rows = client.query(&statement, &[&account, &wallet, &after.0, &last.0, &PAGE]).await?;
         let entries: Vec<Line> = rows.iter().map(Line::read).collect::<Result<_, _>>()?;
         add_terms(client, (account, wallet), &entries, &mut terms).await?;
         for Line { entry, operation, owner, hash } in &entries {
-            let owner = owner.as_ref().map(|(key, fingerprint)| Owner { key, fingerprint });
+            let owner =
+                owner.as_ref().map(|(key, fingerprint)| Owner { key: key.as_ref(), fingerprint });
             let terms_of = |number| terms.get(&number).map(|terms| &**terms);
             let sequence = entry.sequence;
             let follows = sequence == after.next();
             if follows && !chain.check(name.wallet_id, entry, owner, terms_of, *hash) {
                 return Ok(Err(FoldError::OtherHash { sequence }));
             }
-            if let Err(error) = fold.book(entry, operation.as_ref(), &terms) {
+            if let Err(error) = book(entry, operation.as_ref(), &terms) {
                 return Ok(Err(error));
             }
             after = sequence;
@@ -97,29 +113,43 @@ pub(super) async fn fold(
             return Ok(Err(FoldError::OutOfSequence { sequence: last, last: after }));
         }
     }
-    Ok(Ok((fold, chain.last())))
+    Ok(Ok((chain.last(), terms)))
 }
 
 /// The deadlines of holds as they are now: one that was moved since counts as if it had always been there.
-async fn deadlines(
+pub(super) struct Deadlines {
+    holds: BTreeMap<HoldNumber, Timestamp>,
+    /// Of a hold that there is not; no entry names one.
+    none: Timestamp,
+}
+
+impl Deadlines {
+    pub(super) fn of(&self, hold: HoldNumber) -> Timestamp {
+        self.holds.get(&hold).copied().unwrap_or(self.none)
+    }
+}
+
+/// Reads the deadlines of a wallet's holds.
+pub(super) async fn deadlines(
     client: &Client,
-    (account, wallet): (Uuid, Uuid),
-) -> Result<BTreeMap<HoldNumber, Timestamp>, StorageError> {
+    now: &WalletState,
+) -> Result<Deadlines, StorageError> {
+    let name = &now.settings.name;
     let statement = client.prepare_cached(DEADLINES).await?;
-    let rows = client.query(&statement, &[&account, &wallet]).await?;
-    rows.iter()
-        .map(|row| {
-            let mut columns = Columns::of(row);
-            Ok((HoldNumber(columns.take()?), columns.instant()?))
-        })
-        .collect()
+    let rows = client.query(&statement, &[&name.account_id.uuid(), &name.wallet_id.uuid()]).await?;
+    let holds = rows.iter().map(|row| {
+        let mut columns = Columns::of(row);
+        Ok((HoldNumber(columns.take()?), columns.instant()?))
+    });
+    let holds = holds.collect::<Result<_, StorageError>>()?;
+    Ok(Deadlines { holds, none: now.head.recorded_at })
 }
 
 /// An entry with what its hash covers of its transaction.
 struct Line {
     entry: Entry,
     operation: Option<OperationName>,
-    owner: Option<(IdempotencyKey, Fingerprint)>,
+    owner: Option<(Option<IdempotencyKey>, Fingerprint)>,
     hash: Option<EntryHash>,
 }
 
@@ -131,7 +161,7 @@ impl Line {
         let key = columns.take::<Option<String>>()?.map(IdempotencyKey::from_stored);
         let fingerprint = columns.take::<Option<&[u8]>>()?.and_then(Fingerprint::from_stored);
         let hash = columns.take::<Option<&[u8]>>()?.and_then(EntryHash::from_stored);
-        Ok(Self { entry, operation, owner: key.zip(fingerprint), hash })
+        Ok(Self { entry, operation, owner: fingerprint.map(|of| (key, of)), hash })
     }
 }
 
@@ -140,7 +170,7 @@ async fn add_terms(
     client: &Client,
     (account, wallet): (Uuid, Uuid),
     entries: &[Line],
-    terms: &mut BTreeMap<GrantNumber, Arc<GrantTerms>>,
+    terms: &mut Terms,
 ) -> Result<(), StorageError> {
     let named = entries.iter().flat_map(|line| &line.entry.allocations).map(|part| part.grant);
     let new: BTreeSet<GrantNumber> = named.filter(|grant| !terms.contains_key(grant)).collect();

@@ -21,6 +21,7 @@ const GRANTS: &str = concat!(
       FROM grants AS g
       JOIN transactions AS t
       ON t.account_id = g.account_id AND t.transaction_id = g.transaction_id
+          AND t.wallet_id = g.wallet_id
       WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number > $3
           AND ($4::TEXT IS NULL OR g.category = $4)
           AND (NOT $5::BOOLEAN OR g.open)

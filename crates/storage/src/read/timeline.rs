@@ -180,7 +180,7 @@ async fn future(
 }
 
 /// The number of the last entry that was recorded by an instant; 0: none was.
-async fn last_recorded_by(
+pub(super) async fn last_recorded_by(
     client: &Client,
     state: &WalletState,
     at: Timestamp,

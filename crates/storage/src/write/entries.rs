@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::together::Row;
-use crate::row::{self, Instant};
+use crate::row::{self, Expiry, Instant};
 
 /// A row of `entries`.
 #[derive(Debug, ToSql)]
@@ -32,6 +32,8 @@ pub(super) struct EntryRow {
     hold_number: Option<i32>,
     about: Option<i64>,
     hash: Vec<u8>,
+    expires_at_before: Option<Expiry>,
+    expires_at_after: Option<Expiry>,
 }
 
 impl Row for EntryRow {
@@ -39,7 +41,7 @@ impl Row for EntryRow {
         INSERT INTO entries (account_id, wallet_id, sequence, effective_at, recorded_at,
             transaction_id, kind, amount, balance_before, available_after, held_after,
             debt_after, scheduled_after, grant_numbers, grant_amounts, debt_entries,
-            debt_amounts, hold_number, about, hash)
+            debt_amounts, hold_number, about, hash, expires_at_before, expires_at_after)
         SELECT r.* FROM unnest($1::entry_row[]) AS r";
 }
 
@@ -63,6 +65,7 @@ impl EntryRow {
             debts,
             hold,
             about,
+            expiry,
         } = entry;
         let some = !debts.is_empty();
         Self {
@@ -86,6 +89,8 @@ impl EntryRow {
             hold_number: hold.map(|number| number.0),
             about: about.map(|undone| undone.0),
             hash: hash.as_bytes().to_vec(),
+            expires_at_before: expiry.map(|change| Expiry(change.from)),
+            expires_at_after: expiry.map(|change| Expiry(change.to)),
         }
     }
 }

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::together::Row;
-use crate::row::Instant;
+use crate::row::{Expiry, Instant};
 
 type GrantId = (AccountId, WalletId, GrantNumber);
 
@@ -20,7 +20,7 @@ type GrantId = (AccountId, WalletId, GrantNumber);
 pub(super) struct Grants {
     changed: BTreeMap<GrantId, Grant>,
     new: BTreeMap<GrantId, New>,
-    moved: BTreeMap<GrantId, DrawdownKey>,
+    moved: BTreeMap<GrantId, GrantPlace>,
 }
 
 #[derive(Debug)]
@@ -46,28 +46,30 @@ impl Grants {
             self.new.insert(id(grant), New { transaction, place });
         }
         // A grant that has ended keeps the place that it had then, and the policy may have changed since.
-        let reversals = decision.entries.iter().filter(|entry| entry.kind == EntryKind::Reversed);
-        let restored: BTreeSet<GrantNumber> =
-            reversals.flat_map(|entry| &entry.allocations).map(|part| part.grant).collect();
-        let is_restored = |grant: &Grant| grant.is_open() && restored.contains(&grant.number);
-        for (place, grant) in decision.grants.iter().filter(|(_, grant)| is_restored(grant)) {
-            if !self.new.contains_key(&id(grant)) {
-                self.moved.insert(id(grant), *place);
-            }
+        let moving = decision.entries.iter().filter(|entry| may_move(entry.kind));
+        let moving: BTreeSet<GrantNumber> =
+            moving.flat_map(|entry| &entry.allocations).map(|part| part.grant).collect();
+        let may_move = |grant: &Grant| grant.is_open() && moving.contains(&grant.number);
+        for (place, grant) in decision.grants.iter().filter(|(_, grant)| may_move(grant)) {
+            self.move_to(id(grant), *place, grant);
         }
         if decision.settings.is_some() {
             // The policy may have changed; then all open grants are held, at their new places.
             for (place, grant) in after.grants.iter().filter(|(_, grant)| grant.is_open()) {
-                match self.new.get_mut(&id(grant)) {
-                    Some(new) => new.place = *place,
-                    None => drop(self.moved.insert(id(grant), *place)),
-                }
+                self.move_to(id(grant), *place, grant);
             }
         }
     }
 
+    fn move_to(&mut self, id: GrantId, place: DrawdownKey, grant: &Grant) {
+        match self.new.get_mut(&id) {
+            Some(new) => new.place = place,
+            None => drop(self.moved.insert(id, GrantPlace::new(id, &place, grant))),
+        }
+    }
+
     /// As rows: those that changed, new ones, and places.
-    pub(super) fn rows(&self) -> (Vec<GrantChange>, Vec<GrantRow>, Vec<GrantPlace>) {
+    pub(super) fn rows(self) -> (Vec<GrantChange>, Vec<GrantRow>, Vec<GrantPlace>) {
         let (mut changes, mut new) = (Vec::new(), Vec::new());
         for (id, grant) in &self.changed {
             match self.new.get(id) {
@@ -75,8 +77,29 @@ impl Grants {
                 None => changes.push(GrantChange::new(*id, grant)),
             }
         }
-        let places = self.moved.iter().map(|(id, place)| GrantPlace::new(*id, place));
-        (changes, new, places.collect())
+        (changes, new, self.moved.into_values().collect())
+    }
+}
+
+/// Whether an entry of a kind gives its grants another end, or may give credits to one that had nothing left.
+fn may_move(kind: EntryKind) -> bool {
+    match kind {
+        EntryKind::ExpiryChanged | EntryKind::Reversed | EntryKind::RevocationReversed => true,
+        // What late usage takes back from expiry it spends, and what was held was open.
+        EntryKind::Granted
+        | EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Spent
+        | EntryKind::Voided
+        | EntryKind::ExpiryReversed
+        | EntryKind::Repaid
+        | EntryKind::Held
+        | EntryKind::Captured
+        | EntryKind::Released
+        | EntryKind::HoldExpired
+        | EntryKind::Revoked
+        | EntryKind::TransferredOut
+        | EntryKind::TransferredIn => false,
     }
 }
 
@@ -175,6 +198,9 @@ pub(super) struct GrantRow {
     due_at: Option<Instant>,
     drawdown_key: Vec<u8>,
     lost: Decimal,
+    funding_ref: Option<String>,
+    transferred_in: bool,
+    granted_expires_at: Option<Expiry>,
 }
 
 impl Row for GrantRow {
@@ -182,14 +208,22 @@ impl Row for GrantRow {
         INSERT INTO grants (account_id, wallet_id, grant_number, transaction_id, granted_at,
             amount, effective_at, expires_at, priority, category, cost_basis, applies_to,
             activated, expired_at, available, held, consumed, expired, voided, revoked,
-            transferred_out, open, due_at, drawdown_key, lost)
+            transferred_out, open, due_at, drawdown_key, lost, funding_ref,
+            transferred_in, granted_expires_at)
         SELECT r.* FROM unnest($1::grant_row[]) AS r";
 }
 
 impl GrantRow {
     fn new((account, wallet, number): GrantId, grant: &Grant, new: &New) -> Self {
-        let GrantTerms { amount, window, priority, category, cost_basis, applies_to } =
-            &*grant.terms;
+        let GrantTerms {
+            amount,
+            granted_window: _,
+            priority,
+            category,
+            cost_basis,
+            applies_to,
+            funding_ref,
+        } = &*grant.terms;
         let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
             &grant.parts;
         Self {
@@ -199,8 +233,8 @@ impl GrantRow {
             transaction_id: new.transaction.uuid(),
             granted_at: Instant(grant.granted_at),
             amount: amount.get().decimal(),
-            effective_at: Instant(window.effective_at()),
-            expires_at: window.expires_at().map(Instant),
+            effective_at: Instant(grant.window.effective_at()),
+            expires_at: grant.window.expires_at().map(Instant),
             priority: priority.get(),
             category: category.as_str().to_owned(),
             cost_basis: cost_basis.decimal(),
@@ -218,11 +252,20 @@ impl GrantRow {
             due_at: grant.due_at().map(Instant),
             drawdown_key: new.place.as_bytes().to_vec(),
             lost: grant.lost.decimal(),
+            funding_ref: funding_ref.as_ref().map(|name| name.as_str().to_owned()),
+            transferred_in: grant.transferred_in,
+            granted_expires_at: granted_expiry(grant),
         }
     }
 }
 
-/// A new place in the drawdown order, after a change of policy.
+/// The end that the grant was made with, if it has another one now.
+fn granted_expiry(grant: &Grant) -> Option<Expiry> {
+    let granted = grant.terms.granted_window;
+    (granted != grant.window).then(|| Expiry(granted.expires_at()))
+}
+
+/// A new place in the drawdown order, after a change of policy or of the grant's expiry.
 #[derive(Debug, ToSql)]
 #[postgres(name = "grant_place")]
 pub(super) struct GrantPlace {
@@ -230,24 +273,30 @@ pub(super) struct GrantPlace {
     wallet_id: Uuid,
     grant_number: i32,
     drawdown_key: Vec<u8>,
+    expires_at: Option<Instant>,
+    granted_expires_at: Option<Expiry>,
 }
 
 impl Row for GrantPlace {
     const STATEMENT: &'static str = "
         UPDATE grants AS g
-        SET drawdown_key = r.drawdown_key
+        SET drawdown_key = r.drawdown_key,
+            expires_at = r.expires_at,
+            granted_expires_at = r.granted_expires_at
         FROM unnest($1::grant_place[]) AS r
         WHERE g.account_id = r.account_id AND g.wallet_id = r.wallet_id
             AND g.grant_number = r.grant_number";
 }
 
 impl GrantPlace {
-    fn new((account, wallet, number): GrantId, place: &DrawdownKey) -> Self {
+    fn new((account, wallet, number): GrantId, place: &DrawdownKey, grant: &Grant) -> Self {
         Self {
             account_id: account.uuid(),
             wallet_id: wallet.uuid(),
             grant_number: number.0,
             drawdown_key: place.as_bytes().to_vec(),
+            expires_at: grant.window.expires_at().map(Instant),
+            granted_expires_at: granted_expiry(grant),
         }
     }
 }

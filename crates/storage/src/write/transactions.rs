@@ -1,7 +1,7 @@
 //! Transactions: one row for each accepted request.
 
 use postgres_types::{Json, ToSql};
-use purse_domain::{Transaction, WalletName};
+use purse_domain::Transaction;
 use uuid::Uuid;
 
 use super::together::Row;
@@ -15,7 +15,7 @@ pub(super) struct TransactionRow {
     transaction_id: Uuid,
     wallet_id: Uuid,
     kind: i16,
-    idempotency_key: String,
+    idempotency_key: Option<String>,
     fingerprint: Vec<u8>,
     operation: Option<String>,
     actor: String,
@@ -31,6 +31,7 @@ pub(super) struct TransactionRow {
     hold_number: Option<i32>,
     hold_expires_at: Option<Instant>,
     after_sequence: i64,
+    counterparty: Option<String>,
 }
 
 impl Row for TransactionRow {
@@ -38,17 +39,19 @@ impl Row for TransactionRow {
         INSERT INTO transactions (account_id, transaction_id, wallet_id, kind, idempotency_key,
             fingerprint, operation, actor, reason, metadata, drawdown_policy, policy_version,
             recorded_at, first_sequence, last_sequence, grant_number, settings,
-            hold_number, hold_expires_at, after_sequence)
+            hold_number, hold_expires_at, after_sequence, counterparty)
         SELECT r.* FROM unnest($1::transaction_row[]) AS r";
 }
 
 impl TransactionRow {
-    pub(super) fn new(name: &WalletName, transaction: &Transaction) -> Self {
+    pub(super) fn new(transaction: &Transaction) -> Self {
         let Transaction {
             id,
+            wallet,
             kind,
             key,
             fingerprint,
+            counterparty,
             operation,
             actor,
             reason,
@@ -60,15 +63,15 @@ impl TransactionRow {
             balances: _,
             after_sequence,
             settings,
-            grant,
+            grants,
             hold,
         } = transaction;
         Self {
-            account_id: name.account_id.uuid(),
+            account_id: wallet.account_id.uuid(),
             transaction_id: id.uuid(),
-            wallet_id: name.wallet_id.uuid(),
+            wallet_id: wallet.wallet_id.uuid(),
             kind: row::transaction_kind_code(*kind),
-            idempotency_key: key.as_str().to_owned(),
+            idempotency_key: key.as_ref().map(|key| key.as_str().to_owned()),
             fingerprint: fingerprint.as_bytes().to_vec(),
             operation: operation.as_ref().map(|name| name.as_str().to_owned()),
             actor: actor.as_str().to_owned(),
@@ -79,11 +82,12 @@ impl TransactionRow {
             recorded_at: Instant(*recorded_at),
             first_sequence: entries.first().map(|entry| entry.sequence.0),
             last_sequence: entries.last().map(|entry| entry.sequence.0),
-            grant_number: grant.as_ref().map(|grant| grant.number.0),
+            grant_number: grants.first().map(|grant| grant.number.0),
             settings: settings.as_ref().map(|settings| Json(SettingsSnapshot::of(settings))),
             hold_number: hold.as_ref().map(|hold| hold.number.0),
             hold_expires_at: hold.as_ref().map(|hold| Instant(hold.expires_at)),
             after_sequence: after_sequence.0,
+            counterparty: counterparty.as_ref().map(|name| name.as_str().to_owned()),
         }
     }
 }

@@ -27,6 +27,7 @@ fn entry(
         allocations: allocations
             .iter()
             .map(|(grant_number, amount)| Allocation {
+                category: String::new(),
                 grant_number: *grant_number,
                 amount: (*amount).to_owned(),
             })

@@ -21,7 +21,7 @@ pub struct OpenHold {
 
 /// What is known.
 #[derive(Debug, Clone, Default)]
-pub struct Usage {
+pub struct Counts {
     sums: BTreeMap<Spender, Sums>,
     /// What was decided since the wallet was loaded: whoever's sums are loaded later lacks it.
     recent: Vec<Counted>,
@@ -38,7 +38,7 @@ pub struct Unknown {
     pub span: Span,
 }
 
-impl Usage {
+impl Counts {
     /// Of a wallet of which nothing is held.
     pub fn without_holds() -> Self {
         Self { open_holds: Some(BTreeMap::new()), ..Self::default() }

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use purse_domain::{
-    Command, Counted, Decision, HoldNumber, LimitUsage, Missing, OpenHold, Origin, Request,
-    SpendLimit, Spender, Sum, Tally, Timestamp, Verdict, WalletState, limit_usage,
+    Command, Counted, Decision, Entry, EntryKind, HoldNumber, LimitUsage, Missing, OpenHold,
+    Origin, Request, SpendLimit, Spender, Sum, Tally, Timestamp, WalletState, limit_usage,
 };
 
 /// All that counts, whether there are limits or not.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Counts {
+pub(super) struct LimitStore {
     counted: Vec<Counted>,
     /// For whom holds were made.
     held_for: BTreeMap<HoldNumber, Origin>,
 }
 
-impl Counts {
+impl LimitStore {
     /// Adds what a decision counts.
     pub(super) fn add(&mut self, request: &Request, decision: &Decision) {
         let operation = decision.operation(&request.command).cloned();
@@ -27,27 +27,14 @@ impl Counts {
             origin = self.held_for.get(&number).cloned().unwrap_or(origin);
         }
         let undone = decision.reversed.as_ref().map(|(_, spend)| spend);
-        let origin = undone.map_or(&origin, |spend| &spend.origin);
-        self.counted.extend(decision.own_entries().iter().filter_map(|entry| {
+        let origin = undone.and_then(|spend| spend.origin.as_ref()).unwrap_or(&origin);
+        // What undoes a revocation is no spending.
+        let undoes_a_spend = |entry: &&Entry| entry.kind != EntryKind::Reversed || undone.is_some();
+        let own = decision.own_entries().iter().filter(undoes_a_spend);
+        self.counted.extend(own.filter_map(|entry| {
             let at = undone.map_or(entry.effective_at, |spend| spend.effective_at);
             Counted::of(entry.kind, entry.amount, at, origin)
         }));
-    }
-
-    /// Asks for a decision, and supplies what it lacks of this.
-    pub(super) fn supplied(
-        &self,
-        state: &mut WalletState,
-        ask: impl Fn(&WalletState) -> Verdict,
-    ) -> Verdict {
-        loop {
-            match ask(state) {
-                Verdict::Lacking(missing) if self.supply(state, &missing) => {}
-                verdict @ (Verdict::Accepted(_) | Verdict::Rejected(_) | Verdict::Lacking(_)) => {
-                    return verdict;
-                }
-            }
-        }
     }
 
     /// How much of a limit is used.
@@ -67,7 +54,7 @@ impl Counts {
     }
 
     /// Whether it is this that is missing; then it is there now.
-    fn supply(&self, state: &mut WalletState, missing: &Missing) -> bool {
+    pub(super) fn supply(&self, state: &mut WalletState, missing: &Missing) -> bool {
         match missing {
             Missing::OpenHolds => {
                 let open = state.holds.values().filter(|hold| hold.is_open());
@@ -76,10 +63,10 @@ impl Counts {
                     let (held, expires_at) = (hold.held(), hold.expires_at);
                     Some((hold.number, OpenHold { origin, held, expires_at }))
                 });
-                state.usage.load_open_holds(open.collect());
+                state.counts.load_open_holds(open.collect());
             }
             Missing::Spending(unknown) => {
-                let scans = state.usage.scans_of(unknown);
+                let scans = state.counts.scans_of(unknown);
                 let mut tally = Tally::default();
                 for counted in &self.counted {
                     tally.add(&state.settings.spend_limits, counted);
@@ -92,7 +79,7 @@ impl Counts {
                 });
                 let found: Vec<Sum> =
                     found.map(|(_, width, start, amount)| Sum { width, start, amount }).collect();
-                state.usage.load(&unknown.spender, &scans, &found);
+                state.counts.load(&unknown.spender, &scans, &found);
             }
             Missing::DueBy(_)
             | Missing::MoreInOrder

@@ -1,0 +1,103 @@
+//! Batch calls: many requests of one kind in a call, all or nothing, or each on its own.
+
+use std::{collections::HashMap, time::Instant};
+
+use purse_domain::{Group, Request, Scale};
+use purse_proto::v1::{BatchMode, ItemError};
+use purse_storage::Answer;
+use tonic::Status;
+
+use super::Shared;
+use crate::{auth::Caller, render, status, telemetry::CallTrace};
+
+/// Most requests of a batch: about as many as a lane commits at once.
+const MOST_REQUESTS: usize = 1_000;
+
+/// How the messages of a batch become requests.
+pub(super) struct Parsing<'a, M> {
+    pub(super) caller: &'a Caller,
+    pub(super) asset: fn(&M) -> &str,
+    pub(super) parse: fn(&Caller, M, Option<Scale>) -> Result<Request, Status>,
+}
+
+impl Shared {
+    /// Runs a batch, and says of each of its requests what came of it.
+    pub(super) async fn batch<M>(
+        &self,
+        (trace, began): (CallTrace, Instant),
+        parsing: &Parsing<'_, M>,
+        messages: Vec<M>,
+        mode: i32,
+    ) -> Result<Vec<Result<Answer, ItemError>>, Status> {
+        if !(1..=MOST_REQUESTS).contains(&messages.len()) {
+            let problem = format!("must be 1 to {MOST_REQUESTS}");
+            return Err(status::invalid_field("requests", problem));
+        }
+        let mode = BatchMode::try_from(mode);
+        let is_known = mode.is_ok_and(|mode| mode != BatchMode::Unspecified);
+        if !is_known {
+            let problem = "must be ALL_OR_NOTHING or EACH_ON_ITS_OWN".to_owned();
+            return Err(status::invalid_field("mode", problem));
+        }
+        let mut requests = Vec::with_capacity(messages.len());
+        for message in messages {
+            let asset = (parsing.asset)(&message);
+            let scale = self.assets.scale(parsing.caller.namespace_id, asset).await?;
+            requests.push((parsing.parse)(parsing.caller, message, scale));
+        }
+        if mode == Ok(BatchMode::AllOrNothing) {
+            let group = all_or_nothing(requests)?;
+            let answers = self
+                .write_group(trace, began, group, |refused, index| located(&refused, index))
+                .await?;
+            return Ok(answers.into_iter().map(Ok).collect());
+        }
+        Ok(self.each_on_its_own(requests).await)
+    }
+
+    /// All are in their lanes before the first is waited for, so they share batches and keep their order.
+    async fn each_on_its_own(
+        &self,
+        requests: Vec<Result<Request, Status>>,
+    ) -> Vec<Result<Answer, ItemError>> {
+        let waiting: Vec<_> =
+            requests.into_iter().map(|request| self.lanes.send(Group::from(request?))).collect();
+        let mut results = Vec::with_capacity(waiting.len());
+        for waiting in waiting {
+            let answer = match waiting {
+                Ok(waiting) => waiting
+                    .reply()
+                    .await
+                    .and_then(|reply| super::answers(reply.outcome, status::alone)),
+                Err(refused) => Err(refused),
+            };
+            let answer = answer.and_then(super::only);
+            results.push(answer.map_err(|refused| render::item_error(&refused)));
+        }
+        results
+    }
+}
+
+/// The requests as a group, if they can be one.
+fn all_or_nothing(requests: Vec<Result<Request, Status>>) -> Result<Group, Status> {
+    let mut keys = HashMap::with_capacity(requests.len());
+    let mut group: Vec<Request> = Vec::with_capacity(requests.len());
+    for (index, request) in requests.into_iter().enumerate() {
+        let request = request.map_err(|refused| located(&refused, index))?;
+        if let Some(other) = keys.insert((request.wallet.account_id, request.key.clone()), index) {
+            let problem = format!("is that of requests[{other}]");
+            return Err(located(&status::invalid_field("idempotency_key", problem), index));
+        }
+        if group.first().is_some_and(|first| first.validate_only != request.validate_only) {
+            let problem = "must be as in requests[0]".to_owned();
+            return Err(located(&status::invalid_field("validate_only", problem), index));
+        }
+        group.push(request);
+    }
+    // There is one at least, and each has a key.
+    Group::new(group).ok_or_else(status::unanswered)
+}
+
+fn located(refused: &Status, index: usize) -> Status {
+    status::located(refused, "requests", index, |_| true)
+}

@@ -1,0 +1,81 @@
+//! What the server's role may do to each table: it appends to the ledger, and cannot change what it appended.
+//!
+//! Another role owns the tables and migrates them. So neither a defect nor whoever gets hold of the server's
+//! connection can rewrite history; the hash chain tells of whoever else did.
+
+use tokio_postgres::Client;
+
+use crate::{Storage, StorageError, row::Columns};
+
+/// The role that the server has in a private PostgreSQL.
+pub const SERVER_ROLE: &str = "purse_server";
+
+/// What is granted of each table, and nothing else. A table that is not listed cannot be read.
+const GRANTED: [(&str, &str); 9] = [
+    ("purse_migrations", "SELECT"),
+    ("assets", "SELECT, INSERT"),
+    ("transactions", "SELECT, INSERT"),
+    ("entries", "SELECT, INSERT"),
+    ("wallets", "SELECT, INSERT, UPDATE"),
+    ("grants", "SELECT, INSERT, UPDATE"),
+    ("debts", "SELECT, INSERT, UPDATE"),
+    ("holds", "SELECT, INSERT, UPDATE"),
+    // Sums of what the ledger says, which are counted anew now and then.
+    ("spending", "SELECT, INSERT, UPDATE, DELETE"),
+];
+
+/// Makes a role that may log in, unless there is one of that name.
+pub async fn ensure_role(client: &Client, role: &str) -> Result<(), StorageError> {
+    let known = client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&role]).await?;
+    if known.is_none() {
+        let create =
+            client.query_one("SELECT format('CREATE ROLE %I LOGIN', $1::TEXT)", &[&role]).await?;
+        client.batch_execute(Columns::of(&create).take()?).await?;
+    }
+    Ok(())
+}
+
+/// Lets a role serve on the schema as it is now. Once more after each migration; what it was granted before is
+/// taken back. The role that owns the tables stays as it is.
+pub async fn grant_to(client: &Client, role: &str) -> Result<(), StorageError> {
+    for (table, rights) in GRANTED {
+        let row = client
+            .query_one(
+                "SELECT format(
+                     'REVOKE ALL ON %1$I FROM %2$I; GRANT ' || $3::TEXT || ' ON %1$I TO %2$I',
+                     $1::TEXT, $2::TEXT
+                 ) AS statements,
+                 tableowner = $2::TEXT AS is_owner
+                 FROM pg_tables
+                 WHERE schemaname = current_schema() AND tablename = $1::TEXT",
+                &[&table, &role, &rights],
+            )
+            .await?;
+        let mut columns = Columns::of(&row);
+        let statements: &str = columns.take()?;
+        if !columns.take::<bool>()? {
+            client.batch_execute(statements).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The user that a URL names.
+pub fn user_of(url: &str) -> Result<Option<String>, StorageError> {
+    Ok(crate::pool::parse_url(url)?.get_user().map(str::to_owned))
+}
+
+impl Storage {
+    /// Refuses a role that could change the ledger.
+    pub async fn check_privileges(&self) -> Result<(), StorageError> {
+        let client = self.reader().await?;
+        let row = client
+            .query_one(
+                "SELECT has_table_privilege('entries', 'UPDATE, DELETE, TRUNCATE')
+                     OR has_table_privilege('transactions', 'UPDATE, DELETE, TRUNCATE') AS may",
+                &[],
+            )
+            .await?;
+        if Columns::of(&row).take()? { Err(StorageError::MayChangeLedger) } else { Ok(()) }
+    }
+}

@@ -174,7 +174,8 @@ async fn a_random_program_of_all_commands_does_what_the_domain_does() {
                     let overdraft_limit = program.dice.one_of(&["", "50"]).to_owned();
                     let policy = program.dice.one_of(&["", "OLDEST_FIRST"]).to_owned();
                     let scale = None;
-                    let create = Change::Create { scale, policy, overdraft_limit };
+                    let notices = program.dice.notices();
+                    let create = Change::Create { scale, policy, overdraft_limit, notices };
                     (program.wallet(account), create, None)
                 }
                 None => program.change(),
@@ -215,6 +216,7 @@ async fn a_random_program_of_all_commands_does_what_the_domain_does() {
             assert_eq!(remote.holds(&wallet).await, domain.holds(&wallet).await);
             let used = remote.limits(&wallet, "ann", "chat").await;
             assert_eq!(used, domain.limits(&wallet, "ann", "chat").await);
+            assert_eq!(remote.events(&wallet).await, domain.events(&wallet).await);
             let now = AsOf::default();
             assert_eq!(remote.balance(&wallet, now).await, domain.balance(&wallet, now).await);
             remote.verify(&wallet).await.unwrap();

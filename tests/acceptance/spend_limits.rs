@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use purse_domain::Timestamp;
 use purse_proto::v1::{self, spend_limit::Window};
-use purse_tests::{Change, DomainDriver, Driver as _, GrpcDriver, Limit, WalletRef, Write};
+use purse_tests::{
+    Change, DomainDriver, Driver as _, GrpcDriver, Limit, Notices, WalletRef, Write,
+};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -350,6 +352,7 @@ async fn a_server_refuses_what_the_domain_refuses() {
                     scale: None,
                     policy: String::new(),
                     overdraft_limit: "50000".to_owned(),
+                    notices: Notices::default(),
                 },
                 1 => Change::Grant {
                     amount: "20000".to_owned(),

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use purse_domain::Timestamp;
 
-use crate::answer::{EntryView, GrantView, HoldView, Holdings, LimitView, Refusal, Written};
+use crate::answer::{
+    EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written,
+};
 
 /// A wallet as a request names it, well-formed or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,6 +34,15 @@ pub struct Write {
     pub change: Change,
 }
 
+/// What a wallet is to be told of; `None`: what it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notices {
+    /// The amounts below which its balance is low.
+    pub thresholds: Option<Vec<String>>,
+    /// How long before a grant expires it is announced, in microseconds.
+    pub lead_micros: Option<Vec<i64>>,
+}
+
 /// What a write asks for. Empty texts are as good as absent ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -43,6 +54,8 @@ pub enum Change {
         policy: String,
         /// How far spends may take the balance below zero.
         overdraft_limit: String,
+        /// What it is to be told of.
+        notices: Notices,
     },
     /// Choose other settings; empty ones stay.
     Update {
@@ -50,6 +63,8 @@ pub enum Change {
         policy: String,
         /// How far spends may take the balance below zero.
         overdraft_limit: String,
+        /// What it is to be told of.
+        notices: Notices,
         /// The version that the settings must have.
         etag: String,
     },
@@ -241,6 +256,11 @@ pub trait Driver {
         actor: &str,
         operation: &str,
     ) -> impl Future<Output = Result<Vec<LimitView>, Refusal>> + Send;
+    /// All of a wallet's events.
+    fn events(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<EventView>, Refusal>> + Send;
 
     /// All of a wallet's holds, as they are now.
     fn holds(

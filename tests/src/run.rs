@@ -12,15 +12,15 @@ use toml::Spanned;
 
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
-    audit::audit,
-    driver::{AsOf, Change, Driver, Limit, WalletRef, Write},
-    instant::render,
+    audit::{audit, audit_events},
+    driver::{AsOf, Change, Driver, Limit, Notices, WalletRef, Write},
+    instant::{Span, render},
     line,
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
         HoldsStep, LimitAction, LimitsStep, ReleaseAction, ReverseAction, Step, TransferAction,
-        UnlimitAction, WriteStep,
+        UnlimitAction, UpdateAction, WriteStep,
     },
 };
 
@@ -98,6 +98,8 @@ impl<'a, D: Driver> Run<'a, D> {
             scale: file.scale,
             policy: file.policy.clone(),
             overdraft_limit: file.overdraft_limit.clone(),
+            low_balance_thresholds: file.low_balance_thresholds.clone(),
+            expiring_soon_leads: file.expiring_soon_leads.clone(),
             code: None,
             has_scale: file.scale,
             created: Some(true),
@@ -113,6 +115,12 @@ impl<'a, D: Driver> Run<'a, D> {
             Step::Balance(step) => self.balance(step).await,
             Step::Holds(step) => self.holds(step).await,
             Step::Limits(step) => self.limits(step).await,
+            Step::Events(step) => {
+                let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
+                let events =
+                    self.driver.events(&wallet).await.map_err(|refusal| shown(&refusal))?;
+                lines(&step.events, &events.iter().map(line::event).collect::<Vec<_>>())
+            }
             Step::Entries(step) => {
                 let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
                 let entries =
@@ -191,18 +199,13 @@ impl<'a, D: Driver> Run<'a, D> {
                     scale: create.scale,
                     policy: create.policy.clone(),
                     overdraft_limit: create.overdraft_limit.clone(),
+                    notices: notices(
+                        create.low_balance_thresholds.as_ref(),
+                        create.expiring_soon_leads.as_ref(),
+                    ),
                 }
             }
-            Action::Update(update) => {
-                let seen = |version: usize| {
-                    let etag = version.checked_sub(1).and_then(|index| self.etags.get(index));
-                    etag.cloned().ok_or_else(|| format!("no version {version} was seen"))
-                };
-                let etag = update.if_version.map_or(Ok(String::new()), seen)?;
-                let (policy, overdraft_limit) =
-                    (update.update.clone(), update.overdraft_limit.clone());
-                Change::Update { policy, overdraft_limit, etag }
-            }
+            Action::Update(update) => self.update(update)?,
             Action::Grant(grant) => Change::Grant {
                 amount: grant.grant.clone(),
                 effective_at: at(grant.effective_at),
@@ -274,6 +277,18 @@ impl<'a, D: Driver> Run<'a, D> {
         let commit_token = common.commit.as_ref().map(previewed).unwrap_or_default();
         let (actor, validate_only) = (common.actor.clone(), common.validate_only);
         Ok(Write { wallet, key, actor, validate_only, commit_token, change })
+    }
+
+    fn update(&self, update: &UpdateAction) -> Result<Change, String> {
+        let seen = |version: usize| {
+            let etag = version.checked_sub(1).and_then(|index| self.etags.get(index));
+            etag.cloned().ok_or_else(|| format!("no version {version} was seen"))
+        };
+        let etag = update.if_version.map_or(Ok(String::new()), seen)?;
+        let (policy, overdraft_limit) = (update.update.clone(), update.overdraft_limit.clone());
+        let notices =
+            notices(update.low_balance_thresholds.as_ref(), update.expiring_soon_leads.as_ref());
+        Ok(Change::Update { policy, overdraft_limit, notices, etag })
     }
 
     /// The transaction of a key that this file used, or what is meant to be one.
@@ -363,7 +378,9 @@ impl<'a, D: Driver> Run<'a, D> {
             let entries = self.driver.entries(wallet).await.map_err(|refusal| shown(&refusal))?;
             let grants = self.driver.grants(wallet).await.map_err(|refusal| shown(&refusal))?;
             let holds = self.driver.holds(wallet).await.map_err(|refusal| shown(&refusal))?;
+            let events = self.driver.events(wallet).await.map_err(|refusal| shown(&refusal))?;
             audit(&entries, &grants, &holds, &holdings)?;
+            audit_events(&events)?;
             self.driver.verify(wallet).await?;
         }
         Ok(())
@@ -393,6 +410,11 @@ fn limit(action: &LimitAction) -> Limit {
         per: per.clone(),
         zone: zone.clone(),
     }
+}
+
+fn notices(thresholds: Option<&Vec<String>>, leads: Option<&Vec<Span>>) -> Notices {
+    let micros = |leads: &Vec<Span>| leads.iter().map(|lead| lead.micros).collect();
+    Notices { thresholds: thresholds.cloned(), lead_micros: leads.map(micros) }
 }
 
 fn refused(refusal: &Refusal, reason: &str, common: &Common) -> Result<(), String> {
@@ -446,7 +468,16 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
                     same(what, answered, asked)?;
                 }
             }
-            Ok(())
+            if let Some(thresholds) = &update.low_balance_thresholds {
+                same("the thresholds", &wallet.low_balance_thresholds, thresholds)?;
+            }
+            match &update.expiring_soon_leads {
+                None => Ok(()),
+                Some(leads) => {
+                    let leads: Vec<i64> = leads.iter().map(|lead| lead.micros).collect();
+                    same("the leads", &wallet.expiring_soon_lead_micros, &leads)
+                }
+            }
         }
         Action::Grant(grant) => grant_answered(grant, written.grant.as_ref()),
         Action::Hold(asked) => {

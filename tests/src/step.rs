@@ -29,6 +29,8 @@ pub enum Step {
     Holds(HoldsStep),
     /// Ask for the spend limits.
     Limits(LimitsStep),
+    /// Ask for the events.
+    Events(EventsStep),
 }
 
 /// `{ time = "2026-01-03" }`
@@ -158,6 +160,10 @@ pub struct CreateAction {
     /// The overdraft limit to ask for.
     #[serde(default)]
     pub overdraft_limit: String,
+    /// The amounts below which its balance is low.
+    pub low_balance_thresholds: Option<Vec<String>>,
+    /// How long before a grant expires it is announced.
+    pub expiring_soon_leads: Option<Vec<Span>>,
     /// The asset's code that must be answered.
     pub code: Option<String>,
     /// The scale that must be answered.
@@ -175,6 +181,10 @@ pub struct UpdateAction {
     /// The overdraft limit to choose; empty: the one there is.
     #[serde(default)]
     pub overdraft_limit: String,
+    /// The amounts below which its balance is low; absent: those that there are.
+    pub low_balance_thresholds: Option<Vec<String>>,
+    /// How long before a grant expires it is announced; absent: as it is.
+    pub expiring_soon_leads: Option<Vec<Span>>,
     /// Only if the settings are still the first, second, … that this file saw.
     pub if_version: Option<usize>,
 }
@@ -298,6 +308,18 @@ pub struct HoldsStep {
     pub asset: Option<String>,
     /// The lines, by number.
     pub holds: Vec<String>,
+}
+
+/// `{ events = ["2026-01-02 DEPLETED: 75 -> 0 by 2"] }`: all events.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// The lines, by number.
+    pub events: Vec<String>,
 }
 
 /// `{ reverse = "spend", amount = "30", slices = ["1: 30 RESTORED"] }`
@@ -468,7 +490,7 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 22] = [
+const ACTIONS: [&str; 23] = [
     "time",
     "advance",
     "create",
@@ -491,6 +513,7 @@ const ACTIONS: [&str; 22] = [
     "grants",
     "holds",
     "limits",
+    "events",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -510,6 +533,7 @@ impl Step {
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
             "limits" => return into(table).map(Self::Limits),
+            "events" => return into(table).map(Self::Events),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
             | "release" | "extend" | "reverse" | "revoke" | "transfer" | "change_expiry"
             | "limit" | "unlimit" => action,

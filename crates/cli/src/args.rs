@@ -9,6 +9,7 @@ use crate::{
     demo::DemoArgs,
     end_grant::EndGrantArgs,
     entries::EntriesArgs,
+    events::EventsArgs,
     exit::EXIT_CODES,
     explain::ExplainCommand,
     grant::GrantArgs,
@@ -73,6 +74,8 @@ pub enum Operation {
     Timeline(TimelineArgs),
     /// List a wallet's ledger, all of it or what passes some filters
     Entries(EntriesArgs),
+    /// List what happened to wallets: low balances, credits that expire soon; or follow it
+    Events(EventsArgs),
     /// List a wallet's grants
     Grants(GrantsArgs),
     /// Put credits in a wallet, spendable within a window

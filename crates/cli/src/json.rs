@@ -41,6 +41,7 @@ answers! {
     GetWalletResponse,
     GrantResponse,
     ListEntriesResponse,
+    ListEventsResponse,
     ListGrantsResponse,
     ListHoldsResponse,
     ListWalletsResponse,
@@ -52,6 +53,7 @@ answers! {
     UpdateWalletResponse,
     VerifyWalletResponse,
     VoidGrantResponse,
+    WatchEventsResponse,
 }
 
 /// The message as JSON, indented.

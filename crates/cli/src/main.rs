@@ -11,6 +11,7 @@ mod demo;
 mod duration;
 mod end_grant;
 mod entries;
+mod events;
 mod exit;
 mod explain;
 mod fresh;
@@ -83,6 +84,7 @@ async fn operate(
         Operation::Balance(args) => balance::run(args, &client, output).await,
         Operation::Timeline(args) => timeline::run(args, &client, output).await,
         Operation::Entries(args) => entries::run(args, &client, output).await,
+        Operation::Events(args) => events::run(args, &client, output).await,
         Operation::Grants(args) => grants::run(args, &client, output).await,
         Operation::Grant(args) => grant::run(args, &client, output).await,
         Operation::Void(args) => end_grant::void(args, &client, output).await,

@@ -1,7 +1,8 @@
 //! One method per RPC. Each takes and gives the messages of the API as they are.
 
 use purse_proto::v1::{
-    self, grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    self, event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
+    wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -79,6 +80,11 @@ calls! { WalletServiceClient:
     explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse;
     /// Says what a balance is made of, now or at any instant.
     explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse;
+}
+
+calls! { EventServiceClient:
+    /// Answers a page of the events of a wallet, an account or the namespace.
+    list_events(ListEventsRequest) -> ListEventsResponse;
 }
 
 calls! { GrantServiceClient:

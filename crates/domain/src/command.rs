@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     Actor, Amount, Category, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint,
-    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LimitChange, Metadata, OperationName,
-    PositiveAmount, Priority, Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName,
-    Window,
+    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange, Metadata,
+    OperationName, PositiveAmount, Priority, Reason, Scale, Thresholds, Timestamp, TransactionId,
+    TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -21,6 +21,10 @@ pub struct CreateWallet {
     pub drawdown_policy: DrawdownPolicy,
     /// How far spends may take the balance below zero.
     pub overdraft_limit: Amount,
+    /// The amounts below which the balance is low.
+    pub low_balance_thresholds: Thresholds,
+    /// How long before a grant expires it is announced.
+    pub expiring_soon_leads: LeadTimes,
 }
 
 /// Change a wallet's settings; `None` leaves one as it is.
@@ -30,6 +34,10 @@ pub struct UpdateWallet {
     pub drawdown_policy: Option<DrawdownPolicy>,
     /// Another limit of the overdraft. Debt above it stays and is repaid as ever.
     pub overdraft_limit: Option<Amount>,
+    /// Other amounts below which the balance is low. That it is below one of them already is no event.
+    pub low_balance_thresholds: Option<Thresholds>,
+    /// Other lengths of time before a grant expires. That one has begun already is no event.
+    pub expiring_soon_leads: Option<LeadTimes>,
     /// Another spend limit, or one fewer.
     pub spend_limit: Option<LimitChange>,
     /// Other metadata of the wallet.

@@ -6,9 +6,10 @@
 
 use crate::{
     Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet,
-    DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LimitChange, LimitWindow,
-    Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend, RevokeFunding, Share,
-    Spend, SpendLimit, Transfer, UpdateWallet, WalletName, canonical::Canonical,
+    DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes, LimitChange,
+    LimitWindow, Metadata, NewGrant, OperationName, Reason, ReleaseHold, ReverseSpend,
+    RevokeFunding, Share, Spend, SpendLimit, Thresholds, Transfer, UpdateWallet, WalletName,
+    canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -66,6 +67,8 @@ impl Canonical {
                 asset_scale: _,
                 drawdown_policy,
                 overdraft_limit,
+                low_balance_thresholds,
+                expiring_soon_leads,
             }) => {
                 self.text(b'C', b"create_wallet");
                 if let Some(scale) = requested_scale {
@@ -75,35 +78,10 @@ impl Canonical {
                 if !overdraft_limit.is_zero() {
                     self.text(3, overdraft_limit.to_string().as_bytes());
                 }
+                self.thresholds(4, low_balance_thresholds);
+                self.leads(5, expiring_soon_leads);
             }
-            Command::UpdateWallet(UpdateWallet {
-                drawdown_policy,
-                overdraft_limit,
-                spend_limit,
-                metadata,
-                expected_version,
-            }) => {
-                self.text(b'C', b"update_wallet");
-                if let Some(policy) = drawdown_policy {
-                    self.policy(1, *policy);
-                }
-                if let Some(metadata) = metadata {
-                    self.text(2, b"");
-                    for (key, value) in metadata.as_map() {
-                        self.text(3, key.as_bytes());
-                        self.text(4, value.as_bytes());
-                    }
-                }
-                if let Some(version) = expected_version {
-                    self.text(5, &version.to_be_bytes());
-                }
-                if let Some(limit) = overdraft_limit {
-                    self.text(6, limit.to_string().as_bytes());
-                }
-                if let Some(change) = spend_limit {
-                    self.limit_change(change);
-                }
-            }
+            Command::UpdateWallet(update) => self.update(update),
             Command::Grant(NewGrant {
                 amount,
                 effective_at,
@@ -177,24 +155,24 @@ impl Canonical {
 
     fn limit_change(&mut self, change: &LimitChange) {
         let limit = match change {
-            LimitChange::Delete(name) => return self.text(7, name.as_str().as_bytes()),
+            LimitChange::Delete(name) => return self.text(11, name.as_str().as_bytes()),
             LimitChange::Set(limit) => limit,
         };
         let SpendLimit { name, amount, actor, operation, window } = limit;
-        self.text(8, name.as_str().as_bytes());
-        self.text(9, amount.to_string().as_bytes());
+        self.text(12, name.as_str().as_bytes());
+        self.text(13, amount.to_string().as_bytes());
         match actor {
             Share::All => {}
-            Share::Only(actor) => self.text(10, actor.as_str().as_bytes()),
-            Share::Each => self.text(11, b""),
+            Share::Only(actor) => self.text(14, actor.as_str().as_bytes()),
+            Share::Each => self.text(15, b""),
         }
         match operation {
             Share::All => {}
-            Share::Only(operation) => self.text(12, operation.as_str().as_bytes()),
-            Share::Each => self.text(13, b""),
+            Share::Only(operation) => self.text(16, operation.as_str().as_bytes()),
+            Share::Each => self.text(17, b""),
         }
         match window {
-            LimitWindow::Rolling(span) => self.text(14, &span.micros().to_be_bytes()),
+            LimitWindow::Rolling(span) => self.text(18, &span.micros().to_be_bytes()),
             LimitWindow::Calendar(unit, zone) => {
                 let unit: &[u8] = match unit {
                     CalendarUnit::Day => b"day",
@@ -202,8 +180,8 @@ impl Canonical {
                     CalendarUnit::Month => b"month",
                     CalendarUnit::Year => b"year",
                 };
-                self.text(15, unit);
-                self.text(16, zone.name().as_bytes());
+                self.text(19, unit);
+                self.text(20, zone.name().as_bytes());
             }
         }
     }
@@ -272,6 +250,59 @@ impl Canonical {
         }
     }
 
+    fn update(&mut self, update: &UpdateWallet) {
+        let UpdateWallet {
+            drawdown_policy,
+            overdraft_limit,
+            low_balance_thresholds,
+            expiring_soon_leads,
+            spend_limit,
+            metadata,
+            expected_version,
+        } = update;
+        self.text(b'C', b"update_wallet");
+        if let Some(policy) = drawdown_policy {
+            self.policy(1, *policy);
+        }
+        if let Some(metadata) = metadata {
+            self.text(2, b"");
+            for (key, value) in metadata.as_map() {
+                self.text(3, key.as_bytes());
+                self.text(4, value.as_bytes());
+            }
+        }
+        if let Some(version) = expected_version {
+            self.text(5, &version.to_be_bytes());
+        }
+        if let Some(limit) = overdraft_limit {
+            self.text(6, limit.to_string().as_bytes());
+        }
+        // None is another request than leaving what there is.
+        if let Some(thresholds) = low_balance_thresholds {
+            self.text(7, b"");
+            self.thresholds(8, thresholds);
+        }
+        if let Some(leads) = expiring_soon_leads {
+            self.text(9, b"");
+            self.leads(10, leads);
+        }
+        if let Some(change) = spend_limit {
+            self.limit_change(change);
+        }
+    }
+
+    fn thresholds(&mut self, tag: u8, thresholds: &Thresholds) {
+        for threshold in thresholds.as_slice() {
+            self.text(tag, threshold.get().to_string().as_bytes());
+        }
+    }
+
+    fn leads(&mut self, tag: u8, leads: &LeadTimes) {
+        for lead in leads.as_slice() {
+            self.text(tag, &lead.micros().to_be_bytes());
+        }
+    }
+
     fn policy(&mut self, tag: u8, policy: DrawdownPolicy) {
         let name: &[u8] = match policy {
             DrawdownPolicy::ExpiryFirst => b"expiry_first",
@@ -285,9 +316,9 @@ impl Canonical {
 mod tests {
     use crate::{
         AccountName, Actor, Amount, AssetCode, Category, ChangeGrantExpiry, Command, CostBasis,
-        ExpiredPolicy, Fingerprint, FundingRef, GracePeriod, GrantNumber, Metadata, NamespaceId,
-        NamespaceName, NewGrant, PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding,
-        Scale, Spend, Timestamp, TransactionId, WalletName,
+        ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, Metadata, NamespaceId, NamespaceName,
+        NewGrant, Period, PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding, Scale,
+        Spend, Timestamp, TransactionId, WalletName,
     };
     use std::collections::BTreeSet;
     use uuid::Uuid;
@@ -329,7 +360,7 @@ mod tests {
 
     #[test]
     fn each_field_of_a_reversal_counts() {
-        let grace = |micros| ExpiredPolicy::Grace(GracePeriod::from_micros(micros).unwrap());
+        let grace = |micros| ExpiredPolicy::Grace(Period::from_micros(micros).unwrap());
         let all = [
             reversal(None, ExpiredPolicy::RestoreThenExpire),
             reversal(Some("10"), ExpiredPolicy::RestoreThenExpire),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Amount, EntryKind, ExpiryChange, GrantNumber, GrantTerms, OperationName, Timestamp, Window,
-    amount::CostBasis, draft::earliest,
+    Amount, EntryKind, ExpiryChange, GrantNumber, GrantTerms, LeadTimes, OperationName, Timestamp,
+    Window, amount::CostBasis, draft::earliest,
 };
 
 /// Lower numbers are drawn first.
@@ -162,12 +162,15 @@ impl Grant {
         self.terms.cost_basis == CostBasis::ZERO
     }
 
-    /// The instant at which time alone changes the grant next.
-    pub fn due_at(&self) -> Option<Timestamp> {
+    /// The next instant after `settled_to` at which time alone changes the grant or announces that it expires
+    /// soon, with these leads.
+    pub fn due_at(&self, leads: &LeadTimes, settled_to: Timestamp) -> Option<Timestamp> {
         if self.parts.available.is_zero() {
             None
         } else if self.activated {
-            self.window.expires_at()
+            let announced = leads.announcements(self).map(|(at, _)| at);
+            let announced = announced.filter(|at| *at > settled_to).min();
+            earliest(self.window.expires_at(), announced)
         } else {
             Some(self.window.effective_at())
         }

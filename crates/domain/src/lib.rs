@@ -12,10 +12,11 @@
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
 //! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
+//! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`recount`], [`mod@verify`].
 
 pub mod amount;
 pub mod calendar;
@@ -30,6 +31,7 @@ pub mod decide;
 pub mod draft;
 pub mod drawing;
 pub mod entry;
+pub mod event;
 pub mod explain;
 pub mod fingerprint;
 pub mod fold;
@@ -41,7 +43,10 @@ pub mod hold;
 pub mod ids;
 pub mod limit;
 pub mod names;
+pub mod notice;
 pub mod order;
+pub mod period;
+pub mod recount;
 pub mod rejection;
 pub mod reversal;
 pub mod room;
@@ -57,7 +62,7 @@ pub mod wallet;
 pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
-pub use calendar::{CalendarUnit, Period, TimeZone, UnknownTimeZone};
+pub use calendar::{CalendarPeriod, CalendarUnit, TimeZone, UnknownTimeZone};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
@@ -71,6 +76,7 @@ pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
+pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
@@ -84,9 +90,12 @@ pub use limit::{
     SpendLimits,
 };
 pub use names::WalletName;
+pub use notice::{LeadTimes, Thresholds};
 pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
+pub use period::{Period, PeriodError};
+pub use recount::{NoticesFrom, Recount};
 pub use rejection::Rejection;
-pub use reversal::{ExpiredPolicy, GracePeriod, Slice, SliceOutcome, SpendRecord, Undone, slices};
+pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use room::{LimitUsage, limit_usage};
 pub use settle::{balances_at, forecast};
 pub use spending::{Counted, Origin, Part, Spender};
@@ -98,6 +107,6 @@ pub use text::{
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
-pub use verify::{Discrepancy, verify, verify_spending};
+pub use verify::{Discrepancy, verify, verify_event, verify_spending};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
 pub use window::{ExpiryChange, Window, WindowError};

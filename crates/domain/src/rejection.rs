@@ -81,6 +81,12 @@ pub enum Rejection {
         /// The scale that was asked for.
         requested: Scale,
     },
+    /// A low-balance threshold has more decimal places than the asset.
+    #[error("a low-balance threshold has more than {} decimal places", scale.places())]
+    ThresholdTooPrecise {
+        /// The asset's scale.
+        scale: Scale,
+    },
     /// The wallet has no such hold.
     #[error("the wallet has no hold {hold}")]
     HoldNotFound {

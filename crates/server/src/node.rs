@@ -16,6 +16,7 @@ use crate::{
     clock::{RandomIds, SystemClock, TestClock},
     health::{Demands, fit},
     server::{Server, ServerError, ServerOptions},
+    watch::WatchOptions,
 };
 
 /// Connections that read.
@@ -48,6 +49,8 @@ pub struct NodeOptions {
     pub credentials: Credentials,
     /// Lanes, each with a connection.
     pub lanes: usize,
+    /// How often watches do something.
+    pub watch: WatchOptions,
     /// A clock that callers may set, instead of the system's.
     pub test_clock: bool,
     /// Work on a database that may lose what it acknowledged.
@@ -99,6 +102,7 @@ impl Node {
             metrics_listen,
             credentials,
             lanes,
+            watch,
             test_clock,
             allow_data_loss,
             append_only,
@@ -130,7 +134,15 @@ impl Node {
         refuse_unfit(&storage, demands).await?;
         let server = Server::start(
             storage.clone(),
-            ServerOptions { listen, metrics_listen, credentials, lanes, test_clock, demands },
+            ServerOptions {
+                listen,
+                metrics_listen,
+                credentials,
+                lanes,
+                watch,
+                test_clock,
+                demands,
+            },
         )
         .await?;
         Ok(Self { server, storage })

@@ -3,6 +3,7 @@
 //! Messages are destructured, so a field that is added to a proto breaks the build here until it is read.
 //! All violations of a request are answered at once, each with its field's name.
 
+mod event;
 mod explanation;
 mod grant;
 mod history;
@@ -12,6 +13,7 @@ mod spend_limit;
 mod transfer;
 mod wallet;
 
+pub use event::{EventQuery, WatchFrom, list_events, watch_events};
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
 pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
 pub use history::{get_transaction, list_entries};
@@ -31,8 +33,8 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
     AccountName, Actor, AssetCode, Command, CommitToken, Fingerprint, GrantNumber, HoldNumber,
-    IdempotencyKey, Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp,
-    TransactionId, WalletName,
+    IdempotencyKey, Metadata, OperationName, Period, PeriodError, PositiveAmount, Reason, Request,
+    Scale, Timestamp, TransactionId, WalletName,
 };
 use tonic::Status;
 use uuid::Uuid;
@@ -215,6 +217,11 @@ impl Fields {
 fn micros(duration: prost_types::Duration) -> i64 {
     let prost_types::Duration { seconds, nanos } = duration;
     seconds.saturating_mul(1_000_000).saturating_add(i64::from(nanos / 1_000))
+}
+
+/// A length of time; what is finer than a microsecond is cut off.
+fn period(duration: prost_types::Duration) -> Result<Period, PeriodError> {
+    Period::from_micros(micros(duration))
 }
 
 /// What every write carries, as it came.

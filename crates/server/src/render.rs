@@ -1,15 +1,17 @@
 //! Domain to proto: answers.
 
+mod event;
 mod explanation;
 mod spend_limit;
 
+pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
 pub use spend_limit::spend_limits;
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
     ExpiredPolicy, ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold,
-    HoldStatus, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
+    HoldStatus, Period, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
     TransactionKind, WalletName, WalletSettings, slices,
 };
 use purse_proto::v1;
@@ -23,6 +25,13 @@ pub fn instant(at: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos }
 }
 
+/// A length of time.
+fn period(period: Period) -> prost_types::Duration {
+    let (seconds, micros) = (period.micros() / 1_000_000, period.micros() % 1_000_000);
+    // Below 10^9.
+    prost_types::Duration { seconds, nanos: i32::try_from(micros * 1_000).unwrap_or(0) }
+}
+
 /// A wallet's settings.
 pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
     let WalletSettings {
@@ -30,6 +39,8 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         scale,
         drawdown_policy,
         overdraft_limit,
+        low_balance_thresholds,
+        expiring_soon_leads,
         spend_limits,
         metadata,
         created_at,
@@ -43,6 +54,12 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         scale: i32::from(scale.places()),
         drawdown_policy: policy(*drawdown_policy).into(),
         overdraft_limit: overdraft_limit.to_string(),
+        low_balance_thresholds: low_balance_thresholds
+            .as_slice()
+            .iter()
+            .map(|threshold| threshold.get().to_string())
+            .collect(),
+        expiring_soon_leads: expiring_soon_leads.as_slice().iter().copied().map(period).collect(),
         spend_limits: spend_limits.iter().map(spend_limit::spend_limit).collect(),
         metadata: metadata.as_map().clone(),
         created_at: Some(instant(*created_at)),

@@ -1,6 +1,7 @@
 //! The methods of the services: who may call, parse, run, answer.
 
 mod batch;
+mod events;
 mod explanations;
 mod grants;
 mod holds;
@@ -8,6 +9,7 @@ mod spend_limits;
 mod test_clock;
 mod wallets;
 
+pub use events::Events;
 pub use grants::Grants;
 pub use test_clock::TestClockControl;
 pub use wallets::Wallets;
@@ -18,7 +20,7 @@ use purse_domain::{Group, Request};
 use purse_storage::{Answer, Outcome, Storage, StorageError};
 use tonic::Status;
 
-use crate::{assets::Assets, lane::Lanes, status, telemetry::CallTrace};
+use crate::{assets::Assets, lane::Lanes, status, telemetry::CallTrace, watch::Watches};
 
 /// What the services share.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct Shared {
     pub lanes: Arc<Lanes>,
     /// For parsing amounts.
     pub assets: Arc<Assets>,
+    /// For streams of events.
+    pub watches: Arc<Watches>,
 }
 
 impl Shared {

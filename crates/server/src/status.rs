@@ -5,9 +5,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use purse_domain::{GrantNumber, HoldNumber, MOST_LIMITS, Rejection, TransactionId, WalletName};
+use purse_domain::{
+    GrantNumber, HoldNumber, MOST_LIMITS, Rejection, Scale, TransactionId, WalletName,
+};
 use purse_proto::v1::ErrorReason;
-use purse_storage::{StorageError, Unanswerable};
+use purse_storage::{EventScope, EventsUnreadable, StorageError, Unanswerable};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
@@ -18,6 +20,8 @@ pub const DOMAIN: &str = "purse.v1";
 
 /// How long a caller should wait when there is too much to do: some batches.
 const OVERLOAD_DELAY: Duration = Duration::from_millis(100);
+/// How long a caller should wait for a stream when there are too many: another one has to end first.
+const STREAM_DELAY: Duration = Duration::from_secs(5);
 /// How long a caller should wait when the database is away: about a restart's tenth.
 const UNAVAILABLE_DELAY: Duration = Duration::from_millis(250);
 
@@ -73,6 +77,10 @@ pub fn invalid_fields(violations: &[Violation]) -> Status {
 /// One wrong field.
 pub fn invalid_field(field: &'static str, problem: String) -> Status {
     invalid_fields(&[Violation { field, problem }])
+}
+
+fn too_precise(field: &'static str, scale: Scale) -> Status {
+    invalid_field(field, format!("has more than {} decimal places", scale.places()))
 }
 
 /// The error of one item of a list, for the request that the list is a field of: `metadata.index` says which item,
@@ -240,10 +248,8 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
                 ("required", required.to_string()),
             ],
         ),
-        Rejection::OverdraftLimitTooPrecise { scale } => invalid_field(
-            "overdraft_limit",
-            format!("has more than {} decimal places", scale.places()),
-        ),
+        Rejection::OverdraftLimitTooPrecise { scale } => too_precise("overdraft_limit", *scale),
+        Rejection::ThresholdTooPrecise { scale } => too_precise("low_balance_thresholds", *scale),
         Rejection::TransactionNotFound { transaction } => transaction_not_found(*transaction),
         Rejection::TransactionNotReversible { transaction } => precondition(
             ErrorReason::TransactionNotReversible,
@@ -313,6 +319,16 @@ pub fn unanswerable(why: Unanswerable, wallet: &WalletName) -> Status {
     }
 }
 
+/// Events that cannot be read, by a position in `field`.
+pub fn events_unreadable(why: EventsUnreadable, scope: &EventScope, field: &'static str) -> Status {
+    match (why, scope) {
+        (EventsUnreadable::WalletNotFound, EventScope::Wallet(wallet)) => wallet_not_found(wallet),
+        (EventsUnreadable::WalletNotFound | EventsUnreadable::OtherPosition, _) => {
+            invalid_field(field, "is of another database; begin anew without it".to_owned())
+        }
+    }
+}
+
 /// The database failed.
 pub fn storage(error: &StorageError) -> Status {
     match error {
@@ -377,6 +393,23 @@ pub fn stopping() -> Status {
         ErrorReason::ServerStopping,
         &[],
     )
+}
+
+/// The server is shutting down, and a stream ends.
+pub fn stream_stopping() -> Status {
+    status(
+        Code::Unavailable,
+        "this server is shutting down; call again with the last position",
+        ErrorReason::ServerStopping,
+        &[],
+    )
+}
+
+/// There are as many streams as a server has.
+pub fn too_many_streams() -> Status {
+    let mut details = details(ErrorReason::Overloaded, &[]);
+    details.set_retry_info(Some(STREAM_DELAY));
+    Status::with_error_details(Code::ResourceExhausted, "too many streams are open", details)
 }
 
 /// The caller's deadline has passed.

@@ -9,7 +9,7 @@
 //! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps, and [`kept`], which
 //!   spares most batches the load;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
-//! * [`row`]: how domain values and columns correspond; [`spending`]: what spend limits count;
+//! * [`row`], `event_data`: how domain values and columns correspond; [`spending`]: what spend limits count;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
 //! * [`migrate`], [`privileges`]: the schema, there and back, and what the server may do to it;
 //! * [`embedded`]: a private PostgreSQL as a child process.
@@ -18,6 +18,7 @@ pub mod batch;
 pub mod embedded;
 pub mod environment;
 pub mod error;
+mod event_data;
 pub mod kept;
 pub mod load;
 pub mod migrate;
@@ -36,7 +37,8 @@ pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
     BalanceAt, BalanceQuery, ComposedBalance, EntryFilter, EntryPage, EntryQuery, EntryRecord,
-    ExplainedTransaction, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord,
-    SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord, Unanswerable,
-    Verification, WalletQuery,
+    EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable, ExplainedTransaction,
+    GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord, SpendLimitQuery,
+    SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord, Unanswerable, Verification,
+    WalletQuery,
 };

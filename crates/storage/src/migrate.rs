@@ -27,7 +27,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
@@ -37,7 +37,8 @@ const MIGRATIONS: [Migration; 10] = [
     migration!(7, "funding", "0007_funding"),
     migration!(8, "transfers", "0008_transfers"),
     migration!(9, "grant expiry", "0009_grant_expiry"),
-    migration!(10, "spend limits", "0010_spend_limits"),
+    migration!(10, "events", "0010_events"),
+    migration!(11, "spend limits", "0011_spend_limits"),
 ];
 
 /// The version that this build works on.

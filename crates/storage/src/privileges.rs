@@ -11,11 +11,12 @@ use crate::{Storage, StorageError, row::Columns};
 pub const SERVER_ROLE: &str = "purse_server";
 
 /// What is granted of each table, and nothing else. A table that is not listed cannot be read.
-const GRANTED: [(&str, &str); 9] = [
+const GRANTED: [(&str, &str); 10] = [
     ("purse_migrations", "SELECT"),
     ("assets", "SELECT, INSERT"),
     ("transactions", "SELECT, INSERT"),
     ("entries", "SELECT, INSERT"),
+    ("events", "SELECT, INSERT"),
     ("wallets", "SELECT, INSERT, UPDATE"),
     ("grants", "SELECT, INSERT, UPDATE"),
     ("debts", "SELECT, INSERT, UPDATE"),
@@ -72,7 +73,8 @@ impl Storage {
         let row = client
             .query_one(
                 "SELECT has_table_privilege('entries', 'UPDATE, DELETE, TRUNCATE')
-                     OR has_table_privilege('transactions', 'UPDATE, DELETE, TRUNCATE') AS may",
+                     OR has_table_privilege('transactions', 'UPDATE, DELETE, TRUNCATE')
+                     OR has_table_privilege('events', 'UPDATE, DELETE, TRUNCATE') AS may",
                 &[],
             )
             .await?;

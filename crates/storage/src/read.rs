@@ -3,6 +3,7 @@
 
 pub(crate) mod balance;
 mod entries;
+mod events;
 mod explain;
 mod fold;
 mod grants;
@@ -14,6 +15,7 @@ mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
 pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
+pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable};
 pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};

@@ -7,6 +7,7 @@
 mod assets;
 mod debts;
 mod entries;
+mod events;
 mod grants;
 mod holds;
 mod spending;
@@ -23,6 +24,7 @@ use crate::StorageError;
 use assets::AssetRow;
 use debts::{DebtRow, Debts};
 use entries::EntryRow;
+use events::EventRow;
 use grants::{GrantChange, GrantPlace, GrantRow, Grants};
 use holds::{HoldRow, Holds};
 use spending::{Recount, Spending, SpendingRow};
@@ -35,6 +37,7 @@ use wallets::{SettingsChange, WalletHead, WalletRow, Wallets};
 pub(crate) struct Writes {
     transactions: Vec<TransactionRow>,
     entries: Vec<EntryRow>,
+    events: Vec<EventRow>,
     wallets: Wallets,
     grants: Grants,
     debts: Debts,
@@ -60,6 +63,10 @@ impl Writes {
         for (index, (entry, hash)) in decision.entries.iter().zip(&decision.hashes).enumerate() {
             let owner = (index >= decision.settled).then_some(transaction.id);
             self.entries.push(EntryRow::new(name, entry, hash, owner));
+        }
+        for (index, event) in decision.events.iter().enumerate() {
+            let owner = (index >= decision.settled_events).then_some(transaction.id);
+            self.events.push(EventRow::new(name, event, owner));
         }
         self.grants.add(name, decision, transaction.id, after);
         self.debts.add(name, decision);
@@ -134,6 +141,7 @@ impl Writes {
         let Self {
             transactions,
             entries,
+            events,
             wallets,
             grants,
             debts,
@@ -150,6 +158,7 @@ impl Writes {
             grants,
             transactions,
             entries,
+            events,
             grant_changes,
             debts: debts.rows(),
             holds: holds.rows(),
@@ -168,6 +177,7 @@ struct Tables {
     grants: Vec<GrantRow>,
     transactions: Vec<TransactionRow>,
     entries: Vec<EntryRow>,
+    events: Vec<EventRow>,
     grant_changes: Vec<GrantChange>,
     debts: Vec<DebtRow>,
     holds: Vec<HoldRow>,
@@ -184,13 +194,14 @@ impl Tables {
 
     /// PostgreSQL does the last part first: it locks the wallets, in id order, and fails if one has changed
     /// since it was read.
-    fn usual(&self) -> [&dyn Rows; 10] {
+    fn usual(&self) -> [&dyn Rows; 11] {
         [
             &self.assets,
             &self.wallets,
             &self.grants,
             &self.transactions,
             &self.entries,
+            &self.events,
             &self.grant_changes,
             &self.debts,
             &self.holds,

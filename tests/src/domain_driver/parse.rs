@@ -3,16 +3,16 @@
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
     CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy,
-    ExpiredPolicy, Fingerprint, FundingRef, GracePeriod, GrantNumber, HoldNumber, IdempotencyKey,
-    LimitChange, Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason,
-    ReleaseHold, Request, ReverseSpend, RevokeFunding, Scale, Spend, Timestamp, TransactionId,
-    Transfer, UpdateWallet, WalletName,
+    ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes,
+    LimitChange, Metadata, NamespaceId, NewGrant, OperationName, Period, PositiveAmount, Priority,
+    Reason, ReleaseHold, Request, ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp,
+    TransactionId, Transfer, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
 use crate::{
     answer::Refusal,
-    driver::{Change, WalletRef, Write},
+    driver::{Change, Notices, WalletRef, Write},
 };
 
 mod limit;
@@ -74,10 +74,33 @@ fn commit_token(text: &str) -> Result<Option<CommitToken>, Refusal> {
     }
 }
 
+fn update(
+    policy: &str,
+    overdraft_limit: &str,
+    notices: &Notices,
+    etag: &str,
+) -> Result<UpdateWallet, Refusal> {
+    Ok(UpdateWallet {
+        drawdown_policy: match policy {
+            "" => None,
+            policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
+        },
+        overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
+        low_balance_thresholds: thresholds("wallet.low_balance_thresholds", notices)?,
+        expiring_soon_leads: leads("wallet.expiring_soon_leads", notices)?,
+        spend_limit: None,
+        metadata: None,
+        expected_version: match etag {
+            "" => None,
+            etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
+        },
+    })
+}
+
 fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
     let amount = |text: &str| self::amount(text, scale);
     match change {
-        Change::Create { scale, policy, overdraft_limit } => {
+        Change::Create { scale, policy, overdraft_limit, notices } => {
             let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
             Ok(Command::CreateWallet(CreateWallet {
                 requested_scale: scale.map(places).transpose()?,
@@ -85,22 +108,13 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
                 drawdown_policy: drawdown_policy("drawdown_policy", policy)?,
                 overdraft_limit: self::overdraft_limit("overdraft_limit", overdraft_limit)?
                     .unwrap_or(Amount::ZERO),
+                low_balance_thresholds: thresholds("low_balance_thresholds", notices)?
+                    .unwrap_or_default(),
+                expiring_soon_leads: leads("expiring_soon_leads", notices)?.unwrap_or_default(),
             }))
         }
-        Change::Update { policy, overdraft_limit, etag } => {
-            Ok(Command::UpdateWallet(UpdateWallet {
-                drawdown_policy: match policy.as_str() {
-                    "" => None,
-                    policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
-                },
-                overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
-                spend_limit: None,
-                metadata: None,
-                expected_version: match etag.as_str() {
-                    "" => None,
-                    etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
-                },
-            }))
+        Change::Update { policy, overdraft_limit, notices, etag } => {
+            update(policy, overdraft_limit, notices, etag).map(Command::UpdateWallet)
         }
         Change::Limit(limit) => limit::set(limit, scale),
         Change::Unlimit { name } => limit::delete(name),
@@ -233,7 +247,7 @@ fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy
     match (name, grace_micros) {
         ("" | "RESTORE_THEN_EXPIRE", None) => Ok(ExpiredPolicy::RestoreThenExpire),
         ("REISSUE", None) => Ok(ExpiredPolicy::Reissue),
-        ("GRACE", Some(micros)) => GracePeriod::from_micros(micros)
+        ("GRACE", Some(micros)) => Period::from_micros(micros)
             .map(ExpiredPolicy::Grace)
             .map_err(|_| Refusal::field("grace_period")),
         ("" | "RESTORE_THEN_EXPIRE" | "REISSUE" | "GRACE", _) => {
@@ -308,6 +322,20 @@ fn drawdown_policy(field: &str, name: &str) -> Result<DrawdownPolicy, Refusal> {
         "OLDEST_FIRST" => Ok(DrawdownPolicy::OldestFirst),
         _ => Err(Refusal::field(field)),
     }
+}
+
+fn thresholds(field: &str, notices: &Notices) -> Result<Option<Thresholds>, Refusal> {
+    let Some(texts) = &notices.thresholds else { return Ok(None) };
+    let amounts = texts.iter().map(|text| PositiveAmount::parse(text, Scale::MAX));
+    let amounts = amounts.collect::<Result<_, _>>().map_err(|_| Refusal::field(field))?;
+    Thresholds::new(amounts).map(Some).map_err(|_| Refusal::field(field))
+}
+
+fn leads(field: &str, notices: &Notices) -> Result<Option<LeadTimes>, Refusal> {
+    let Some(micros) = &notices.lead_micros else { return Ok(None) };
+    let periods = micros.iter().copied().map(Period::from_micros);
+    let periods = periods.collect::<Result<_, _>>().map_err(|_| Refusal::field(field))?;
+    LeadTimes::new(periods).map(Some).map_err(|_| Refusal::field(field))
 }
 
 fn overdraft_limit(field: &str, limit: &str) -> Result<Option<Amount>, Refusal> {

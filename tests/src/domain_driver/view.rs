@@ -1,11 +1,14 @@
 //! From domain values to what a caller sees.
 
 use purse_domain::{
-    Amount, Balances, DrawdownPolicy, Entry, Grant, GrantParts, GrantStatus, Hold, HoldStatus,
-    LimitUsage, Slice, SliceOutcome, SpendLimit, Timestamp, WalletName,
+    Amount, Balances, Crossing, DrawdownPolicy, Entry, Event, Grant, GrantParts, GrantStatus, Hold,
+    HoldStatus, LimitUsage, Occurrence, PositiveAmount, Slice, SliceOutcome, SpendLimit, Timestamp,
+    WalletName,
 };
 
-use crate::answer::{EntryView, GrantView, HoldView, Holdings, LimitView, SliceView};
+use crate::answer::{
+    EntryView, EventView, GrantView, HoldView, Holdings, LimitView, OccurrenceView, SliceView,
+};
 
 /// Balances as texts.
 pub(super) fn holdings(balances: &Balances) -> Holdings {
@@ -141,6 +144,35 @@ pub(super) fn limit(limit: &SpendLimit, usage: Option<&LimitUsage>) -> LimitView
         spent: usage.map(|usage| usage.spent.to_string()),
         held: usage.map(|usage| usage.held.to_string()),
         frees_at: usage.and_then(|usage| usage.frees_at),
+    }
+}
+
+/// An event.
+pub(super) fn event(event: &Event) -> EventView {
+    let crossing =
+        |kind, threshold: Option<PositiveAmount>, balance: Crossing| OccurrenceView::Crossing {
+            kind,
+            threshold: threshold.map(|at| at.get().to_string()).unwrap_or_default(),
+            before: balance.before.to_string(),
+            after: balance.after.to_string(),
+        };
+    let occurrence = match event.occurrence {
+        Occurrence::LowBalance { threshold, balance } => {
+            crossing("LOW_BALANCE", Some(threshold), balance)
+        }
+        Occurrence::Depleted { balance } => crossing("DEPLETED", None, balance),
+        Occurrence::Recovered { threshold, balance } => crossing("RECOVERED", threshold, balance),
+        Occurrence::ExpiringSoon { grant, amount, expires_at, lead } => {
+            let (amount, lead_micros) = (amount.to_string(), lead.micros());
+            OccurrenceView::ExpiringSoon { grant: grant.0, amount, expires_at, lead_micros }
+        }
+    };
+    EventView {
+        sequence: event.sequence.0,
+        effective_at: event.effective_at,
+        recorded_at: event.recorded_at,
+        entry: event.entry.map_or(0, |entry| entry.0),
+        occurrence,
     }
 }
 

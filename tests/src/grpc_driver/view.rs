@@ -2,14 +2,17 @@
 
 use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
-    Allocation, Balance, CalendarUnit, CalendarWindow, DebtPart, DrawdownPolicy, Entry,
-    EntryBalances, EntryKind, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus,
-    Hold, ReversedSlice, ReversedSliceOutcome, SpendLimit, SpendLimitUsage, Transaction, Wallet,
-    spend_limit,
+    Allocation, Balance, CalendarUnit, CalendarWindow, DebtPart, Depleted, DrawdownPolicy, Entry,
+    EntryBalances, EntryKind, Event, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant,
+    GrantStatus, Hold, LowBalance, Recovered, ReversedSlice, ReversedSliceOutcome, SpendLimit,
+    SpendLimitUsage, Transaction, Wallet, event::Occurrence, spend_limit,
 };
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView, Holdings, LimitView, SliceView, WalletView, Written},
+    answer::{
+        EntryView, EventView, GrantView, HoldView, Holdings, LimitView, OccurrenceView, SliceView,
+        WalletView, Written,
+    },
     driver::Limit,
 };
 
@@ -55,6 +58,10 @@ pub(super) fn duration(micros: i64) -> prost_types::Duration {
     prost_types::Duration { seconds, nanos }
 }
 
+fn micros(duration: &prost_types::Duration) -> i64 {
+    duration.seconds * 1_000_000 + i64::from(duration.nanos / 1_000)
+}
+
 /// An instant from the wire; what is none reads as the first one there is, which no file expects.
 fn instant(at: Option<&prost_types::Timestamp>) -> Timestamp {
     find_instant(at).unwrap_or_else(|| Timestamp::from_micros(i64::MIN))
@@ -79,6 +86,8 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             scale: wallet.scale,
             policy: policy.to_owned(),
             overdraft_limit: wallet.overdraft_limit.clone(),
+            low_balance_thresholds: wallet.low_balance_thresholds.clone(),
+            expiring_soon_lead_micros: wallet.expiring_soon_leads.iter().map(micros).collect(),
             created,
             etag: wallet.etag.clone(),
         }),
@@ -164,6 +173,40 @@ pub(super) fn hold(hold: &Hold) -> HoldView {
         .map(|(name, amount)| (name, amount.clone()))
         .to_vec(),
         expires_at: instant(hold.expires_at.as_ref()),
+    }
+}
+
+/// An event.
+pub(super) fn event(event: Event) -> EventView {
+    let crossing = |kind, threshold, before, after| OccurrenceView::Crossing {
+        kind,
+        threshold,
+        before,
+        after,
+    };
+    let occurrence = match event.occurrence.unwrap_or(Occurrence::Depleted(Depleted::default())) {
+        Occurrence::LowBalance(LowBalance { threshold, balance_before, balance_after }) => {
+            crossing("LOW_BALANCE", threshold, balance_before, balance_after)
+        }
+        Occurrence::Depleted(Depleted { balance_before, balance_after }) => {
+            crossing("DEPLETED", String::new(), balance_before, balance_after)
+        }
+        Occurrence::Recovered(Recovered { threshold, balance_before, balance_after }) => {
+            crossing("RECOVERED", threshold, balance_before, balance_after)
+        }
+        Occurrence::ExpiringSoon(soon) => OccurrenceView::ExpiringSoon {
+            grant: soon.grant_number,
+            amount: soon.amount,
+            expires_at: instant(soon.expires_at.as_ref()),
+            lead_micros: soon.lead.as_ref().map_or(0, micros),
+        },
+    };
+    EventView {
+        sequence: event.sequence,
+        effective_at: instant(event.effective_at.as_ref()),
+        recorded_at: instant(event.recorded_at.as_ref()),
+        entry: event.entry_sequence,
+        occurrence,
     }
 }
 

@@ -7,9 +7,10 @@ use std::{
 
 use purse_domain::{
     Amount, Balances, Command, Composer, Composition, Counted, Counts, Decision, Entry, EntryKind,
-    Fold, FundingRecord, Grant, GrantNumber, GrantTerms, HoldNumber, Missing, OpenHold,
-    OperationName, Origin, Request, Scan, Sequence, SignedAmount, SpendRecord, Spender, Sum,
-    Timestamp, Verdict, WalletState, balances_at, decide,
+    Event, Fold, FundingRecord, Grant, GrantNumber, GrantTerms, HoldNumber, Missing, NoticesFrom,
+    OpenHold, OperationName, Origin, Recount, Request, Scan, Sequence, SignedAmount, SpendRecord,
+    Spender, Sum, Timestamp, TransactionId, Verdict, WalletSettings, WalletState, balances_at,
+    decide,
     draft::Draft,
     explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
@@ -24,6 +25,12 @@ pub struct Ledger {
     pub state: WalletState,
     /// All entries.
     pub entries: Vec<Entry>,
+    /// All events.
+    pub events: Vec<Event>,
+    /// Which write made which entry; what is not here time did.
+    owners: BTreeMap<Sequence, TransactionId>,
+    /// What the wallet wanted to be told of, from its opening on.
+    notices: Vec<NoticesFrom>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
     /// What all entries count, whether there were limits or not.
@@ -43,6 +50,9 @@ impl Ledger {
         Self {
             state,
             entries: Vec::new(),
+            events: Vec::new(),
+            owners: BTreeMap::new(),
+            notices: vec![notices_from(&settings(), Sequence(0), START)],
             operations: BTreeMap::new(),
             counted: Vec::new(),
             held_for: BTreeMap::new(),
@@ -103,7 +113,13 @@ impl Ledger {
         self.deadlines.extend(holds.map(|hold| (decision.now, hold.number, hold.expires_at)));
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
+        self.events.extend_from_slice(&decision.events);
         self.writes += 1;
+        let own = decision.own_entries().iter().map(|entry| entry.sequence);
+        self.owners.extend(own.map(|sequence| (sequence, transaction(self.writes))));
+        if let Some(settings) = &decision.settings {
+            self.notices.push(notices_from(settings, decision.head.last_sequence, decision.now));
+        }
         // The next one is decided on what the entries say.
         self.state.counts = Counts::default();
         let (actor, operation) = (request.actor.clone(), operation.cloned());
@@ -143,9 +159,11 @@ impl Ledger {
     pub fn sweep(&mut self, at: Timestamp) {
         let mut draft = Draft::new(&self.state, at);
         settle(&mut draft).expect("all grants are held");
-        let Draft { head, entries, .. } = draft;
+        let Draft { head, entries, events, .. } = draft;
         self.entries.extend(entries);
+        self.events.extend(events);
         self.state = settled(&self.state, at).expect("all grants are held");
+        self.state.head.recorded_at = head.recorded_at;
         assert_eq!(self.state.head.balances, head.balances);
         assert_eq!(self.state.head.next_due_at, head.next_due_at);
     }
@@ -172,6 +190,20 @@ impl Ledger {
             fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
         }
         fold
+    }
+
+    /// The events, from the entries and settings alone.
+    pub fn recounted(&self) -> Recount {
+        let terms = self.terms();
+        let mut fold = self.folded(&[]);
+        let mut recount = Recount::new(Sequence(0), self.notices.clone());
+        for entry in &self.entries {
+            recount.add(&fold, entry, self.owners.get(&entry.sequence).copied());
+            let operation = self.operations.get(&entry.sequence);
+            fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
+        }
+        recount.finish(&fold, self.state.head.recorded_at);
+        recount
     }
 
     /// Why the entries of a command moved what they moved.
@@ -248,6 +280,15 @@ impl Ledger {
             before = after;
         }
         sum
+    }
+}
+
+fn notices_from(settings: &WalletSettings, after: Sequence, at: Timestamp) -> NoticesFrom {
+    NoticesFrom {
+        after,
+        at,
+        low_balance_thresholds: settings.low_balance_thresholds.clone(),
+        expiring_soon_leads: settings.expiring_soon_leads.clone(),
     }
 }
 

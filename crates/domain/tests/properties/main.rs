@@ -9,6 +9,7 @@
 //! * the rest: the properties themselves, one file per rule.
 
 mod composing;
+mod events;
 mod explaining;
 mod folding;
 mod invariants;

@@ -13,7 +13,7 @@ use purse_domain::{
 
 use crate::{
     limit_model::{Asked, Event, Held, Refused, refused},
-    program::{HOUR, START, amount},
+    program::{HOUR, START, amount, settings},
 };
 
 /// The hours that usage may be late.
@@ -24,6 +24,8 @@ const LATE_HOURS: i64 = 72;
 pub struct Model {
     policy: DrawdownPolicy,
     overdraft_limit: i64,
+    /// In microseconds, the longest first.
+    leads: Vec<i64>,
     /// By name.
     limits: Vec<SpendLimit>,
     /// All that was ever spent.
@@ -195,6 +197,7 @@ impl Model {
         Self {
             policy: DrawdownPolicy::default(),
             overdraft_limit: 0,
+            leads: settings().expiring_soon_leads.as_slice().iter().map(|l| l.micros()).collect(),
             limits: Vec::new(),
             spent: Vec::new(),
             grants: Vec::new(),
@@ -215,6 +218,61 @@ impl Model {
             then.holds.iter().map(|hold| hold.held_at(None, at)).sum(),
             then.debts.iter().map(|debt| debt.left_at(at)).sum(),
         ]
+    }
+
+    /// What is announced after an instant and up to another, if nothing else happens, of grants from the
+    /// `first`th on: when, which grant, with which lead, and how much of it is there then.
+    pub fn announcements(
+        &self,
+        after: Timestamp,
+        until: Timestamp,
+        first: usize,
+    ) -> Vec<(Timestamp, i32, i64, i64)> {
+        let mut found = Vec::new();
+        for (index, grant) in self.grants.iter().enumerate().skip(first) {
+            let Some(expires_at) = grant.expires_at else { continue };
+            for lead in &self.leads {
+                let soonest = grant.effective_at.max(grant.granted_at);
+                let at = expires_at.plus_micros(-lead).max(soonest);
+                if at <= after || at > until {
+                    continue;
+                }
+                let mut then = self.clone();
+                then.repay_until(at);
+                let grant = &then.grants[index];
+                let amount = if grant.has_ended(at) { 0 } else { then.free_at(grant, at) };
+                if amount > 0 {
+                    found.push((at, grant.number, *lead, amount));
+                }
+            }
+        }
+        found
+    }
+
+    /// What is announced at once because a command let a grant end sooner: of the wallet `before` it the instant was
+    /// ahead.
+    pub fn overtaken(&self, before: &Self, now: Timestamp) -> Vec<(Timestamp, i32, i64, i64)> {
+        let mut found = Vec::new();
+        for (index, grant) in before.grants.iter().enumerate() {
+            let soonest = grant.effective_at.max(grant.granted_at);
+            let now_ends = self.grants[index].expires_at;
+            for lead in &self.leads {
+                let is_ahead = |end: Option<Timestamp>| match end {
+                    None => true,
+                    Some(end) => end.plus_micros(-lead).max(soonest) > now,
+                };
+                let amount = self.free_at(&self.grants[index], now);
+                if is_ahead(grant.expires_at) && !is_ahead(now_ends) && amount > 0 {
+                    found.push((now, grant.number, *lead, amount));
+                }
+            }
+        }
+        found
+    }
+
+    /// The number of grants so far.
+    pub fn grant_count(&self) -> usize {
+        self.grants.len()
     }
 
     /// What each grant has available, scheduled and held at an instant, and what is owed of each debt; those with
@@ -314,6 +372,9 @@ impl Model {
                 self.policy = update.drawdown_policy.unwrap_or(self.policy);
                 let limit = update.overdraft_limit.map(hundredths);
                 self.overdraft_limit = limit.unwrap_or(self.overdraft_limit);
+                if let Some(leads) = &update.expiring_soon_leads {
+                    self.leads = leads.as_slice().iter().map(|lead| lead.micros()).collect();
+                }
                 self.change_limits(update.spend_limit.as_ref())
             }
             Command::Grant(new) => self.grant(new, now),

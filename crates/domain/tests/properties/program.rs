@@ -6,10 +6,10 @@ use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
     CostBasis, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef,
-    GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, LimitChange, Metadata, NamespaceId,
-    NamespaceName, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request,
-    ReverseSpend, RevokeFunding, Scale, Spend, SpendLimits, Timestamp, TransactionId, UpdateWallet,
-    WalletName, WalletSettings,
+    GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange, Metadata, NamespaceId,
+    NamespaceName, NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold,
+    Request, ReverseSpend, RevokeFunding, Scale, Spend, SpendLimits, Thresholds, Timestamp,
+    TransactionId, UpdateWallet, WalletName, WalletSettings,
 };
 use uuid::Uuid;
 
@@ -92,6 +92,8 @@ pub enum Action {
     Extend(i32, i64),
     /// Choose an overdraft limit, in hundredths.
     Overdraft(u32),
+    /// Choose thresholds, in hundredths, and leads, in hours.
+    Notices(BTreeSet<u32>, BTreeSet<i64>),
     /// Set a spend limit, or remove it.
     Limit(LimitChange),
     /// Reverse a spend.
@@ -137,6 +139,7 @@ fn actions() -> impl Strategy<Value = Action> {
             .prop_map(|(grant, hours)| Action::ChangeExpiry(grant, hours)),
         1 => select(&POLICIES[..]).prop_map(Action::Policy),
         1 => select(&[0, 5_000, 20_000][..]).prop_map(Action::Overdraft),
+        1 => notices(),
         3 => holds(),
         3 => captures(),
         1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
@@ -145,6 +148,12 @@ fn actions() -> impl Strategy<Value = Action> {
         2 => limit_changes(),
         3 => revocations(),
     ]
+}
+
+fn notices() -> impl Strategy<Value = Action> {
+    let thresholds = collection::btree_set(select(&[1_u32, 1_000, 3_000, 6_000][..]), 0..=3);
+    let leads = collection::btree_set(select(&[1_i64, 6, 24, 48][..]), 0..=3);
+    (thresholds, leads).prop_map(|(thresholds, leads)| Action::Notices(thresholds, leads))
 }
 
 /// What grants are paid by; the last pays for none.
@@ -167,7 +176,7 @@ pub fn reversals() -> impl Strategy<Value = Action> {
         Just(ExpiredPolicy::RestoreThenExpire),
         Just(ExpiredPolicy::Reissue),
         (1_i64..40).prop_map(|hours| {
-            let period = GracePeriod::from_micros(hours * HOUR).expect("some hours");
+            let period = Period::from_micros(hours * HOUR).expect("some hours");
             ExpiredPolicy::Grace(period)
         }),
     ];
@@ -241,10 +250,31 @@ pub fn amount(hundredths: u32) -> PositiveAmount {
     PositiveAmount::parse(&text, Scale::MAX).expect("programs have positive amounts")
 }
 
+fn thresholds(hundredths: impl IntoIterator<Item = u32>) -> Thresholds {
+    Thresholds::new(hundredths.into_iter().map(amount).collect()).expect("a few, distinct")
+}
+
+fn leads(hours: impl IntoIterator<Item = i64>) -> LeadTimes {
+    let periods = hours.into_iter().map(|hours| Period::from_micros(hours * HOUR));
+    let periods = periods.collect::<Result<_, _>>().expect("some hours");
+    LeadTimes::new(periods).expect("a few, distinct")
+}
+
 /// An amount that may be nothing.
 pub fn limit(hundredths: u32) -> Amount {
     if hundredths == 0 { Amount::ZERO } else { amount(hundredths).get() }
 }
+
+/// Changes nothing.
+const NOTHING: UpdateWallet = UpdateWallet {
+    drawdown_policy: None,
+    overdraft_limit: None,
+    low_balance_thresholds: None,
+    expiring_soon_leads: None,
+    spend_limit: None,
+    metadata: None,
+    expected_version: None,
+};
 
 /// The request of an action that is asked for at `clock`.
 pub fn request(action: &Action, clock: Timestamp) -> Request {
@@ -302,14 +332,19 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             expires_at: hours.map(from_now),
         }),
         Action::Policy(policy) => {
-            Command::UpdateWallet(UpdateWallet { drawdown_policy: Some(*policy), ..NO_CHANGE })
+            Command::UpdateWallet(UpdateWallet { drawdown_policy: Some(*policy), ..NOTHING })
         }
         Action::Overdraft(hundredths) => Command::UpdateWallet(UpdateWallet {
             overdraft_limit: Some(limit(*hundredths)),
-            ..NO_CHANGE
+            ..NOTHING
+        }),
+        Action::Notices(low, soon) => Command::UpdateWallet(UpdateWallet {
+            low_balance_thresholds: Some(thresholds(low.iter().copied())),
+            expiring_soon_leads: Some(leads(soon.iter().copied())),
+            ..NOTHING
         }),
         Action::Limit(change) => {
-            Command::UpdateWallet(UpdateWallet { spend_limit: Some(change.clone()), ..NO_CHANGE })
+            Command::UpdateWallet(UpdateWallet { spend_limit: Some(change.clone()), ..NOTHING })
         }
         Action::Revoke { funding, amount: hundredths } => Command::RevokeFunding(RevokeFunding {
             funding_ref: funding_ref(funding),
@@ -357,18 +392,11 @@ fn asker(action: &Action) -> &'static str {
         | Action::Extend(..)
         | Action::Overdraft(_)
         | Action::Limit(_)
+        | Action::Notices(..)
         | Action::Reverse { .. }
         | Action::Revoke { .. } => "",
     }
 }
-
-const NO_CHANGE: UpdateWallet = UpdateWallet {
-    drawdown_policy: None,
-    overdraft_limit: None,
-    spend_limit: None,
-    metadata: None,
-    expected_version: None,
-};
 
 /// The settings of a wallet that was opened at the start.
 pub fn settings() -> WalletSettings {
@@ -377,6 +405,8 @@ pub fn settings() -> WalletSettings {
         scale: Scale::MAX,
         drawdown_policy: DrawdownPolicy::default(),
         overdraft_limit: Amount::ZERO,
+        low_balance_thresholds: thresholds([1_000, 4_000]),
+        expiring_soon_leads: leads([30, 6]),
         spend_limits: SpendLimits::default(),
         metadata: Metadata::default(),
         created_at: START,

@@ -147,6 +147,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
         | Rejection::AssetScaleMismatch { .. }
         | Rejection::OverdraftLimitTooPrecise { .. }
         | Rejection::TooManySpendLimits
+        | Rejection::ThresholdTooPrecise { .. }
         | Rejection::StaleVersion { .. }
         | Rejection::IdempotencyKeyReused { .. } => "not in programs",
     })

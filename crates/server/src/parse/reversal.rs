@@ -1,13 +1,12 @@
 //! Requests to reverse and to revoke.
 
 use purse_domain::{
-    Amount, Command, ExpiredPolicy, FundingRef, GracePeriod, Request, ReverseSpend, RevokeFunding,
-    Scale,
+    Amount, Command, ExpiredPolicy, FundingRef, Request, ReverseSpend, RevokeFunding, Scale,
 };
 use purse_proto::v1;
 use tonic::Status;
 
-use super::{Fields, Write, micros};
+use super::{Fields, Write};
 use crate::auth::Caller;
 
 /// A request to reverse a spend, and what it says of grants that have ended. `scale` is the asset's; `None`:
@@ -97,9 +96,9 @@ fn expired_policy(
         return None;
     };
     match (policy, grace_period) {
-        (v1::ExpiredPolicy::Grace, Some(period)) => fields
-            .check("grace_period", GracePeriod::from_micros(micros(period)))
-            .map(ExpiredPolicy::Grace),
+        (v1::ExpiredPolicy::Grace, Some(period)) => {
+            fields.check("grace_period", super::period(period)).map(ExpiredPolicy::Grace)
+        }
         (v1::ExpiredPolicy::Grace, None) => {
             fields.note("grace_period", "is missing, and GRACE needs it");
             None

@@ -23,6 +23,8 @@ fn change(change: LimitChange) -> Command {
     Command::UpdateWallet(UpdateWallet {
         drawdown_policy: None,
         overdraft_limit: None,
+        low_balance_thresholds: None,
+        expiring_soon_leads: None,
         spend_limit: Some(change),
         metadata: None,
         expected_version: None,

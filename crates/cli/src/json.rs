@@ -31,6 +31,7 @@ answers! {
     CreateHoldResponse,
     CreateHoldsResponse,
     CreateWalletResponse,
+    DeleteSpendLimitResponse,
     ExpireGrantResponse,
     ExplainBalanceResponse,
     ExplainTransactionResponse,
@@ -44,10 +45,12 @@ answers! {
     ListEventsResponse,
     ListGrantsResponse,
     ListHoldsResponse,
+    ListSpendLimitsResponse,
     ListWalletsResponse,
     ReleaseHoldResponse,
     ReverseSpendResponse,
     RevokeFundingResponse,
+    SetSpendLimitResponse,
     SpendResponse,
     TransferResponse,
     UpdateWalletResponse,
@@ -113,6 +116,9 @@ mod tests {
             v1::ReverseSpendResponse::NAME,
             v1::RevokeFundingResponse::NAME,
             v1::ChangeGrantExpiryResponse::NAME,
+            v1::SetSpendLimitResponse::NAME,
+            v1::DeleteSpendLimitResponse::NAME,
+            v1::ListSpendLimitsResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

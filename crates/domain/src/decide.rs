@@ -13,6 +13,7 @@ mod limits;
 mod reverse;
 mod revoke;
 mod spend;
+mod status;
 mod transfer;
 mod wallet;
 
@@ -21,7 +22,7 @@ pub use spend::LATE_WINDOW_MICROS;
 use crate::{
     Command, Counted, Debt, DrawdownKey, Entry, EntryHash, Event, Grant, GrantNumber, GrantTerms,
     Head, Hold, HoldNumber, Missing, OperationName, Origin, Owner, Rejection, Request, Sequence,
-    SpendRecord, Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft,
+    SpendRecord, Timestamp, TransactionId, WalletSettings, WalletState, WalletStatus, draft::Draft,
     settle::settle,
 };
 
@@ -142,6 +143,7 @@ fn attempt(
         return wallet::create(state, create, request, clock).map_err(Stop::from);
     }
     let state = state.ok_or(Rejection::WalletNotFound)?;
+    status::check(state.settings.status, &request.command)?;
     let mut draft = Draft::new(state, clock);
     settle(&mut draft)?;
     let (settled, settled_events) = (draft.entries.len(), draft.events.len());
@@ -173,6 +175,9 @@ fn attempt(
         Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
         Command::Transfer(transfer) => sent = transfer::send(&mut draft, transfer)?,
         Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
+        Command::FreezeWallet => settings = Some(status::set(&draft, WalletStatus::Frozen)),
+        Command::UnfreezeWallet => settings = Some(status::set(&draft, WalletStatus::Active)),
+        Command::CloseWallet(close) => settings = Some(status::close(&mut draft, *close)?),
     }
     let counted = limits::counted(&draft, request)?;
     draft.end_step();

@@ -7,7 +7,7 @@
 //!
 //! In reading order:
 //!
-//! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`calendar`], [`text`],
+//! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`calendar`], [`exact`], [`text`],
 //!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
@@ -16,7 +16,8 @@
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`recount`], [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`recount`],
+//!   [`mod@verify`].
 
 pub mod amount;
 pub mod calendar;
@@ -25,6 +26,7 @@ pub mod chain;
 pub mod command;
 pub mod commit_token;
 pub mod composition;
+pub mod cost_report;
 pub mod counts;
 pub mod debt;
 pub mod decide;
@@ -32,6 +34,7 @@ pub mod draft;
 pub mod drawing;
 pub mod entry;
 pub mod event;
+pub mod exact;
 pub mod explain;
 pub mod fingerprint;
 pub mod fold;
@@ -65,23 +68,25 @@ pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAm
 pub use calendar::{CalendarPeriod, CalendarUnit, TimeZone, UnknownTimeZone};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
-    GrantTerms, NewGrant, Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
-    Transfer, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet, Excess,
+    ExpirationPolicy, GrantTerms, NewGrant, Receive, ReleaseHold, Request, Rest, ReverseSpend,
+    RevokeFunding, Spend, Transfer, UpdateWallet,
 };
 pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
+pub use cost_report::{CostBooks, CostReport, CostStatement, Periods, TooManyPeriods};
 pub use counts::{Counts, OpenHold, Unknown};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
+pub use exact::Exact;
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
 pub use funding::FundingRecord;
-pub use grant::{Grant, GrantParts, GrantStatus, Priority};
+pub use grant::{Grant, GrantParts, GrantStatus, Part, Priority};
 pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
@@ -98,7 +103,7 @@ pub use rejection::Rejection;
 pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use room::{LimitUsage, limit_usage};
 pub use settle::{balances_at, forecast};
-pub use spending::{Counted, Origin, Part, Spender};
+pub use spending::{Counted, Origin, Spender, Whose};
 pub use sums::{Scan, Span, Sum, Width};
 pub use tally::Tally;
 pub use text::{
@@ -108,5 +113,5 @@ pub use text::{
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verify::{Discrepancy, verify, verify_event, verify_spending};
-pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
+pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState, WalletStatus};
 pub use window::{ExpiryChange, Window, WindowError};

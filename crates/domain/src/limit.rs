@@ -1,12 +1,12 @@
 //! Spend limits: how much may be spent within a window, by whom and what for.
 //!
-//! What counts is in [`spending`](crate::spending), and whether a request fits in [`usage`](crate::usage).
+//! What counts is in [`spending`](crate::spending), and whether a request fits in [`room`](crate::room).
 
 use thiserror::Error;
 
 use crate::{
-    Actor, Amount, CalendarUnit, LimitName, OperationName, Origin, Part, Spender, TimeZone,
-    Timestamp, decide::LATE_WINDOW_MICROS,
+    Actor, Amount, CalendarUnit, LimitName, OperationName, Origin, Spender, TimeZone, Timestamp,
+    Whose, decide::LATE_WINDOW_MICROS,
 };
 
 /// Most limits of a wallet: every spend is checked against each of them.
@@ -105,14 +105,14 @@ impl SpendLimit {
     /// What counts together with credits that are taken like this; `None`: the limit is not about them.
     pub fn spender(&self, origin: &Origin) -> Option<Spender> {
         let actor = match &self.actor {
-            Share::All => Part::All,
+            Share::All => Whose::All,
             Share::Only(actor) if *actor != origin.actor => return None,
-            Share::Only(_) | Share::Each => Part::One(origin.actor.clone()),
+            Share::Only(_) | Share::Each => Whose::One(origin.actor.clone()),
         };
         let operation = match &self.operation {
-            Share::All => Part::All,
+            Share::All => Whose::All,
             Share::Only(operation) if Some(operation) != origin.operation.as_ref() => return None,
-            Share::Only(_) | Share::Each => Part::One(origin.operation.clone()),
+            Share::Only(_) | Share::Each => Whose::One(origin.operation.clone()),
         };
         Some(Spender { actor, operation })
     }
@@ -125,14 +125,14 @@ impl SpendLimit {
         operation: Option<&OperationName>,
     ) -> Option<Spender> {
         let actor = match &self.actor {
-            Share::All => Part::All,
-            Share::Only(actor) => Part::One(actor.clone()),
-            Share::Each => Part::One(actor?.clone()),
+            Share::All => Whose::All,
+            Share::Only(actor) => Whose::One(actor.clone()),
+            Share::Each => Whose::One(actor?.clone()),
         };
         let operation = match &self.operation {
-            Share::All => Part::All,
-            Share::Only(operation) => Part::One(Some(operation.clone())),
-            Share::Each => Part::One(Some(operation?.clone())),
+            Share::All => Whose::All,
+            Share::Only(operation) => Whose::One(Some(operation.clone())),
+            Share::Each => Whose::One(Some(operation?.clone())),
         };
         Some(Spender { actor, operation })
     }
@@ -258,10 +258,10 @@ mod tests {
         };
         let ann = Origin { actor: actor("ann"), operation: None };
         let spender = |who, what| Some(Spender { actor: who, operation: what });
-        assert_eq!(limit(Share::All, Share::All).spender(&ann), spender(Part::All, Part::All));
+        assert_eq!(limit(Share::All, Share::All).spender(&ann), spender(Whose::All, Whose::All));
         assert_eq!(
             limit(Share::Each, Share::Each).spender(&ann),
-            spender(Part::One(actor("ann")), Part::One(None))
+            spender(Whose::One(actor("ann")), Whose::One(None))
         );
         assert_eq!(limit(Share::Only(actor("bob")), Share::All).spender(&ann), None);
         assert_eq!(limit(Share::All, Share::Only(operation("chat"))).spender(&ann), None);

@@ -282,7 +282,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Part, RollingSpan,
+        RollingSpan, Whose,
         sums::tests::{FAR, find, spent},
     };
 
@@ -346,7 +346,7 @@ mod tests {
         let mut loads = 0;
         loop {
             let room = Room {
-                spender: Spender { actor: Part::All, operation: Part::All },
+                spender: Spender { actor: Whose::All, operation: Whose::All },
                 window: LimitWindow::Rolling(RollingSpan::from_micros(slow.span).unwrap()),
                 allowed: amount(slow.allowed),
                 sums: Some(&sums),

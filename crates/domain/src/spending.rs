@@ -18,14 +18,14 @@ pub struct Origin {
 
 /// One of a kind, or all of them together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part<T> {
+pub enum Whose<T> {
     /// All of them.
     All,
     /// This one.
     One(T),
 }
 
-impl<T: PartialEq> Part<T> {
+impl<T: PartialEq> Whose<T> {
     fn covers(&self, one: &T) -> bool {
         match self {
             Self::All => true,
@@ -38,9 +38,9 @@ impl<T: PartialEq> Part<T> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spender {
     /// Who.
-    pub actor: Part<Actor>,
+    pub actor: Whose<Actor>,
     /// On which operation; `One(None)`: on none.
-    pub operation: Part<Option<OperationName>>,
+    pub operation: Whose<Option<OperationName>>,
 }
 
 impl Spender {

@@ -16,6 +16,18 @@ use crate::{
 
 /// Most figures that are kept of what a wallet's limits count: those of a few hundred spends.
 const MOST_FIGURES: usize = 256;
+/// What may happen to a wallet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WalletStatus {
+    /// Everything.
+    #[default]
+    Active,
+    /// Nothing that takes credits, but captures of what was set aside before. Credits may come in and come back, and
+    /// time goes on.
+    Frozen,
+    /// Nothing, for ever.
+    Closed,
+}
 
 /// A wallet's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +48,8 @@ pub struct WalletSettings {
     pub spend_limits: SpendLimits,
     /// The caller's own data.
     pub metadata: Metadata,
+    /// Whether credits may be taken, or anything happen at all.
+    pub status: WalletStatus,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When these settings last changed.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Actor, Amount, CaptureHold, CreateHold, EntryKind, Excess, Hold, HoldNumber, HoldStatus,
-    Missing, Origin, PositiveAmount, Rejection, ReleaseHold, Spend, Timestamp,
+    Missing, Origin, PositiveAmount, Rejection, ReleaseHold, Spend, Timestamp, WalletStatus,
     draft::{Booking, Draft},
     drawing::{Purpose, Usage},
     hold::move_out,
@@ -69,6 +69,9 @@ pub(super) fn capture(
     move_out(draft, *number, EntryKind::Captured, amount.get().min(held), now);
     if let (Excess::Extend, Some(amount)) = (excess, beyond.positive()) {
         let state = draft.state();
+        if state.settings.status == WalletStatus::Frozen {
+            return Err(Rejection::WalletFrozen.into());
+        }
         let made_by = if state.settings.spend_limits.is_empty() {
             None
         } else {

@@ -92,7 +92,10 @@ pub(super) fn counted(draft: &Draft<'_>, request: &Request) -> Result<Vec<Counte
         | Command::ChangeGrantExpiry(_)
         | Command::RevokeFunding(_)
         | Command::Transfer(_)
-        | Command::Receive(_) => return Ok(Vec::new()),
+        | Command::Receive(_)
+        | Command::FreezeWallet
+        | Command::UnfreezeWallet
+        | Command::CloseWallet(_) => return Ok(Vec::new()),
     };
     let counted = draft.entries.iter().filter_map(|entry| {
         let at = undone_at.unwrap_or(entry.effective_at);

@@ -6,7 +6,7 @@ use super::{Decision, Stop};
 use crate::{
     Amount, Coverage, CreateWallet, DrawdownKey, Grant, LeadTimes, LimitChange, MOST_LIMITS,
     Missing, Rejection, Request, Scale, SpendLimits, Thresholds, Timestamp, UpdateWallet,
-    WalletSettings, WalletState, draft::Draft,
+    WalletSettings, WalletState, WalletStatus, draft::Draft,
 };
 
 /// Opens a wallet, or answers the one there is and writes nothing.
@@ -42,6 +42,7 @@ pub(super) fn create(
             expiring_soon_leads: expiring_soon_leads.clone(),
             spend_limits: SpendLimits::default(),
             metadata: request.metadata.clone(),
+            status: WalletStatus::Active,
             created_at: clock,
             updated_at: clock,
             version: 1,

@@ -123,6 +123,9 @@ fn refusal(rejection: &Rejection) -> Outcome {
         }
         Rejection::SpendLimitNotFound { .. } => "there is no such limit",
         Rejection::StaleCommitToken => "no request has a commit token",
+        Rejection::WalletFrozen | Rejection::WalletClosed | Rejection::WalletNotEmpty { .. } => {
+            "programs do not freeze or close"
+        }
         Rejection::ExpiresAtNotAhead { .. } => "expires_at is not ahead",
         Rejection::WindowEndsBeforeItStarts { .. } => "the window is empty",
         Rejection::OccurredAtAhead { .. } => "occurred_at is ahead",

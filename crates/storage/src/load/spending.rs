@@ -81,7 +81,10 @@ fn taken(request: &Request, now: Timestamp) -> Option<(Origin, Timestamp)> {
         | Command::ReverseSpend(_)
         | Command::RevokeFunding(_)
         | Command::Transfer(_)
-        | Command::Receive(_) => return None,
+        | Command::Receive(_)
+        | Command::FreezeWallet
+        | Command::UnfreezeWallet
+        | Command::CloseWallet(_) => return None,
     };
     let actor = request.actor.clone();
     Some((Origin { actor, operation: operation.clone() }, at))

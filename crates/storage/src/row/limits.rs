@@ -2,8 +2,8 @@
 
 use postgres_types::Json;
 use purse_domain::{
-    Actor, CalendarUnit, LimitName, LimitWindow, OperationName, Part, RollingSpan, Share,
-    SpendLimit, SpendLimits, Spender, TimeZone,
+    Actor, CalendarUnit, LimitName, LimitWindow, OperationName, RollingSpan, Share, SpendLimit,
+    SpendLimits, Spender, TimeZone, Whose,
 };
 use serde::{Deserialize, Serialize};
 
@@ -157,13 +157,13 @@ const ALL: &str = "*";
 pub(crate) fn spender_columns(spender: &Spender) -> (String, String) {
     let Spender { actor, operation } = spender;
     let actor = match actor {
-        Part::All => ALL.to_owned(),
-        Part::One(actor) => format!("={actor}"),
+        Whose::All => ALL.to_owned(),
+        Whose::One(actor) => format!("={actor}"),
     };
     let operation = match operation {
-        Part::All => ALL.to_owned(),
-        Part::One(None) => "=".to_owned(),
-        Part::One(Some(operation)) => format!("={operation}"),
+        Whose::All => ALL.to_owned(),
+        Whose::One(None) => "=".to_owned(),
+        Whose::One(Some(operation)) => format!("={operation}"),
     };
     (actor, operation)
 }
@@ -171,19 +171,19 @@ pub(crate) fn spender_columns(spender: &Spender) -> (String, String) {
 /// Whose spending the columns `actor` and `operation` are about.
 pub(crate) fn spender(actor: &str, operation: &str) -> Result<Spender, StorageError> {
     let named = |part: &str| match (part, part.strip_prefix('=')) {
-        (ALL, _) => Ok(Part::All),
-        (_, Some(name)) => Ok(Part::One(name.to_owned())),
+        (ALL, _) => Ok(Whose::All),
+        (_, Some(name)) => Ok(Whose::One(name.to_owned())),
         (_, None) => Err(corrupt("whose spending it is")),
     };
     Ok(Spender {
         actor: match named(actor)? {
-            Part::All => Part::All,
-            Part::One(name) => Part::One(Actor::from_stored(name)),
+            Whose::All => Whose::All,
+            Whose::One(name) => Whose::One(Actor::from_stored(name)),
         },
         operation: match named(operation)? {
-            Part::All => Part::All,
-            Part::One(name) if name.is_empty() => Part::One(None),
-            Part::One(name) => Part::One(Some(OperationName::from_stored(name))),
+            Whose::All => Whose::All,
+            Whose::One(name) if name.is_empty() => Whose::One(None),
+            Whose::One(name) => Whose::One(Some(OperationName::from_stored(name))),
         },
     })
 }
@@ -194,13 +194,13 @@ mod tests {
 
     #[test]
     fn spenders_are_read_as_they_are_written() {
-        let actor = |name: &str| Part::One(Actor::from_stored(name.to_owned()));
-        let operation = |name: &str| Part::One(Some(OperationName::from_stored(name.to_owned())));
+        let actor = |name: &str| Whose::One(Actor::from_stored(name.to_owned()));
+        let operation = |name: &str| Whose::One(Some(OperationName::from_stored(name.to_owned())));
         for spender in [
-            Spender { actor: Part::All, operation: Part::All },
-            Spender { actor: actor(""), operation: Part::One(None) },
+            Spender { actor: Whose::All, operation: Whose::All },
+            Spender { actor: actor(""), operation: Whose::One(None) },
             Spender { actor: actor("*"), operation: operation("chat") },
-            Spender { actor: actor("=ann"), operation: Part::All },
+            Spender { actor: actor("=ann"), operation: Whose::All },
         ] {
             let (actor, operation) = spender_columns(&spender);
             assert_eq!(super::spender(&actor, &operation).unwrap(), spender);

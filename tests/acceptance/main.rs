@@ -29,6 +29,7 @@ mod reports;
 mod reversals;
 mod scenarios;
 mod serving;
+mod spend_limits;
 mod timelines;
 mod together;
 mod transfers;

@@ -4,7 +4,7 @@
 use purse_domain::Timestamp;
 use purse_proto::v1::ReportPeriod;
 use purse_tests::{
-    AsOf, Change, DomainDriver, Driver, GrpcDriver, Refusal, WalletRef, Write, Written,
+    AsOf, Change, DomainDriver, Driver, GrpcDriver, Limit, Refusal, WalletRef, Write, Written,
 };
 
 use crate::{
@@ -82,9 +82,33 @@ impl Program {
                 };
                 return (wallet, change, Some(here));
             }
+            13 => Change::Limit(self.limit()),
             _ => self.dice.change(self.now),
         };
         (wallet, change, None)
+    }
+}
+
+impl Program {
+    fn limit(&mut self) -> Limit {
+        let (per, rolling_micros) = self.dice.one_of(&[
+            ("", Some(7 * HOUR)),
+            ("", Some(100 * HOUR)),
+            ("DAY", None),
+            ("WEEK", None),
+        ]);
+        let (by, each_actor) = self.dice.one_of(&[("", false), ("", true), ("ann", false)]);
+        Limit {
+            name: self.dice.one_of(&["one", "two"]).to_owned(),
+            amount: self.dice.amount(900),
+            by: by.to_owned(),
+            each_actor,
+            operation: String::new(),
+            each_operation: self.dice.one_of(&[true, false]),
+            rolling_micros,
+            per: per.to_owned(),
+            zone: self.dice.one_of(&["", "America/New_York"]).to_owned(),
+        }
     }
 }
 
@@ -161,7 +185,9 @@ async fn a_random_program_of_all_commands_does_what_the_domain_does() {
             };
             let key = format!("write {index}");
             let commit_token = String::new();
-            let mut write = Write { wallet, key, validate_only: false, commit_token, change };
+            let actor = program.dice.one_of(&["", "ann"]).to_owned();
+            let mut write =
+                Write { wallet, key, actor, validate_only: false, commit_token, change };
             // One in six is previewed first, and bound to what the preview said.
             // Each side names the reversed transaction by its own id, so their tokens differ.
             if program.dice.number(6) == 1 && here.is_none() {
@@ -192,6 +218,8 @@ async fn a_random_program_of_all_commands_does_what_the_domain_does() {
             assert_eq!(remote.entries(&wallet).await, domain.entries(&wallet).await);
             assert_eq!(remote.grants(&wallet).await, domain.grants(&wallet).await);
             assert_eq!(remote.holds(&wallet).await, domain.holds(&wallet).await);
+            let used = remote.limits(&wallet, "ann", "chat").await;
+            assert_eq!(used, domain.limits(&wallet, "ann", "chat").await);
             assert_eq!(remote.events(&wallet).await, domain.events(&wallet).await);
             let now = AsOf::default();
             assert_eq!(remote.balance(&wallet, now).await, domain.balance(&wallet, now).await);

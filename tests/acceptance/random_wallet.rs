@@ -146,6 +146,7 @@ pub async fn play(
         let write = Write {
             wallet: wallet.clone(),
             key,
+            actor: String::new(),
             validate_only: false,
             commit_token: String::new(),
             change,

@@ -84,6 +84,21 @@ pub struct HoldView {
     pub expires_at: Timestamp,
 }
 
+/// A spend limit, and what is used of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitView {
+    /// Its name.
+    pub name: String,
+    /// The most that may be spent and held.
+    pub amount: String,
+    /// What was spent in its window; `None`: each has it on their own, and none was named.
+    pub spent: Option<String>,
+    /// What open holds set aside.
+    pub held: Option<String>,
+    /// When less is used.
+    pub frees_at: Option<Timestamp>,
+}
+
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventView {

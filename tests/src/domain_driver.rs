@@ -9,21 +9,27 @@ use std::{
 };
 
 use purse_domain::{
-    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Event,
-    Fingerprint, Fold, FoldError, GroupVerdict, NamespaceId, NamespaceName, NoticesFrom,
-    OperationName, Recount, Rejection, Request, Scale, Sequence, SpendRecord, Timestamp,
-    TransactionId, WalletId, WalletName, WalletState, balances_at, decide_group, settle::settled,
-    slices, verify, verify_event,
+    AccountId, Amount, AssetCode, Command, CommitToken, Counts, CreateWallet, Decided, Decision,
+    Event, Fingerprint, Fold, FoldError, GroupVerdict, LimitName, MOST_LIMITS, NamespaceId,
+    NamespaceName, NoticesFrom, OperationName, Origin, Recount, Rejection, Request, Scale,
+    Sequence, SpendRecord, Timestamp, TransactionId, WalletId, WalletName, WalletState,
+    balances_at, decide_group, settle::settled, slices, verify, verify_event,
 };
 use uuid::Uuid;
 
 use crate::{
-    answer::{EntryView, EventView, GrantView, HoldView, Holdings, Refusal, WalletView, Written},
+    answer::{
+        EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, WalletView,
+        Written,
+    },
     driver::{AsOf, Driver, WalletRef, Write},
 };
 
+mod limit_store;
 mod parse;
 mod view;
+
+use limit_store::LimitStore;
 
 /// A Purse in memory.
 #[derive(Debug)]
@@ -47,6 +53,8 @@ struct Ledger {
     notices: Vec<NoticesFrom>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
+    /// What limits count.
+    limits: LimitStore,
     /// The other wallets of entries that moved credits between wallets.
     counterparties: BTreeMap<Sequence, WalletName>,
 }
@@ -60,6 +68,7 @@ impl Ledger {
             owners: BTreeMap::new(),
             notices: Vec::new(),
             operations: BTreeMap::new(),
+            limits: LimitStore::default(),
             counterparties: BTreeMap::new(),
         }
     }
@@ -161,8 +170,7 @@ impl DomainDriver {
 
         let request = with_asset_scale(request, asset_scale);
         self.hold_funding(&request);
-        let find = |id| self.wallets.get(&id).map(|ledger: &Ledger| &ledger.state);
-        let decided = match decide_group(find, &[&request], self.clock) {
+        let decided = match self.decide(&request) {
             GroupVerdict::Accepted(decided) => decided,
             GroupVerdict::Rejected(refused) => {
                 return Err(refusal(&refused.rejection, &refused.wallet));
@@ -190,6 +198,22 @@ impl DomainDriver {
             self.used_keys.insert(used, (request.fingerprint, id, written.clone()));
         }
         Ok(written)
+    }
+
+    /// Decides a request, and supplies what limits count.
+    fn decide<'r>(&mut self, request: &'r Request) -> GroupVerdict<'r> {
+        loop {
+            let find = |id| self.wallets.get(&id).map(|ledger: &Ledger| &ledger.state);
+            let verdict = decide_group(find, &[request], self.clock);
+            let GroupVerdict::Lacking(id, missing) = &verdict else { return verdict };
+            let supplied = self.wallets.get_mut(id).is_some_and(|ledger| {
+                let Ledger { state, limits, .. } = ledger;
+                limits.supply(state, missing)
+            });
+            if !supplied {
+                return verdict;
+            }
+        }
     }
 
     /// The state takes note of what fundings it is told of, so from their first mention on.
@@ -245,7 +269,13 @@ impl DomainDriver {
                 let other = request.command.counterparty();
                 ledger.counterparties.extend(other.map(|other| (entry.sequence, other.clone())));
             }
+            ledger.limits.add(request, decision);
+            // The next request finds what the entries say.
+            ledger.state.counts = Counts::default();
+            let (actor, operation) = (request.actor.clone(), operation.cloned());
+            let origin = Some(Origin { actor, operation });
             let spend = SpendRecord::of(request.command.kind(), decision.own_entries());
+            let spend = spend.map(|spend| SpendRecord { origin, ..spend });
             ledger.state.spends.insert(transaction, spend);
         }
     }
@@ -266,6 +296,28 @@ impl DomainDriver {
             Some(known_at) if known_at > now => Err(Refusal::field("known_at")),
             Some(known_at) => ledger.as_known(known_at).holdings(at),
         }
+    }
+
+    fn limit_views(
+        &mut self,
+        wallet: &WalletRef,
+        actor: &str,
+        operation: &str,
+    ) -> Result<Vec<LimitView>, Refusal> {
+        let (actor, operation) = parse::chosen(actor, operation)?;
+        let name = parse::wallet_name(self.namespace_id, wallet)?;
+        let ledger = self.wallets.get_mut(&name.wallet_id);
+        let Some(Ledger { state, limits: store, .. }) = ledger else {
+            return Err(refusal(&Rejection::WalletNotFound, &name));
+        };
+        let now = self.clock.max(state.head.recorded_at);
+        let limits = state.settings.spend_limits.clone();
+        let views = limits.iter().map(|limit| {
+            let chosen = limit.chosen(actor.as_ref(), operation.as_ref());
+            let usage = chosen.map(|spender| store.usage(state, limit, &spender, now));
+            view::limit(limit, usage.as_ref())
+        });
+        Ok(views.collect())
     }
 
     fn settled(&self, wallet: &WalletRef) -> Result<WalletState, Refusal> {
@@ -326,6 +378,15 @@ impl Driver for DomainDriver {
     fn verify(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<(), String>> + Send {
         let found = self.ledger(wallet).map(Ledger::verify);
         std::future::ready(found.unwrap_or_else(|refusal| Err(format!("{refusal:?}"))))
+    }
+
+    fn limits(
+        &mut self,
+        wallet: &WalletRef,
+        actor: &str,
+        operation: &str,
+    ) -> impl Future<Output = Result<Vec<LimitView>, Refusal>> + Send {
+        std::future::ready(self.limit_views(wallet, actor, operation))
     }
 
     fn holds(
@@ -449,6 +510,7 @@ fn named(wallet: &WalletName) -> [(&'static str, String); 2] {
 }
 
 /// The reason that a caller is given, with its figures: `error_reason.proto`.
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each rejection")]
 fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
     match rejection {
         Rejection::WalletNotFound => Refusal::new(
@@ -466,6 +528,15 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
                 ("required", required.to_string()),
             ],
         ),
+        Rejection::SpendLimitExceeded { limit, used, allowed, required, frees_at, now: _ } => {
+            limited(limit, [*used, *allowed, *required], *frees_at)
+        }
+        Rejection::SpendLimitNotFound { limit } => {
+            Refusal::new("SPEND_LIMIT_NOT_FOUND", &[("limit_name", limit.to_string())])
+        }
+        Rejection::TooManySpendLimits => {
+            Refusal::new("TOO_MANY_SPEND_LIMITS", &[("limit", MOST_LIMITS.to_string())])
+        }
         Rejection::GrantEnded { grant } => {
             Refusal::new("GRANT_ENDED", &[("grant_number", grant.to_string())])
         }
@@ -550,6 +621,25 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
             &[("idempotency_key", key.to_string()), ("transaction_id", transaction.to_string())],
         ),
     }
+}
+
+fn limited(
+    limit: &LimitName,
+    [used, allowed, required]: [Amount; 3],
+    frees_at: Option<Timestamp>,
+) -> Refusal {
+    let figures = [
+        ("limit_name", limit.to_string()),
+        ("used", used.to_string()),
+        ("limit", allowed.to_string()),
+        ("required", required.to_string()),
+    ];
+    let frees = frees_at.map(|frees_at| ("frees_at", frees_at.to_string()));
+    let reason = match frees_at {
+        Some(_) => "SPEND_LIMIT_EXCEEDED",
+        None => "NEVER_WITHIN_SPEND_LIMIT",
+    };
+    Refusal::new(reason, &figures.into_iter().chain(frees).collect::<Vec<_>>())
 }
 
 /// The driver holds all grants, so this is a defect of the domain.

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use purse_domain::Timestamp;
 
-use crate::answer::{EntryView, EventView, GrantView, HoldView, Holdings, Refusal, Written};
+use crate::answer::{
+    EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written,
+};
 
 /// A wallet as a request names it, well-formed or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +24,8 @@ pub struct Write {
     pub wallet: WalletRef,
     /// The idempotency key.
     pub key: String,
+    /// Who asks; empty: nobody says.
+    pub actor: String,
     /// Only decide.
     pub validate_only: bool,
     /// What a preview answered; empty: none.
@@ -63,6 +67,13 @@ pub enum Change {
         notices: Notices,
         /// The version that the settings must have.
         etag: String,
+    },
+    /// Set a spend limit.
+    Limit(Limit),
+    /// Remove a spend limit.
+    Unlimit {
+        /// Its name.
+        name: String,
     },
     /// Put credits in.
     Grant {
@@ -185,6 +196,29 @@ pub enum Change {
     },
 }
 
+/// A spend limit as a caller asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Its name.
+    pub name: String,
+    /// The most that may be spent and held.
+    pub amount: String,
+    /// Only what this actor asks for.
+    pub by: String,
+    /// Each actor on their own.
+    pub each_actor: bool,
+    /// Only what pays for this operation.
+    pub operation: String,
+    /// Each operation on its own.
+    pub each_operation: bool,
+    /// The length of a rolling window, in microseconds.
+    pub rolling_micros: Option<i64>,
+    /// The unit of a calendar window, such as `DAY`; empty: none.
+    pub per: String,
+    /// The time zone of a calendar window.
+    pub zone: String,
+}
+
 /// Which balance is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AsOf {
@@ -224,6 +258,13 @@ pub trait Driver {
     /// Recomputes a wallet from its entries; an error says what is wrong.
     fn verify(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<(), String>> + Send;
 
+    /// A wallet's spend limits and what is used of them: of those that each actor or operation has, of these.
+    fn limits(
+        &mut self,
+        wallet: &WalletRef,
+        actor: &str,
+        operation: &str,
+    ) -> impl Future<Output = Result<Vec<LimitView>, Refusal>> + Send;
     /// All of a wallet's events.
     fn events(
         &mut self,

@@ -8,10 +8,11 @@ use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
         Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CloseWalletRequest,
-        CreateHoldRequest, CreateWalletRequest, Event, ExpireGrantRequest, ExtendHoldRequest,
-        FreezeWalletRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
-        ListEventsRequest, ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest,
-        ReverseSpendRequest, RevokeFundingRequest, SpendRequest, Transaction, TransferRequest,
+        CreateHoldRequest, CreateWalletRequest, DeleteSpendLimitRequest, Event, ExpireGrantRequest,
+        ExtendHoldRequest, FreezeWalletRequest, GetBalanceRequest, GrantRequest, Hold,
+        ListEntriesRequest, ListEventsRequest, ListGrantsRequest, ListHoldsRequest,
+        ListSpendLimitsRequest, ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest,
+        SetSpendLimitRequest, SpendLimit, SpendRequest, Transaction, TransferRequest,
         UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
         VoidGrantRequest, Wallet, WatchEventsRequest, event_service_client::EventServiceClient,
         grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
@@ -20,7 +21,7 @@ use purse_proto::{
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
-    answer::{EntryView, EventView, GrantView, HoldView, Holdings, Refusal, Written},
+    answer::{EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written},
     driver::{AsOf, Change, Driver, Notices, WalletRef, Write},
 };
 
@@ -43,11 +44,12 @@ pub struct GrpcDriver {
 /// Sends a write's message with what every write has, and gives the answer or the refusal.
 macro_rules! ask {
     ($driver:ident.$service:ident.$method:ident($request:ident $(, $commit_token:ident)?), $write:expr, $message:expr) => {{
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of($write);
+        let Asked { account, asset, idempotency_key, actor, validate_only } = Asked::of($write);
         let message = $request {
             account,
             asset,
             idempotency_key,
+            actor,
             validate_only,
             $($commit_token: $write.commit_token.clone(),)?
             ..$message
@@ -91,7 +93,7 @@ impl GrpcDriver {
         overdraft_limit: String,
         notices: Notices,
     ) -> Result<Written, Refusal> {
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let Asked { account, asset, idempotency_key, actor, validate_only } = Asked::of(write);
         let request = self.request(CreateWalletRequest {
             account,
             asset,
@@ -101,6 +103,7 @@ impl GrpcDriver {
             low_balance_thresholds: notices.thresholds.unwrap_or_default(),
             expiring_soon_leads: durations(notices.lead_micros),
             idempotency_key,
+            actor,
             validate_only,
             ..Default::default()
         });
@@ -125,7 +128,7 @@ impl GrpcDriver {
             .chain(thresholds.as_ref().map(|_| "low_balance_thresholds".to_owned()))
             .chain(lead_micros.as_ref().map(|_| "expiring_soon_leads".to_owned()))
             .collect();
-        let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
+        let Asked { account, asset, idempotency_key, actor, validate_only } = Asked::of(write);
         let request = self.request(UpdateWalletRequest {
             account,
             asset,
@@ -139,10 +142,23 @@ impl GrpcDriver {
             update_mask: Some(prost_types::FieldMask { paths }),
             etag: etag.to_owned(),
             idempotency_key,
+            actor,
             validate_only,
             ..Default::default()
         });
         let answer = self.wallets.update_wallet(request).await.map_err(refusal::of)?.into_inner();
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn set_limit(&mut self, write: &Write, limit: SpendLimit) -> Result<Written, Refusal> {
+        let message = SetSpendLimitRequest { limit: Some(limit), ..Default::default() };
+        let answer = ask!(self.wallets.set_spend_limit(SetSpendLimitRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn delete_limit(&mut self, write: &Write, name: String) -> Result<Written, Refusal> {
+        let message = DeleteSpendLimitRequest { name, ..Default::default() };
+        let answer = ask!(self.wallets.delete_spend_limit(DeleteSpendLimitRequest), write, message);
         Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
     }
 
@@ -321,16 +337,18 @@ struct Asked {
     account: String,
     asset: String,
     idempotency_key: String,
+    actor: String,
     validate_only: bool,
 }
 
 impl Asked {
     fn of(write: &Write) -> Self {
-        let Write { wallet: WalletRef { account, asset }, key, validate_only, .. } = write;
+        let Write { wallet: WalletRef { account, asset }, key, actor, validate_only, .. } = write;
         Self {
             account: account.clone(),
             asset: asset.clone(),
             idempotency_key: key.clone(),
+            actor: actor.clone(),
             validate_only: *validate_only,
         }
     }
@@ -394,17 +412,17 @@ impl Driver for GrpcDriver {
                 };
                 self.capture_hold(write, message).await
             }
-            Change::Release { hold, amount } => {
-                let message =
-                    ReleaseHoldRequest { hold_number: hold, amount, ..Default::default() };
+            Change::Release { hold: hold_number, amount } => {
+                let message = ReleaseHoldRequest { hold_number, amount, ..Default::default() };
                 self.release_hold(write, message).await
             }
-            Change::Extend { hold, expires_at } => {
+            Change::Extend { hold: hold_number, expires_at } => {
                 let expires_at = Some(view::timestamp(expires_at));
-                let message =
-                    ExtendHoldRequest { hold_number: hold, expires_at, ..Default::default() };
+                let message = ExtendHoldRequest { hold_number, expires_at, ..Default::default() };
                 self.extend_hold(write, message).await
             }
+            Change::Limit(limit) => self.set_limit(write, view::spend_limit(limit)).await,
+            Change::Unlimit { name } => self.delete_limit(write, name).await,
             Change::Void { grant } => self.void(write, grant).await,
             Change::Expire { grant } => self.expire(write, grant).await,
             Change::ChangeExpiry { grant, expires_at, never } => {
@@ -512,6 +530,19 @@ impl Driver for GrpcDriver {
             VerifyWalletResponse { sound: true, .. } => Ok(()),
             VerifyWalletResponse { problem, .. } => Err(problem),
         }
+    }
+
+    async fn limits(
+        &mut self,
+        wallet: &WalletRef,
+        actor: &str,
+        operation: &str,
+    ) -> Result<Vec<LimitView>, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let (actor, operation) = (actor.to_owned(), operation.to_owned());
+        let request = self.request(ListSpendLimitsRequest { account, asset, actor, operation });
+        let answer = self.wallets.list_spend_limits(request).await.map_err(refusal::of)?;
+        Ok(answer.into_inner().limits.into_iter().map(view::limit).collect())
     }
 
     async fn holds(&mut self, wallet: &WalletRef) -> Result<Vec<HoldView>, Refusal> {

@@ -3,7 +3,7 @@
 use purse_domain::{ExpiryChange, Timestamp};
 
 use crate::{
-    answer::{EntryView, EventView, GrantView, HoldView, OccurrenceView, SliceView},
+    answer::{EntryView, EventView, GrantView, HoldView, LimitView, OccurrenceView, SliceView},
     instant::{render, render_span},
 };
 
@@ -89,6 +89,18 @@ pub fn hold(hold: &HoldView) -> String {
     let HoldView { number, status, amount, parts, expires_at } = hold;
     let parts = self::parts(parts);
     format!("{number} {status} {amount} until {}: {parts}", render(*expires_at))
+}
+
+/// A spend limit: its name, its amount, what is used of it and when less is.
+///
+/// `daily 100: spent 60, held 10, frees 2026-01-02`, `daily 100: each`
+pub fn limit(limit: &LimitView) -> String {
+    let LimitView { name, amount, spent, held, frees_at } = limit;
+    let (Some(spent), Some(held)) = (spent, held) else { return format!("{name} {amount}: each") };
+    let used = [("spent", spent.clone()), ("held", held.clone())];
+    let frees = frees_at.map(|at| format!("frees {}", render(at)));
+    let used = [parts(&used)].into_iter().filter(|used| !used.is_empty()).chain(frees);
+    format!("{name} {amount}: {}", used.collect::<Vec<_>>().join(", "))
 }
 
 fn parts(parts: &[(&'static str, String)]) -> String {

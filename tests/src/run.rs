@@ -13,13 +13,14 @@ use toml::Spanned;
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
     audit::{audit, audit_events},
-    driver::{AsOf, Change, Driver, Notices, WalletRef, Write},
+    driver::{AsOf, Change, Driver, Limit, Notices, WalletRef, Write},
     instant::{Span, render},
     line,
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, ReleaseAction, ReverseAction, StatusAction, Step, TransferAction, WriteStep,
+        HoldsStep, LimitAction, LimitsStep, ReleaseAction, ReverseAction, StatusAction, Step,
+        TransferAction, UnlimitAction, UpdateAction, WriteStep,
     },
 };
 
@@ -113,6 +114,7 @@ impl<'a, D: Driver> Run<'a, D> {
             Step::Write(step) => self.write(step).await,
             Step::Balance(step) => self.balance(step).await,
             Step::Holds(step) => self.holds(step).await,
+            Step::Limits(step) => self.limits(step).await,
             Step::Events(step) => {
                 let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
                 let events =
@@ -138,6 +140,14 @@ impl<'a, D: Driver> Run<'a, D> {
         let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
         let holds = self.driver.holds(&wallet).await.map_err(|refusal| shown(&refusal))?;
         lines(&step.holds, &holds.iter().map(line::hold).collect::<Vec<_>>())
+    }
+
+    async fn limits(&mut self, step: &LimitsStep) -> Result<(), String> {
+        let LimitsStep { account, asset, by, operation, limits } = step;
+        let wallet = self.wallet(account.as_deref(), asset.as_deref());
+        let answered = self.driver.limits(&wallet, by, operation).await;
+        let answered = answered.map_err(|refusal| shown(&refusal))?;
+        lines(limits, &answered.iter().map(line::limit).collect::<Vec<_>>())
     }
 
     async fn set_time(&mut self, now: Timestamp) -> Result<(), String> {
@@ -195,20 +205,7 @@ impl<'a, D: Driver> Run<'a, D> {
                     ),
                 }
             }
-            Action::Update(update) => {
-                let seen = |version: usize| {
-                    let etag = version.checked_sub(1).and_then(|index| self.etags.get(index));
-                    etag.cloned().ok_or_else(|| format!("no version {version} was seen"))
-                };
-                let etag = update.if_version.map_or(Ok(String::new()), seen)?;
-                let (policy, overdraft_limit) =
-                    (update.update.clone(), update.overdraft_limit.clone());
-                let notices = notices(
-                    update.low_balance_thresholds.as_ref(),
-                    update.expiring_soon_leads.as_ref(),
-                );
-                Change::Update { policy, overdraft_limit, notices, etag }
-            }
+            Action::Update(update) => self.update(update)?,
             Action::Grant(grant) => Change::Grant {
                 amount: grant.grant.clone(),
                 effective_at: at(grant.effective_at),
@@ -252,6 +249,8 @@ impl<'a, D: Driver> Run<'a, D> {
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
             }
+            Action::Limit(action) => Change::Limit(limit(action)),
+            Action::Unlimit(UnlimitAction { unlimit }) => Change::Unlimit { name: unlimit.clone() },
             Action::Status(status) => of_status(status),
             Action::Transfer(transfer) => Change::Transfer {
                 to: self.wallet(
@@ -277,7 +276,20 @@ impl<'a, D: Driver> Run<'a, D> {
         };
         let previewed = |key: &String| self.tokens.get(key).unwrap_or(key).clone();
         let commit_token = common.commit.as_ref().map(previewed).unwrap_or_default();
-        Ok(Write { wallet, key, validate_only: common.validate_only, commit_token, change })
+        let (actor, validate_only) = (common.actor.clone(), common.validate_only);
+        Ok(Write { wallet, key, actor, validate_only, commit_token, change })
+    }
+
+    fn update(&self, update: &UpdateAction) -> Result<Change, String> {
+        let seen = |version: usize| {
+            let etag = version.checked_sub(1).and_then(|index| self.etags.get(index));
+            etag.cloned().ok_or_else(|| format!("no version {version} was seen"))
+        };
+        let etag = update.if_version.map_or(Ok(String::new()), seen)?;
+        let (policy, overdraft_limit) = (update.update.clone(), update.overdraft_limit.clone());
+        let notices =
+            notices(update.low_balance_thresholds.as_ref(), update.expiring_soon_leads.as_ref());
+        Ok(Change::Update { policy, overdraft_limit, notices, etag })
     }
 
     /// The transaction of a key that this file used, or what is meant to be one.
@@ -376,6 +388,31 @@ impl<'a, D: Driver> Run<'a, D> {
     }
 }
 
+fn limit(action: &LimitAction) -> Limit {
+    let LimitAction {
+        limit,
+        amount,
+        by,
+        each_actor,
+        operation,
+        each_operation,
+        rolling,
+        per,
+        zone,
+    } = action;
+    Limit {
+        name: limit.clone(),
+        amount: amount.clone(),
+        by: by.clone(),
+        each_actor: *each_actor,
+        operation: operation.clone(),
+        each_operation: *each_operation,
+        rolling_micros: rolling.as_ref().map(|span| span.micros),
+        per: per.clone(),
+        zone: zone.clone(),
+    }
+}
+
 fn notices(thresholds: Option<&Vec<String>>, leads: Option<&Vec<Span>>) -> Notices {
     let micros = |leads: &Vec<Span>| leads.iter().map(|lead| lead.micros).collect();
     Notices { thresholds: thresholds.cloned(), lead_micros: leads.map(micros) }
@@ -469,6 +506,9 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         }
         Action::Reverse(ReverseAction { slices: Some(slices), .. }) => {
             lines(slices, &written.slices.iter().map(line::slice).collect::<Vec<_>>())
+        }
+        Action::Limit(_) | Action::Unlimit(_) => {
+            written.wallet.as_ref().map(|_| ()).ok_or_else(|| "answers no wallet".to_owned())
         }
         Action::Transfer(TransferAction { received: Some(received), .. }) => {
             lines(received, &written.received.iter().map(line::received).collect::<Vec<_>>())

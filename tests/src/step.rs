@@ -27,6 +27,8 @@ pub enum Step {
     Grants(GrantsStep),
     /// Ask for the holds.
     Holds(HoldsStep),
+    /// Ask for the spend limits.
+    Limits(LimitsStep),
     /// Ask for the events.
     Events(EventsStep),
 }
@@ -81,6 +83,10 @@ pub enum Action {
     Extend(ExtendAction),
     /// Reverse a spend.
     Reverse(ReverseAction),
+    /// Set a spend limit.
+    Limit(LimitAction),
+    /// Remove a spend limit.
+    Unlimit(UnlimitAction),
     /// Revoke a funding.
     Revoke(RevokeAction),
     /// Move credits to another wallet.
@@ -101,6 +107,9 @@ pub struct Common {
     pub asset: Option<String>,
     /// The idempotency key; absent: one of its own.
     pub key: Option<String>,
+    /// Who asks.
+    #[serde(default)]
+    pub actor: String,
     /// Only decide.
     #[serde(default)]
     pub validate_only: bool,
@@ -123,10 +132,11 @@ pub struct Common {
 }
 
 impl Common {
-    const KEYS: [&'static str; 11] = [
+    const KEYS: [&'static str; 12] = [
         "account",
         "asset",
         "key",
+        "actor",
         "validate_only",
         "commit",
         "error",
@@ -332,6 +342,62 @@ pub struct ReverseAction {
     pub slices: Option<Vec<String>>,
 }
 
+/// `{ limit = "daily", amount = "100", per = "DAY", zone = "Europe/Berlin", by = "ann" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitAction {
+    /// Its name.
+    pub limit: String,
+    /// The most that may be spent and held.
+    pub amount: String,
+    /// Only what this actor asks for.
+    #[serde(default)]
+    pub by: String,
+    /// Each actor on their own.
+    #[serde(default)]
+    pub each_actor: bool,
+    /// Only what pays for this operation.
+    #[serde(default)]
+    pub operation: String,
+    /// Each operation on its own.
+    #[serde(default)]
+    pub each_operation: bool,
+    /// The length of a rolling window.
+    pub rolling: Option<Span>,
+    /// The unit of a calendar window, such as `DAY`.
+    #[serde(default)]
+    pub per: String,
+    /// The time zone of a calendar window; absent: UTC.
+    #[serde(default)]
+    pub zone: String,
+}
+
+/// `{ unlimit = "daily" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnlimitAction {
+    /// The limit's name.
+    pub unlimit: String,
+}
+
+/// `{ limits = ["daily 100: spent 60, frees 2026-01-02"] }`: all spend limits.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// Whose usage, of limits that each actor has.
+    #[serde(default)]
+    pub by: String,
+    /// Which usage, of limits that each operation has.
+    #[serde(default)]
+    pub operation: String,
+    /// The lines, by name.
+    pub limits: Vec<String>,
+}
+
 /// `{ change_expiry = 1, expires_at = "2026-02-01" }`, `{ change_expiry = 1, never = true }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -437,7 +503,7 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 21] = [
+const ACTIONS: [&str; 24] = [
     "time",
     "advance",
     "create",
@@ -455,9 +521,12 @@ const ACTIONS: [&str; 21] = [
     "transfer",
     "status",
     "change_expiry",
+    "limit",
+    "unlimit",
     "entries",
     "grants",
     "holds",
+    "limits",
     "events",
 ];
 
@@ -477,10 +546,11 @@ impl Step {
             "entries" => return into(table).map(Self::Entries),
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
+            "limits" => return into(table).map(Self::Limits),
             "events" => return into(table).map(Self::Events),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
             | "release" | "extend" | "reverse" | "revoke" | "transfer" | "status"
-            | "change_expiry" => action,
+            | "change_expiry" | "limit" | "unlimit" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -501,6 +571,8 @@ impl Step {
             "transfer" => Action::Transfer(into(table)?),
             "status" => Action::Status(into(table)?),
             "change_expiry" => Action::ChangeExpiry(into(table)?),
+            "limit" => Action::Limit(into(table)?),
+            "unlimit" => Action::Unlimit(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

@@ -15,6 +15,7 @@ use crate::{
     grant::GrantArgs,
     grants::GrantsArgs,
     hold::{CaptureArgs, ExtendArgs, HoldArgs, HoldsArgs, ReleaseArgs},
+    limit::LimitCommand,
     migrate::MigrateArgs,
     output::Format,
     replay::ReplayArgs,
@@ -69,6 +70,9 @@ pub enum Operation {
     /// Create, show, list and change wallets
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Limit what may be spent of a wallet, and show how much of each limit is used
+    #[command(subcommand)]
+    Limit(LimitCommand),
     /// Show what a wallet holds, now or at any instant
     Balance(BalanceArgs),
     /// Plot what a wallet holds over a range of time, past or future

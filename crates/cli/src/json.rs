@@ -32,6 +32,7 @@ answers! {
     CreateHoldResponse,
     CreateHoldsResponse,
     CreateWalletResponse,
+    DeleteSpendLimitResponse,
     ExpireGrantResponse,
     ExplainBalanceResponse,
     ExplainTransactionResponse,
@@ -46,11 +47,13 @@ answers! {
     ListEventsResponse,
     ListGrantsResponse,
     ListHoldsResponse,
+    ListSpendLimitsResponse,
     ListWalletsResponse,
     ReleaseHoldResponse,
     ReportCostBasisResponse,
     ReverseSpendResponse,
     RevokeFundingResponse,
+    SetSpendLimitResponse,
     SpendResponse,
     TransferResponse,
     UnfreezeWalletResponse,
@@ -117,6 +120,9 @@ mod tests {
             v1::ReverseSpendResponse::NAME,
             v1::RevokeFundingResponse::NAME,
             v1::ChangeGrantExpiryResponse::NAME,
+            v1::SetSpendLimitResponse::NAME,
+            v1::DeleteSpendLimitResponse::NAME,
+            v1::ListSpendLimitsResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

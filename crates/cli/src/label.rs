@@ -2,9 +2,9 @@
 
 use prost_types::Timestamp;
 use purse_client::v1::{
-    Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy,
-    ExpiryChange, Grant, Hold, PassedOverReason, PlacementRule, ReportPeriod, ReversedSlice,
-    ReversibleSlice, TransactionKind, WalletStatus,
+    Allocation, CalendarUnit, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy,
+    ExpiredPolicy, ExpiryChange, Grant, Hold, PassedOverReason, PlacementRule, ReportPeriod,
+    ReversedSlice, ReversibleSlice, TransactionKind, WalletStatus,
 };
 
 use crate::instant;
@@ -94,6 +94,11 @@ pub fn debts(entry: &Entry) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
+/// A unit of the calendar, such as `week`.
+pub fn calendar_unit(unit: CalendarUnit) -> String {
+    word(unit.as_str_name(), "CALENDAR_UNIT_")
+}
+
 /// Metadata, such as `invoice=17, plan=pro`.
 pub fn metadata<'a>(metadata: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
     let pairs = metadata.into_iter().map(|(key, value)| format!("{key}={value}"));
@@ -114,6 +119,13 @@ pub fn parse_drawdown_policy(text: &str) -> Result<DrawdownPolicy, String> {
     DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{}", screaming(text)))
         .filter(|policy| *policy != DrawdownPolicy::Unspecified)
         .ok_or_else(|| "expected expiry-first or oldest-first".to_owned())
+}
+
+/// Reads a unit of the calendar as [`calendar_unit`] writes it.
+pub fn parse_calendar_unit(text: &str) -> Result<CalendarUnit, String> {
+    CalendarUnit::from_str_name(&format!("CALENDAR_UNIT_{}", screaming(text)))
+        .filter(|unit| *unit != CalendarUnit::Unspecified)
+        .ok_or_else(|| "expected day, week, month or year".to_owned())
 }
 
 /// Reads what a report is cut into.

@@ -21,6 +21,7 @@ mod hold;
 mod instant;
 mod json;
 mod label;
+mod limit;
 mod local;
 mod migrate;
 mod output;
@@ -84,6 +85,7 @@ async fn operate(
     let client = connection.client()?;
     match operation {
         Operation::Wallet(command) => wallet::run(command, &client, output).await,
+        Operation::Limit(command) => limit::run(command, &client, output).await,
         Operation::Balance(args) => balance::run(args, &client, output).await,
         Operation::Timeline(args) => timeline::run(args, &client, output).await,
         Operation::Entries(args) => entries::run(args, &client, output).await,

@@ -16,7 +16,7 @@ use crate::{
     args::WalletArgs,
     duration,
     exit::Failure,
-    instant, label,
+    instant, label, limit,
     output::Output,
     pages,
     table::{self, Column},
@@ -280,6 +280,7 @@ pub fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
     let policy = label::drawdown_policy(wallet.drawdown_policy());
     let status = label::wallet_status(wallet.status());
     let metadata = label::metadata(&wallet.metadata);
+    let limits: Vec<String> = wallet.spend_limits.iter().map(limit::brief).collect();
     let leads: Vec<String> = wallet.expiring_soon_leads.iter().map(duration::show).collect();
     table::record([
         ("account", wallet.account),
@@ -290,6 +291,7 @@ pub fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
         ("overdraft limit", wallet.overdraft_limit),
         ("low balance", wallet.low_balance_thresholds.join(", ")),
         ("expiring soon", leads.join(", ")),
+        ("spend limits", limits.join("; ")),
         ("metadata", metadata),
         ("created", instant::show(wallet.created_at)),
         ("updated", instant::show(wallet.updated_at)),

@@ -72,6 +72,12 @@ calls! { WalletServiceClient:
     verify_wallet(VerifyWalletRequest) -> VerifyWalletResponse;
     /// Gives back what a spend took, all or a part of it.
     reverse_spend(ReverseSpendRequest) -> ReverseSpendResponse;
+    /// Adds a spend limit to a wallet, or puts it in the place of the one of its name.
+    set_spend_limit(SetSpendLimitRequest) -> SetSpendLimitResponse;
+    /// Removes a spend limit from a wallet.
+    delete_spend_limit(DeleteSpendLimitRequest) -> DeleteSpendLimitResponse;
+    /// Answers a wallet's spend limits, and how much of each is used now.
+    list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
     /// Answers one transaction with its entries.

@@ -44,6 +44,10 @@ impl Error {
     /// Whether the service may do the same request later: it is away, busy or slow, not against it.
     pub fn is_temporary(&self) -> bool {
         match self {
+            // Decided, and for as long as it says.
+            Self::Refused(refusal) if refusal.reason == Some(ErrorReason::SpendLimitExceeded) => {
+                false
+            }
             Self::Refused(refusal) => {
                 matches!(refusal.code, Code::Unavailable | Code::ResourceExhausted)
             }
@@ -130,6 +134,14 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::InsufficientCredits => {
             Some("Grant credits or spend less; nothing was written and the key is still free.")
         }
+        ErrorReason::SpendLimitExceeded => Some(
+            "Wait until then, or raise the limit; nothing was written and the key is still free.",
+        ),
+        ErrorReason::NeverWithinSpendLimit => {
+            Some("Ask for less, or raise the limit; nothing was written and the key is still free.")
+        }
+        ErrorReason::SpendLimitNotFound => Some("List the wallet's spend limits for their names."),
+        ErrorReason::TooManySpendLimits => Some("Delete a spend limit first, or change one."),
         ErrorReason::GrantEnded => Some("There is nothing left to do for this grant."),
         ErrorReason::GrantNotEffective => Some("Void the grant instead."),
         ErrorReason::BalanceLimitExceeded => Some("Grant less; nothing was written."),

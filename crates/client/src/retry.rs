@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use purse_proto::v1::ErrorReason;
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -41,7 +42,8 @@ impl RetryPolicy {
     /// How long to wait before sending again what failed `attempts` times; `None` to give up.
     ///
     /// UNAVAILABLE is retried (AIP-194), which is also what a lost connection counts as.
-    /// `RESOURCE_EXHAUSTED` is retried if the service says when, and never sooner than that. No wait goes past the deadline.
+    /// `RESOURCE_EXHAUSTED` is retried if the service says when, and never sooner than that; but not what a spend
+    /// limit refuses, which is for the caller to decide. No wait goes past the deadline.
     pub(crate) fn wait(
         &self,
         error: &Error,
@@ -51,6 +53,9 @@ impl RetryPolicy {
     ) -> Option<Duration> {
         let at_least = match error {
             Error::Unreachable { .. } => Duration::ZERO,
+            Error::Refused(refusal) if refusal.reason == Some(ErrorReason::SpendLimitExceeded) => {
+                return None;
+            }
             Error::Refused(refusal) => match (refusal.code, refusal.retry_after) {
                 (Code::Unavailable, retry_after) => retry_after.unwrap_or_default(),
                 (Code::ResourceExhausted, Some(retry_after)) => retry_after,

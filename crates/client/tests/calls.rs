@@ -87,6 +87,19 @@ async fn overload_is_retried_only_if_the_service_says_when() {
 }
 
 #[tokio::test]
+async fn what_a_spend_limit_refuses_is_for_the_caller_to_wait_for() {
+    let soon = Some(Duration::from_millis(1));
+    let limited = status(Code::ResourceExhausted, "SPEND_LIMIT_EXCEEDED", soon);
+    let fake = Fake::start([Script::Refuse(limited), Script::Answer]).await;
+    let client = Client::connect(options(&fake)).unwrap();
+    let error = client.spend(spend()).await.unwrap_err();
+    assert_eq!(error.reason(), Some(ErrorReason::SpendLimitExceeded));
+    assert!(!error.is_temporary());
+    assert!(matches!(error, Error::Refused(refusal) if refusal.retry_after == soon));
+    assert_eq!(fake.calls().len(), 1);
+}
+
+#[tokio::test]
 async fn a_retry_time_past_the_deadline_gives_up_at_once() {
     let busy = status(Code::ResourceExhausted, "OVERLOADED", Some(Duration::from_hours(1)));
     let fake = Fake::start([Script::Refuse(busy), Script::Answer]).await;

@@ -71,6 +71,8 @@ pub struct Amount(Decimal);
 impl Amount {
     /// Nothing.
     pub const ZERO: Self = Self(Decimal::ZERO);
+    /// The least there can be of any asset: 0.000001.
+    pub const SMALLEST: Self = Self(Decimal::from_parts(1, 0, 0, false, MAX_SCALE as u32));
 
     /// Parses digits with at most one point. Zeros past the scale are harmless: `"10.0"` is 10 at scale 0.
     pub fn parse(text: &str, scale: Scale) -> Result<Self, AmountError> {
@@ -191,6 +193,11 @@ impl SignedAmount {
     /// Nothing.
     pub const ZERO: Self = Self(Decimal::ZERO);
 
+    /// This as an amount: nothing if it is negative.
+    pub fn or_nothing(self) -> Amount {
+        Amount(self.0.max(Decimal::ZERO))
+    }
+
     /// Takes a figure that PostgreSQL kept.
     pub fn from_stored(stored: Decimal) -> Self {
         Self(stored)
@@ -215,6 +222,12 @@ impl Sub for SignedAmount {
 
     fn sub(self, other: Self) -> Self {
         Self(self.0 - other.0)
+    }
+}
+
+impl Sum for SignedAmount {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
     }
 }
 

@@ -69,10 +69,13 @@ impl TimeZone {
     }
 
     /// The period of a unit that contains an instant.
-    pub fn period_of(self, unit: CalendarUnit, at: Timestamp) -> Period {
+    pub fn period_of(self, unit: CalendarUnit, at: Timestamp) -> CalendarPeriod {
         let at = at.clamp(FIRST, LAST);
         let first = unit.first_date(self.date_of(at));
-        Period { start: self.start_of(first), end: self.start_of(unit.next_first_date(first)) }
+        CalendarPeriod {
+            start: self.start_of(first),
+            end: self.start_of(unit.next_first_date(first)),
+        }
     }
 
     /// What the clocks of the zone show.
@@ -138,7 +141,7 @@ fn day_after(date: NaiveDate) -> NaiveDate {
 
 /// A day, week, month or year of a zone: half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period {
+pub struct CalendarPeriod {
     /// The first instant inside.
     pub start: Timestamp,
     /// The first instant after it.
@@ -164,12 +167,12 @@ mod tests {
     }
 
     fn period(name: &str, unit: CalendarUnit, instant: &str) -> (String, String) {
-        let Period { start, end } = zone(name).period_of(unit, at(instant));
+        let CalendarPeriod { start, end } = zone(name).period_of(unit, at(instant));
         (start.to_string(), end.to_string())
     }
 
     fn hours(name: &str, instant: &str) -> i64 {
-        let Period { start, end } = zone(name).period_of(CalendarUnit::Day, at(instant));
+        let CalendarPeriod { start, end } = zone(name).period_of(CalendarUnit::Day, at(instant));
         (end.micros() - start.micros()) / HOUR
     }
 
@@ -251,7 +254,7 @@ mod tests {
         for micros in [i64::MIN, i64::MAX] {
             for unit in UNITS {
                 let at = Timestamp::from_micros(micros);
-                let Period { start, end } = zone("Pacific/Kiritimati").period_of(unit, at);
+                let CalendarPeriod { start, end } = zone("Pacific/Kiritimati").period_of(unit, at);
                 assert!(start < end, "{unit:?}");
             }
         }
@@ -269,7 +272,7 @@ mod tests {
     }
 
     /// A unit's period day by day: back to the first date that begins one, and on to the next.
-    fn slow_period_of(zone: TimeZone, unit: CalendarUnit, at: Timestamp) -> Period {
+    fn slow_period_of(zone: TimeZone, unit: CalendarUnit, at: Timestamp) -> CalendarPeriod {
         let begins = |date: NaiveDate| match unit {
             CalendarUnit::Day => true,
             CalendarUnit::Week => date.weekday() == chrono::Weekday::Mon,
@@ -284,7 +287,7 @@ mod tests {
         loop {
             date = date.succ_opt().unwrap();
             if begins(date) && slow_start_of(zone, date) > at {
-                return Period { start, end: slow_start_of(zone, date) };
+                return CalendarPeriod { start, end: slow_start_of(zone, date) };
             }
         }
     }

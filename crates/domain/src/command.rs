@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     Actor, Amount, Category, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint,
-    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, OperationName,
-    PositiveAmount, Priority, Reason, Scale, Thresholds, Timestamp, TransactionId, TransactionKind,
-    WalletName, Window,
+    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange, Metadata,
+    OperationName, PositiveAmount, Priority, Reason, Scale, Thresholds, Timestamp, TransactionId,
+    TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -38,6 +38,8 @@ pub struct UpdateWallet {
     pub low_balance_thresholds: Option<Thresholds>,
     /// Other lengths of time before a grant expires. That one has begun already is no event.
     pub expiring_soon_leads: Option<LeadTimes>,
+    /// Another spend limit, or one fewer.
+    pub spend_limit: Option<LimitChange>,
     /// Other metadata of the wallet.
     pub metadata: Option<Metadata>,
     /// The version that the settings must have.
@@ -349,6 +351,30 @@ impl Command {
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_) => false,
+        }
+    }
+
+    /// The change of spend limits that it asks for.
+    pub fn limit_change(&self) -> Option<&LimitChange> {
+        match self {
+            Self::UpdateWallet(update) => update.spend_limit.as_ref(),
+            Self::CreateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::CreateHold(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ChangeGrantExpiry(_)
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 

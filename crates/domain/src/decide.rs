@@ -9,6 +9,7 @@ mod change_expiry;
 mod end_grant;
 mod grant;
 mod hold;
+mod limits;
 mod reverse;
 mod revoke;
 mod spend;
@@ -19,9 +20,9 @@ mod wallet;
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Debt, DrawdownKey, Entry, EntryHash, Event, Grant, GrantNumber, GrantTerms, Head,
-    Hold, HoldNumber, Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord,
-    Timestamp, TransactionId, WalletSettings, WalletState, WalletStatus, draft::Draft,
+    Command, Counted, Debt, DrawdownKey, Entry, EntryHash, Event, Grant, GrantNumber, GrantTerms,
+    Head, Hold, HoldNumber, Missing, OperationName, Origin, Owner, Rejection, Request, Sequence,
+    SpendRecord, Timestamp, TransactionId, WalletSettings, WalletState, WalletStatus, draft::Draft,
     settle::settle,
 };
 
@@ -56,6 +57,10 @@ pub struct Decision {
     pub hold: Option<HoldNumber>,
     /// The numbers of the grants that it made.
     pub new_grants: Vec<GrantNumber>,
+    /// What it counts towards limits, if the wallet has any.
+    pub counted: Vec<Counted>,
+    /// Who made the hold that it made, and what for, if the wallet has limits.
+    pub held_for: Option<Origin>,
     /// The spend that it reversed, as it is after it.
     pub reversed: Option<(TransactionId, SpendRecord)>,
     /// What it sends to another wallet, which has to take it in for this to happen.
@@ -146,17 +151,22 @@ fn attempt(
     let mut reversed = None;
     let mut sent = Vec::new();
     let mut hold = request.command.hold_number();
+    let mut held_for = None;
     match &request.command {
         // Answered above: there is no wallet to settle yet.
         Command::CreateWallet(_) => {}
         Command::UpdateWallet(update) => settings = Some(wallet::update(&mut draft, update)?),
         Command::Grant(grant) => grant::grant(&mut draft, grant)?,
-        Command::Spend(spend) => spend::spend(&mut draft, spend)?,
+        Command::Spend(spend) => spend::spend(&mut draft, spend, &request.actor, None)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,
         Command::ChangeGrantExpiry(change) => change_expiry::change(&mut draft, *change)?,
-        Command::CreateHold(create) => hold = Some(hold::create(&mut draft, create)?),
-        Command::CaptureHold(capture) => hold::capture(&mut draft, capture)?,
+        Command::CreateHold(create) => {
+            let number;
+            (number, held_for) = hold::create(&mut draft, create, &request.actor)?;
+            hold = Some(number);
+        }
+        Command::CaptureHold(capture) => hold::capture(&mut draft, capture, &request.actor)?,
         Command::ReleaseHold(release) => hold::release(&mut draft, release)?,
         Command::ExtendHold(number, expires_at) => {
             hold::set_deadline(&mut draft, *number, *expires_at)?;
@@ -169,6 +179,7 @@ fn attempt(
         Command::UnfreezeWallet => settings = Some(status::set(&draft, WalletStatus::Active)),
         Command::CloseWallet(close) => settings = Some(status::close(&mut draft, *close)?),
     }
+    let counted = limits::counted(&draft, request)?;
     draft.end_step();
     announce_at_once(&mut draft, settled);
     let Draft {
@@ -199,6 +210,8 @@ fn attempt(
         settings,
         hold,
         new_grants,
+        counted,
+        held_for,
         reversed,
         sent,
         writes: true,

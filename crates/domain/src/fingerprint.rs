@@ -5,10 +5,11 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet,
-    DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes, Metadata,
-    NewGrant, OperationName, Reason, ReleaseHold, Rest, ReverseSpend, RevokeFunding, Spend,
-    Thresholds, Transfer, UpdateWallet, WalletName, canonical::Canonical,
+    Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold,
+    CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes,
+    LimitChange, LimitWindow, Metadata, NewGrant, OperationName, Reason, ReleaseHold, Rest,
+    ReverseSpend, RevokeFunding, Share, Spend, SpendLimit, Thresholds, Transfer, UpdateWallet,
+    WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -164,6 +165,39 @@ impl Canonical {
         }
     }
 
+    fn limit_change(&mut self, change: &LimitChange) {
+        let limit = match change {
+            LimitChange::Delete(name) => return self.text(11, name.as_str().as_bytes()),
+            LimitChange::Set(limit) => limit,
+        };
+        let SpendLimit { name, amount, actor, operation, window } = limit;
+        self.text(12, name.as_str().as_bytes());
+        self.text(13, amount.to_string().as_bytes());
+        match actor {
+            Share::All => {}
+            Share::Only(actor) => self.text(14, actor.as_str().as_bytes()),
+            Share::Each => self.text(15, b""),
+        }
+        match operation {
+            Share::All => {}
+            Share::Only(operation) => self.text(16, operation.as_str().as_bytes()),
+            Share::Each => self.text(17, b""),
+        }
+        match window {
+            LimitWindow::Rolling(span) => self.text(18, &span.micros().to_be_bytes()),
+            LimitWindow::Calendar(unit, zone) => {
+                let unit: &[u8] = match unit {
+                    CalendarUnit::Day => b"day",
+                    CalendarUnit::Week => b"week",
+                    CalendarUnit::Month => b"month",
+                    CalendarUnit::Year => b"year",
+                };
+                self.text(19, unit);
+                self.text(20, zone.name().as_bytes());
+            }
+        }
+    }
+
     fn reversal(&mut self, reverse: &ReverseSpend) {
         let ReverseSpend { transaction, amount, expired_policy } = reverse;
         self.text(b'C', b"reverse_spend");
@@ -237,6 +271,7 @@ impl Canonical {
             overdraft_limit,
             low_balance_thresholds,
             expiring_soon_leads,
+            spend_limit,
             metadata,
             expected_version,
         } = update;
@@ -265,6 +300,9 @@ impl Canonical {
         if let Some(leads) = expiring_soon_leads {
             self.text(9, b"");
             self.leads(10, leads);
+        }
+        if let Some(change) = spend_limit {
+            self.limit_change(change);
         }
     }
 

@@ -11,8 +11,9 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    Allocation, Balances, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber, GrantTerms, Head,
-    Hold, HoldNumber, OperationName, Sequence, Timestamp, WalletSettings, WalletState,
+    Allocation, Balances, Counts, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber,
+    GrantTerms, Head, Hold, HoldNumber, OperationName, Sequence, Timestamp, WalletSettings,
+    WalletState,
 };
 
 /// A ledger as far as it was read.
@@ -243,6 +244,7 @@ impl Fold {
             debts,
             has_all_debts: true,
             spends: BTreeMap::new(),
+            counts: Counts::default(),
             fundings: BTreeMap::new(),
             settings,
         }

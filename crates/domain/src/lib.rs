@@ -11,6 +11,7 @@
 //!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
+//! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
 //! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
@@ -26,6 +27,7 @@ pub mod command;
 pub mod commit_token;
 pub mod composition;
 pub mod cost_report;
+pub mod counts;
 pub mod debt;
 pub mod decide;
 pub mod draft;
@@ -42,6 +44,7 @@ pub mod grant;
 pub mod group;
 pub mod hold;
 pub mod ids;
+pub mod limit;
 pub mod names;
 pub mod notice;
 pub mod order;
@@ -49,7 +52,11 @@ pub mod period;
 pub mod recount;
 pub mod rejection;
 pub mod reversal;
+pub mod room;
 pub mod settle;
+pub mod spending;
+pub mod sums;
+pub mod tally;
 pub mod text;
 pub mod timeline;
 pub mod timestamp;
@@ -58,7 +65,7 @@ pub mod wallet;
 pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
-pub use calendar::{CalendarUnit, TimeZone, UnknownTimeZone};
+pub use calendar::{CalendarPeriod, CalendarUnit, TimeZone, UnknownTimeZone};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet, Excess,
@@ -68,6 +75,7 @@ pub use command::{
 pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
 pub use cost_report::{CostBooks, CostReport, CostStatement, Periods, TooManyPeriods};
+pub use counts::{Counts, OpenHold, Unknown};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use drawing::PassedOver;
@@ -82,6 +90,10 @@ pub use grant::{Grant, GrantParts, GrantStatus, Part, Priority};
 pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
+pub use limit::{
+    LimitChange, LimitWindow, MOST_LIMITS, RollingSpan, RollingSpanError, Share, SpendLimit,
+    SpendLimits,
+};
 pub use names::WalletName;
 pub use notice::{LeadTimes, Thresholds};
 pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
@@ -89,13 +101,17 @@ pub use period::{Period, PeriodError};
 pub use recount::{NoticesFrom, Recount};
 pub use rejection::Rejection;
 pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slices};
+pub use room::{LimitUsage, limit_usage};
 pub use settle::{balances_at, forecast};
+pub use spending::{Counted, Origin, Spender, Whose};
+pub use sums::{Scan, Span, Sum, Width};
+pub use tally::Tally;
 pub use text::{
-    AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, Metadata, NamespaceName,
-    OperationName, Reason, TextError,
+    AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, LimitName, Metadata,
+    NamespaceName, OperationName, Reason, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
-pub use verify::{Discrepancy, verify, verify_event};
+pub use verify::{Discrepancy, verify, verify_event, verify_spending};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState, WalletStatus};
 pub use window::{ExpiryChange, Window, WindowError};

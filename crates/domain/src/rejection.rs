@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use crate::{
-    Amount, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, Scale, Timestamp, TransactionId,
+    Amount, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LimitName, MOST_LIMITS, Scale,
+    Timestamp, TransactionId,
 };
 
 /// Why a well-formed command may not happen.
@@ -28,6 +29,31 @@ pub enum Rejection {
         /// What it asked for.
         required: Amount,
     },
+    /// A spend limit leaves too little room.
+    #[error("spend limit {limit}: {used} of {allowed} used, {required} required; {}", fits(*frees_at))]
+    SpendLimitExceeded {
+        /// The limit's name.
+        limit: LimitName,
+        /// What counts already in its window.
+        used: Amount,
+        /// What it allows.
+        allowed: Amount,
+        /// What was asked for.
+        required: Amount,
+        /// The first instant at which the request fits, if nothing else is spent; `None`: it never does.
+        frees_at: Option<Timestamp>,
+        /// When this was decided.
+        now: Timestamp,
+    },
+    /// The wallet has no such spend limit.
+    #[error("the wallet has no spend limit {limit}")]
+    SpendLimitNotFound {
+        /// The limit that was named.
+        limit: LimitName,
+    },
+    /// The wallet has as many spend limits as it may have.
+    #[error("the wallet has {MOST_LIMITS} spend limits already")]
+    TooManySpendLimits,
     /// The grant has nothing left.
     #[error("grant {grant} has nothing left to take")]
     GrantEnded {
@@ -210,4 +236,11 @@ pub enum Rejection {
 
 fn overdraft(left: Amount) -> String {
     if left.is_zero() { String::new() } else { format!(" and {left} of overdraft left") }
+}
+
+fn fits(frees_at: Option<Timestamp>) -> String {
+    match frees_at {
+        Some(frees_at) => format!("fits at {frees_at}"),
+        None => "waiting does not help".to_owned(),
+    }
 }

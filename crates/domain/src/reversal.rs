@@ -2,8 +2,8 @@
 //! ended, and what an answer says of each slice.
 
 use crate::{
-    Allocation, Amount, Debt, Entry, EntryKind, Grant, GrantNumber, Period, Sequence, Timestamp,
-    TransactionKind, Window,
+    Allocation, Amount, Debt, Entry, EntryKind, Grant, GrantNumber, Origin, Period, Sequence,
+    Timestamp, TransactionKind, Window,
 };
 
 /// What becomes of credits that come back to a grant that has ended.
@@ -40,6 +40,8 @@ impl ExpiredPolicy {
 pub struct SpendRecord {
     /// Its entry.
     pub entry: Sequence,
+    /// Who asked for it, and what for, if that was looked up: limits need it.
+    pub origin: Option<Origin>,
     /// What it took.
     pub amount: Amount,
     /// When it counts.
@@ -63,6 +65,7 @@ impl SpendRecord {
         let Entry { sequence, amount, effective_at, allocations, debts, .. } = spent;
         Some(Self {
             entry: *sequence,
+            origin: None,
             amount: *amount,
             effective_at: *effective_at,
             allocations: allocations.clone(),

@@ -6,7 +6,7 @@
 use std::{cmp::Reverse, sync::Arc};
 
 use crate::{
-    Allocation, Balances, Coverage, DrawdownKey, Entry, EntryKind, GrantNumber, Head, Hold,
+    Allocation, Balances, Counts, Coverage, DrawdownKey, Entry, EntryKind, GrantNumber, Head, Hold,
     HoldNumber, Missing, Period, Step, Timestamp, WalletState, debt::repay, draft::Draft,
     hold::move_out,
 };
@@ -146,6 +146,8 @@ pub fn settled(state: &WalletState, at: Timestamp) -> Result<WalletState, Missin
         debts,
         has_all_debts: state.has_all_debts,
         spends: state.spends.clone(),
+        // Holds may have ended.
+        counts: Counts::default(),
         fundings: state.fundings.clone(),
     };
     settled.drop_closed_debts();

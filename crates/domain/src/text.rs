@@ -9,7 +9,7 @@ use thiserror::Error;
 
 /// Most characters of an account, an actor, an idempotency key and a funding reference.
 const MAX_NAME: usize = 255;
-/// Most characters of a code: asset, operation, category, namespace.
+/// Most characters of a code: asset, operation, category, namespace, limit.
 const MAX_CODE: usize = 64;
 /// Most characters of a reason.
 const MAX_REASON: usize = 1_024;
@@ -121,6 +121,11 @@ text_type!(
 text_type!(
     /// A tenant's environment.
     NamespaceName,
+    code
+);
+text_type!(
+    /// What a wallet calls one of its spend limits.
+    LimitName,
     code
 );
 text_type!(

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     Debt, EntryHash, Event, EventSequence, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber,
-    Recount, Sequence, WalletState,
+    Recount, Sequence, Tally, Timestamp, WalletState,
 };
 
 /// What is wrong with a wallet: the first thing that was found.
@@ -46,6 +46,9 @@ pub enum Discrepancy {
     /// A debt differs.
     #[error("the debt of entry {0} is kept otherwise than its entries say")]
     Debt(Sequence),
+    /// What limits count differs.
+    #[error("what limits count from {0} on is kept otherwise than its entries say")]
+    Spending(Timestamp),
 }
 
 impl Discrepancy {
@@ -58,7 +61,8 @@ impl Discrepancy {
             | Self::DueTooLate { .. }
             | Self::Grant(_)
             | Self::Hold(_)
-            | Self::Event(_) => None,
+            | Self::Event(_)
+            | Self::Spending(_) => None,
         }
     }
 }
@@ -140,6 +144,14 @@ pub fn verify(
             kept: kept.map_or_else(|| "never".to_owned(), |kept| kept.to_string()),
         }),
         _ => Ok(()),
+    }
+}
+
+/// Compares what limits count by the entries with what is kept of it. What lies before `from` no limit asks for.
+pub fn verify_spending(said: &Tally, kept: &Tally, from: Timestamp) -> Result<(), Discrepancy> {
+    match said.difference(kept, from) {
+        Some((_, start)) => Err(Discrepancy::Spending(start)),
+        None => Ok(()),
     }
 }
 

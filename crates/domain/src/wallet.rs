@@ -8,12 +8,14 @@ use std::{
 use rust_decimal::Decimal;
 
 use crate::{
-    Amount, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind,
+    Amount, Counts, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind,
     EventSequence, FundingRecord, FundingRef, Grant, GrantNumber, Hold, HoldNumber, LeadTimes,
-    Lows, Metadata, Scale, Sequence, SignedAmount, SpendRecord, Thresholds, Timestamp,
-    TransactionId, WalletName, draft::earliest,
+    Lows, Metadata, Scale, Sequence, SignedAmount, SpendLimits, SpendRecord, Thresholds, Timestamp,
+    TransactionId, Unknown, WalletName, draft::earliest,
 };
 
+/// Most figures that are kept of what a wallet's limits count: those of a few hundred spends.
+const MOST_FIGURES: usize = 256;
 /// What may happen to a wallet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WalletStatus {
@@ -42,6 +44,8 @@ pub struct WalletSettings {
     pub low_balance_thresholds: Thresholds,
     /// How long before a grant expires it is announced.
     pub expiring_soon_leads: LeadTimes,
+    /// How much may be spent, by whom, what for, and within which window.
+    pub spend_limits: SpendLimits,
     /// The caller's own data.
     pub metadata: Metadata,
     /// Whether credits may be taken, or anything happen at all.
@@ -200,7 +204,7 @@ impl Coverage {
 }
 
 /// What a decision lacks because the state covers too little. Load it and decide again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {
     /// The grants and holds that are due by this instant, with the grants of those holds.
     DueBy(Timestamp),
@@ -212,6 +216,10 @@ pub enum Missing {
     Hold(HoldNumber),
     /// All open debts.
     Debts,
+    /// What a spender spent, for a limit: not here, or not in parts that are fine enough.
+    Spending(Box<Unknown>),
+    /// All open holds, as far as limits count them.
+    OpenHolds,
 }
 
 /// A wallet as the next command finds it.
@@ -236,6 +244,8 @@ pub struct WalletState {
     pub has_all_debts: bool,
     /// The transactions that are to be reversed, as far as the wallet has them; `None`: it is no spend.
     pub spends: BTreeMap<TransactionId, Option<SpendRecord>>,
+    /// What its limits count.
+    pub counts: Counts,
     /// The fundings that are to be revoked, with all of their grants held; one that is not known has funded
     /// nothing.
     pub fundings: BTreeMap<FundingRef, FundingRecord>,
@@ -266,6 +276,7 @@ impl WalletState {
             debts: BTreeMap::new(),
             has_all_debts: true,
             spends: BTreeMap::new(),
+            counts: Counts::without_holds(),
             fundings: BTreeMap::new(),
         }
     }
@@ -305,6 +316,7 @@ impl WalletState {
             self.grants.insert(*key, grant.clone());
         }
         self.holds.extend(decision.holds.clone());
+        self.counts.apply(decision);
         if let Some((id, spend)) = &decision.reversed {
             self.spends.insert(*id, Some(spend.clone()));
         }
@@ -335,6 +347,7 @@ impl WalletState {
     /// first `most`, and the debts if there are more than that.
     pub fn trim(&mut self, most: usize) {
         self.spends.clear();
+        self.counts.trim(MOST_FIGURES);
         self.fundings.clear();
         self.moved.clear();
         self.drop_closed_debts();

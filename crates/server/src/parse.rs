@@ -10,6 +10,7 @@ mod history;
 mod hold;
 mod report;
 mod reversal;
+mod spend_limit;
 mod transfer;
 mod wallet;
 mod wallet_status;
@@ -24,6 +25,7 @@ pub use hold::{
 };
 pub use report::{cursor as report_cursor, report_cost_basis};
 pub use reversal::{reverse_spend, revoke_funding};
+pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
 pub use transfer::transfer;
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,
@@ -36,8 +38,8 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
     AccountName, Actor, AssetCode, Command, CommitToken, Fingerprint, GrantNumber, HoldNumber,
-    IdempotencyKey, Metadata, OperationName, Period, PositiveAmount, Reason, Request, Scale,
-    Timestamp, TransactionId, WalletName,
+    IdempotencyKey, Metadata, OperationName, Period, PeriodError, PositiveAmount, Reason, Request,
+    Scale, Timestamp, TransactionId, WalletName,
 };
 use tonic::Status;
 use uuid::Uuid;
@@ -178,6 +180,16 @@ impl Fields {
         }
     }
 
+    /// The version that the settings must have; empty: any.
+    #[expect(clippy::option_option, reason = "wrong, absent and present are three cases")]
+    fn etag(&mut self, etag: &str) -> Option<Option<i64>> {
+        let version = (!etag.is_empty()).then(|| etag.parse());
+        self.check_optional(
+            "etag",
+            version.map(|version| version.map_err(|_| "is not one that this service gave")),
+        )
+    }
+
     fn hold_number(&mut self, number: i32) -> Option<HoldNumber> {
         if number > 0 {
             return Some(HoldNumber(number));
@@ -206,13 +218,15 @@ impl Fields {
     }
 }
 
-/// A length of time; what is finer than a microsecond is cut off.
-fn period(duration: prost_types::Duration) -> Result<Period, String> {
+/// A duration in microseconds; what is finer is cut off, and one that is too long is as long as can be.
+fn micros(duration: prost_types::Duration) -> i64 {
     let prost_types::Duration { seconds, nanos } = duration;
-    let micros = seconds.checked_mul(1_000_000);
-    let micros = micros.and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
-    let micros = micros.ok_or("must not be longer than 36525 days")?;
-    Period::from_micros(micros).map_err(|error| error.to_string())
+    seconds.saturating_mul(1_000_000).saturating_add(i64::from(nanos / 1_000))
+}
+
+/// A length of time; what is finer than a microsecond is cut off.
+fn period(duration: prost_types::Duration) -> Result<Period, PeriodError> {
+    Period::from_micros(micros(duration))
 }
 
 /// What every write carries, as it came.

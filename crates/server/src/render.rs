@@ -3,10 +3,12 @@
 mod event;
 mod explanation;
 mod report;
+mod spend_limit;
 
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
 pub use report::cost_page;
+pub use spend_limit::spend_limits;
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
@@ -41,6 +43,7 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         overdraft_limit,
         low_balance_thresholds,
         expiring_soon_leads,
+        spend_limits,
         metadata,
         status,
         created_at,
@@ -60,6 +63,7 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
             .map(|threshold| threshold.get().to_string())
             .collect(),
         expiring_soon_leads: expiring_soon_leads.as_slice().iter().copied().map(period).collect(),
+        spend_limits: spend_limits.iter().map(spend_limit::spend_limit).collect(),
         metadata: metadata.as_map().clone(),
         created_at: Some(instant(*created_at)),
         updated_at: Some(instant(*updated_at)),

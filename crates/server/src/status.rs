@@ -6,7 +6,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use purse_domain::{
-    GrantNumber, HoldNumber, Rejection, Scale, TooManyPeriods, TransactionId, WalletName,
+    GrantNumber, HoldNumber, MOST_LIMITS, Rejection, Scale, TooManyPeriods, TransactionId,
+    WalletName,
 };
 use purse_proto::v1::ErrorReason;
 use purse_storage::{
@@ -197,6 +198,32 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
                 ("required", required.to_string()),
             ],
         ),
+        Rejection::SpendLimitExceeded { limit, used, allowed, required, frees_at, now } => {
+            let figures = [
+                ("limit_name", limit.to_string()),
+                ("used", used.to_string()),
+                ("limit", allowed.to_string()),
+                ("required", required.to_string()),
+            ];
+            let Some(frees_at) = frees_at else {
+                return precondition(ErrorReason::NeverWithinSpendLimit, &figures);
+            };
+            let frees = ("frees_at", frees_at.to_string());
+            let metadata: Vec<_> = figures.into_iter().chain([frees]).collect();
+            let mut details = details(ErrorReason::SpendLimitExceeded, &metadata);
+            let wait = frees_at.micros().saturating_sub(now.micros());
+            details.set_retry_info(u64::try_from(wait).ok().map(Duration::from_micros));
+            Status::with_error_details(Code::ResourceExhausted, message, details)
+        }
+        Rejection::SpendLimitNotFound { limit } => status(
+            Code::NotFound,
+            message,
+            ErrorReason::SpendLimitNotFound,
+            &[("limit_name", limit.to_string())],
+        ),
+        Rejection::TooManySpendLimits => {
+            precondition(ErrorReason::TooManySpendLimits, &[("limit", MOST_LIMITS.to_string())])
+        }
         Rejection::GrantEnded { grant } => {
             precondition(ErrorReason::GrantEnded, &[("grant_number", grant.to_string())])
         }

@@ -92,6 +92,10 @@ impl Storage {
         groups: &[Group],
     ) -> (Outcomes, Option<BatchTimings>) {
         let all: Vec<&Group> = groups.iter().collect();
+        // What limits count is counted anew from the entries when they change, so that stands alone.
+        if all.len() > 1 && all.iter().any(|group| changes_limits(group)) {
+            return (self.one_by_one(kept, all).await, None);
+        }
         if let Some((outcomes, timings)) = self.try_on_kept(kept, &all).await {
             return (outcomes.into_iter().map(Ok).collect(), Some(timings));
         }
@@ -103,18 +107,23 @@ impl Storage {
         };
         if is_for_one_by_one(&all, &error) {
             tracing::info!(%error, groups = all.len(), "a batch was refused; running its groups one by one");
-            let mut outcomes = Vec::with_capacity(all.len());
-            for group in all {
-                let alone = self.try_together(kept, &[group]).await;
-                outcomes.extend(match alone {
-                    Ok((outcomes, _)) => outcomes.into_iter().map(Ok).collect::<Outcomes>(),
-                    Err(error) => vec![Err(Arc::new(error))],
-                });
-            }
-            return (outcomes, None);
+            return (self.one_by_one(kept, all).await, None);
         }
         let error = Arc::new(error);
         (all.iter().map(|_| Err(Arc::clone(&error))).collect(), None)
+    }
+
+    /// Runs groups as a transaction each.
+    async fn one_by_one(&self, kept: &mut Kept, groups: Vec<&Group>) -> Outcomes {
+        let mut outcomes = Vec::with_capacity(groups.len());
+        for group in groups {
+            let alone = self.try_together(kept, &[group]).await;
+            outcomes.extend(match alone {
+                Ok((outcomes, _)) => outcomes.into_iter().map(Ok).collect::<Outcomes>(),
+                Err(error) => vec![Err(Arc::new(error))],
+            });
+        }
+        outcomes
     }
 
     /// Runs groups on kept wallets as one statement. `None`: nothing was written, or nobody knows whether,
@@ -240,11 +249,11 @@ impl Storage {
                 Ok(outcome) => return Ok(outcome),
                 Err((wallet, missing)) => {
                     let Some(state) = batch.wallets.get_mut(&wallet) else { break };
-                    load_missing(client, state, missing).await?;
+                    load_missing(client, state, &missing).await?;
                     // Deciding begins anew: what is due of the group's other wallets is lacking too.
                     if let Missing::DueBy(at) = missing {
                         for state in due_by(batch, group, wallet, at) {
-                            load_missing(client, state, missing).await?;
+                            load_missing(client, state, &missing).await?;
                         }
                     }
                 }
@@ -277,6 +286,11 @@ fn due_by<'b>(
 /// The accounts whose lane runs these groups.
 fn homes_of(groups: &[&Group]) -> HashSet<AccountId> {
     groups.iter().map(|group| group.requests()[0].wallet.account_id).collect()
+}
+
+/// Whether a group changes what spend limits count.
+fn changes_limits(group: &Group) -> bool {
+    group.requests().iter().any(|request| request.command.limit_change().is_some())
 }
 
 /// Whether a batch failed for a reason that may be one group's, not all of theirs.

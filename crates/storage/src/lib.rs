@@ -9,7 +9,7 @@
 //! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps, and [`kept`], which
 //!   spares most batches the load;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
-//! * [`row`], `event_data`: how domain values and columns correspond;
+//! * [`row`], `event_data`: how domain values and columns correspond; [`spending`]: what spend limits count;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
 //! * [`migrate`], [`privileges`]: the schema, there and back, and what the server may do to it;
 //! * [`embedded`]: a private PostgreSQL as a child process.
@@ -27,6 +27,7 @@ pub mod privileges;
 pub mod read;
 pub mod replay;
 pub mod row;
+pub mod spending;
 pub mod write;
 
 pub use batch::{Answer, BatchTimings, Outcome};
@@ -38,5 +39,6 @@ pub use read::{
     BalanceAt, BalanceQuery, ComposedBalance, CostPage, CostQuery, EntryFilter, EntryPage,
     EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable,
     ExplainedTransaction, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord,
-    NoReport, TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
+    NoReport, SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord,
+    Unanswerable, Verification, WalletQuery,
 };

@@ -6,6 +6,7 @@
 
 mod fundings;
 mod missing;
+mod spending;
 mod spends;
 
 pub(crate) use missing::{HOLD, NUMBERED_GRANTS, load_missing, supplied};
@@ -17,7 +18,7 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, Coverage, DrawdownKey, FundingRef, GrantNumber, Group,
+    AccountId, AssetCode, Command, Counts, Coverage, DrawdownKey, FundingRef, GrantNumber, Group,
     HoldNumber, NamespaceId, Request, Scale, Timestamp, TransactionId, WalletId, WalletName,
     WalletState, decide::LATE_WINDOW_MICROS,
 };
@@ -133,7 +134,7 @@ impl<'a> Need<'a> {
     }
 }
 
-/// Opens a transaction on `client` and loads what the groups need.
+/// Opens a transaction on `client` and loads what the groups need, about now.
 ///
 /// `clock` is what the clock says: usage from longer ago than is charged looks at nothing that was lost.
 pub(crate) async fn load(
@@ -206,6 +207,7 @@ pub(crate) async fn load(
     load_named(client, &mut loaded.wallets, &needs).await?;
     load_lost(client, &mut loaded.wallets, &needs).await?;
     load_assets(client, &mut loaded.assets, &requests).await?;
+    spending::load(client, &mut loaded.wallets, &requests, clock).await?;
     Ok(loaded)
 }
 
@@ -234,6 +236,11 @@ pub(crate) fn state(
         debts: BTreeMap::new(),
         has_all_debts: head.balances.debt.is_zero(),
         spends: BTreeMap::new(),
+        counts: if head.balances.held.is_zero() {
+            Counts::without_holds()
+        } else {
+            Counts::default()
+        },
         fundings: BTreeMap::new(),
     })
 }

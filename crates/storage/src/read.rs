@@ -1,7 +1,7 @@
 //! Reads. They never lock and never write: what time has done since the last entry is worked out by the
 //! same `settle` that writes book.
 
-mod balance;
+pub(crate) mod balance;
 mod cost;
 mod entries;
 mod events;
@@ -9,6 +9,7 @@ mod explain;
 mod fold;
 mod grants;
 mod holds;
+mod spend_limits;
 mod timeline;
 mod verify;
 mod wallets;
@@ -20,6 +21,7 @@ pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnread
 pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};
+pub use spend_limits::{SpendLimitQuery, SpendLimitRecord, SpendLimitsAt};
 pub use timeline::{TimelineQuery, TimelineRecord};
 pub use verify::Verification;
 pub use wallets::WalletQuery;

@@ -3,6 +3,10 @@
 //! Codes of enums are for ever. A row that the domain cannot hold is [`StorageError::Corrupt`], never a
 //! panic.
 
+mod limits;
+
+pub(crate) use limits::{LimitSnapshot, LimitsJson, limits_json, spender, spender_columns};
+
 use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use bytes::{BufMut as _, BytesMut};
@@ -308,6 +312,7 @@ macro_rules! settings_columns {
          w.overdraft_limit,
          w.low_balance_thresholds,
          w.expiring_soon_leads,
+         w.spend_limits::TEXT AS spend_limits,
          w.metadata::TEXT AS metadata,
          w.created_at,
          w.updated_at,
@@ -328,6 +333,7 @@ pub(crate) fn settings(
         overdraft_limit: columns.amount()?,
         low_balance_thresholds: thresholds(columns.take::<Option<_>>()?.unwrap_or_default())?,
         expiring_soon_leads: leads(columns.take::<Option<_>>()?.unwrap_or_default())?,
+        spend_limits: limits::parse(columns.take()?)?,
         metadata: columns.metadata()?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
@@ -568,6 +574,8 @@ pub(crate) struct SettingsSnapshot {
     low_balance_thresholds: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expiring_soon_lead_micros: Option<Vec<i64>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    spend_limits: Vec<LimitSnapshot>,
     metadata: BTreeMap<String, String>,
     created_at_micros: i64,
     updated_at_micros: i64,
@@ -586,6 +594,7 @@ impl SettingsSnapshot {
             low_balance_thresholds: thresholds_array(&settings.low_balance_thresholds)
                 .map(|amounts| amounts.iter().map(ToString::to_string).collect()),
             expiring_soon_lead_micros: leads_array(&settings.expiring_soon_leads),
+            spend_limits: limits::snapshots(&settings.spend_limits),
             metadata: settings.metadata.as_map().clone(),
             created_at_micros: settings.created_at.micros(),
             updated_at_micros: settings.updated_at.micros(),
@@ -601,6 +610,7 @@ impl SettingsSnapshot {
             overdraft_limit,
             low_balance_thresholds,
             expiring_soon_lead_micros,
+            spend_limits,
             metadata,
             created_at_micros,
             updated_at_micros,
@@ -620,6 +630,7 @@ impl SettingsSnapshot {
             )?,
             low_balance_thresholds: thresholds(amounts)?,
             expiring_soon_leads: leads(expiring_soon_lead_micros.unwrap_or_default())?,
+            spend_limits: limits::of_snapshots(spend_limits)?,
             metadata: Metadata::from_stored(metadata),
             created_at: Timestamp::from_micros(created_at_micros),
             updated_at: Timestamp::from_micros(updated_at_micros),

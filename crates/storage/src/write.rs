@@ -10,6 +10,7 @@ mod entries;
 mod events;
 mod grants;
 mod holds;
+mod spending;
 mod together;
 mod transactions;
 mod wallets;
@@ -26,6 +27,7 @@ use entries::EntryRow;
 use events::EventRow;
 use grants::{GrantChange, GrantPlace, GrantRow, Grants};
 use holds::{HoldRow, Holds};
+use spending::{Recount, Spending, SpendingRow};
 use together::{Rows, Together};
 use transactions::TransactionRow;
 use wallets::{SettingsChange, WalletHead, WalletRow, Wallets};
@@ -40,6 +42,8 @@ pub(crate) struct Writes {
     grants: Grants,
     debts: Debts,
     holds: Holds,
+    spending: Spending,
+    recounts: Vec<Recount>,
     assets: Vec<AssetRow>,
 }
 
@@ -67,7 +71,13 @@ impl Writes {
         self.grants.add(name, decision, transaction.id, after);
         self.debts.add(name, decision);
         self.holds.add(name, decision, transaction.id);
+        self.spending.add(name, &after.settings.spend_limits, decision);
         self.wallets.add(existed, decision, after);
+    }
+
+    /// Counts what limits count anew from the entries: others count than before. It must be all that the batch writes.
+    pub(crate) fn recount(&mut self, after: &WalletState) {
+        self.recounts.push(Recount::of(after));
     }
 
     /// Adds an asset that a wallet was just created of.
@@ -77,7 +87,10 @@ impl Writes {
 
     /// Sends everything and commits the transaction that was begun. Answers when the rows were taken; the
     /// commit is durable on return.
-    pub(crate) async fn commit(self, client: &Client) -> Result<Instant, StorageError> {
+    pub(crate) async fn commit(mut self, client: &Client) -> Result<Instant, StorageError> {
+        for recount in std::mem::take(&mut self.recounts) {
+            recount.run(client).await?;
+        }
         let tables = self.tables();
         // Seldom, and of rows that the statement below may touch too: before it. Then there are two, and the
         // commit must wait.
@@ -112,6 +125,7 @@ impl Writes {
     /// Sends everything outside of any transaction: one statement, which is one of its own and durable on
     /// return. There must be no changed settings and places.
     pub(crate) async fn send_and_commit(self, client: &Client) -> Result<(), StorageError> {
+        debug_assert!(self.recounts.is_empty(), "that takes more statements");
         let tables = self.tables();
         debug_assert!(
             tables.seldom().iter().all(|rows| rows.is_empty()),
@@ -124,7 +138,18 @@ impl Writes {
     }
 
     fn tables(self) -> Tables {
-        let Self { transactions, entries, events, wallets, grants, debts, holds, assets } = self;
+        let Self {
+            transactions,
+            entries,
+            events,
+            wallets,
+            grants,
+            debts,
+            holds,
+            spending,
+            recounts: _,
+            assets,
+        } = self;
         let (heads, wallets, settings) = wallets.rows();
         let (grant_changes, grants, places) = grants.rows();
         Tables {
@@ -137,6 +162,7 @@ impl Writes {
             grant_changes,
             debts: debts.rows(),
             holds: holds.rows(),
+            spending: spending.rows(),
             heads,
             settings,
             places,
@@ -155,6 +181,7 @@ struct Tables {
     grant_changes: Vec<GrantChange>,
     debts: Vec<DebtRow>,
     holds: Vec<HoldRow>,
+    spending: Vec<SpendingRow>,
     heads: Vec<WalletHead>,
     settings: Vec<SettingsChange>,
     places: Vec<GrantPlace>,
@@ -167,7 +194,7 @@ impl Tables {
 
     /// PostgreSQL does the last part first: it locks the wallets, in id order, and fails if one has changed
     /// since it was read.
-    fn usual(&self) -> [&dyn Rows; 10] {
+    fn usual(&self) -> [&dyn Rows; 11] {
         [
             &self.assets,
             &self.wallets,
@@ -178,6 +205,7 @@ impl Tables {
             &self.grant_changes,
             &self.debts,
             &self.holds,
+            &self.spending,
             &self.heads,
         ]
     }

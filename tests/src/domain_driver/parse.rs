@@ -4,7 +4,7 @@ use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, CloseWallet,
     Command, CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess,
     ExpirationPolicy, ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber,
-    IdempotencyKey, LeadTimes, Metadata, NamespaceId, NewGrant, OperationName, Period,
+    IdempotencyKey, LeadTimes, LimitChange, Metadata, NamespaceId, NewGrant, OperationName, Period,
     PositiveAmount, Priority, Reason, ReleaseHold, Request, Rest, ReverseSpend, RevokeFunding,
     Scale, Spend, Thresholds, Timestamp, TransactionId, Transfer, UpdateWallet, WalletName,
 };
@@ -14,6 +14,10 @@ use crate::{
     answer::Refusal,
     driver::{Change, Notices, WalletRef, Write},
 };
+
+mod limit;
+
+pub(super) use limit::chosen;
 
 /// The wallet that is named.
 pub(super) fn wallet_name(
@@ -40,11 +44,12 @@ pub(super) fn request(
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-    );
+    ) || matches!(command.limit_change(), Some(LimitChange::Set(_)));
     if scale.is_none() && has_amount {
         return Err(Refusal::new("ASSET_NOT_FOUND", &[("asset", wallet.asset.to_string())]));
     }
-    let (actor, reason) = (Actor::from_stored(String::new()), Reason::from_stored(String::new()));
+    let actor = Actor::parse(&write.actor).map_err(|_| Refusal::field("actor"))?;
+    let reason = Reason::from_stored(String::new());
     let metadata = Metadata::default();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let validate_only = write.validate_only;
@@ -83,6 +88,7 @@ fn update(
         overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
         low_balance_thresholds: thresholds("wallet.low_balance_thresholds", notices)?,
         expiring_soon_leads: leads("wallet.expiring_soon_leads", notices)?,
+        spend_limit: None,
         metadata: None,
         expected_version: match etag {
             "" => None,
@@ -110,6 +116,8 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
         Change::Update { policy, overdraft_limit, notices, etag } => {
             update(policy, overdraft_limit, notices, etag).map(Command::UpdateWallet)
         }
+        Change::Limit(limit) => limit::set(limit, scale),
+        Change::Unlimit { name } => limit::delete(name),
         Change::Grant {
             amount: text,
             effective_at,
@@ -300,6 +308,8 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         }
         Change::Create { .. }
         | Change::Update { .. }
+        | Change::Limit(_)
+        | Change::Unlimit { .. }
         | Change::Grant { .. }
         | Change::Spend { .. }
         | Change::Void { .. }

@@ -2,12 +2,12 @@
 
 use purse_domain::{
     Amount, Balances, Crossing, DrawdownPolicy, Entry, Event, Grant, GrantParts, GrantStatus, Hold,
-    HoldStatus, Occurrence, PositiveAmount, Slice, SliceOutcome, Timestamp, WalletName,
-    WalletStatus,
+    HoldStatus, LimitUsage, Occurrence, PositiveAmount, Slice, SliceOutcome, SpendLimit, Timestamp,
+    WalletName, WalletStatus,
 };
 
 use crate::answer::{
-    EntryView, EventView, GrantView, HoldView, Holdings, OccurrenceView, SliceView,
+    EntryView, EventView, GrantView, HoldView, Holdings, LimitView, OccurrenceView, SliceView,
 };
 
 /// Balances as texts.
@@ -133,6 +133,17 @@ pub(super) fn hold(hold: &Hold) -> HoldView {
         .map(|(name, amount)| (name, amount.to_string()))
         .to_vec(),
         expires_at: *expires_at,
+    }
+}
+
+/// A spend limit, and what is used of it.
+pub(super) fn limit(limit: &SpendLimit, usage: Option<&LimitUsage>) -> LimitView {
+    LimitView {
+        name: limit.name.to_string(),
+        amount: limit.amount.to_string(),
+        spent: usage.map(|usage| usage.spent.to_string()),
+        held: usage.map(|usage| usage.held.to_string()),
+        frees_at: usage.and_then(|usage| usage.frees_at),
     }
 }
 

@@ -47,6 +47,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::WalletNotFound
         | ErrorReason::GrantNotFound
         | ErrorReason::TransactionNotFound
+        | ErrorReason::SpendLimitNotFound
         | ErrorReason::FundingNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
@@ -57,6 +58,8 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TransactionNotReversible
         | ErrorReason::NothingLeftToReverse
         | ErrorReason::ReversalExceedsSpend
+        | ErrorReason::NeverWithinSpendLimit
+        | ErrorReason::TooManySpendLimits
         | ErrorReason::HoldExpired
         | ErrorReason::HoldClosed
         | ErrorReason::WalletFrozen
@@ -68,7 +71,7 @@ fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::CredentialsMissing | ErrorReason::CredentialsInvalid => Code::Unauthenticated,
         ErrorReason::RoleMissing => Code::PermissionDenied,
         ErrorReason::DatabaseUnavailable | ErrorReason::ServerStopping => Code::Unavailable,
-        ErrorReason::Overloaded => Code::ResourceExhausted,
+        ErrorReason::Overloaded | ErrorReason::SpendLimitExceeded => Code::ResourceExhausted,
         ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorReason::Internal => Code::Internal,
     }

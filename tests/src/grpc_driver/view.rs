@@ -2,15 +2,19 @@
 
 use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
-    Allocation, Balance, ClosingRest, DebtPart, Depleted, DrawdownPolicy, Entry, EntryBalances,
-    EntryKind, Event, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold,
-    LowBalance, Recovered, ReversedSlice, ReversedSliceOutcome, Transaction, Wallet,
-    event::Occurrence,
+    Allocation, Balance, CalendarUnit, CalendarWindow, ClosingRest, DebtPart, Depleted,
+    DrawdownPolicy, Entry, EntryBalances, EntryKind, Event, ExcessPolicy, ExpirationPolicy,
+    ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance, Recovered, ReversedSlice,
+    ReversedSliceOutcome, SpendLimit, SpendLimitUsage, Transaction, Wallet, event::Occurrence,
+    spend_limit,
 };
 
-use crate::answer::{
-    EntryView, EventView, GrantView, HoldView, Holdings, OccurrenceView, SliceView, WalletView,
-    Written,
+use crate::{
+    answer::{
+        EntryView, EventView, GrantView, HoldView, Holdings, LimitView, OccurrenceView, SliceView,
+        WalletView, Written,
+    },
+    driver::Limit,
 };
 
 /// A policy that there is not, for names that are none.
@@ -224,6 +228,48 @@ pub(super) fn excess_number(name: &str) -> i32 {
     }
     let excess = ExcessPolicy::from_str_name(&format!("EXCESS_POLICY_{name}"));
     excess.map_or(NO_POLICY, i32::from)
+}
+
+/// A spend limit for the wire.
+pub(super) fn spend_limit(limit: Limit) -> SpendLimit {
+    let Limit {
+        name,
+        amount,
+        by,
+        each_actor,
+        operation,
+        each_operation,
+        rolling_micros,
+        per,
+        zone,
+    } = limit;
+    let unit = CalendarUnit::from_str_name(&format!("CALENDAR_UNIT_{per}"));
+    let unit = unit.map_or(NO_POLICY, i32::from);
+    let calendar = (!per.is_empty()).then_some(CalendarWindow { unit, time_zone: zone });
+    let rolling = rolling_micros.map(|micros| spend_limit::Window::Rolling(duration(micros)));
+    SpendLimit {
+        name,
+        amount,
+        actor: by,
+        each_actor,
+        operation,
+        each_operation,
+        window: rolling.or(calendar.map(spend_limit::Window::Calendar)),
+    }
+}
+
+/// A spend limit, and what is used of it.
+pub(super) fn limit(usage: SpendLimitUsage) -> LimitView {
+    let SpendLimitUsage { limit, used: _, spent, held, left: _, window_start, frees_at } = usage;
+    let SpendLimit { name, amount, .. } = limit.unwrap_or_default();
+    let is_told = window_start.is_some();
+    LimitView {
+        name,
+        amount,
+        spent: is_told.then_some(spent),
+        held: is_told.then_some(held),
+        frees_at: find_instant(frees_at.as_ref()),
+    }
 }
 
 /// A slice of a reversed spend.

@@ -184,6 +184,56 @@ async fn events_are_listed_and_followed_and_followed_again_from_where_that_was_i
     assert!(refused.stderr.contains("from_position"), "{refused:#?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_set_listed_with_what_is_used_and_deleted() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    let operate = |arguments: &[&str]| {
+        let finished = call(server.endpoint(), arguments);
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        finished.stdout
+    };
+    let set = ["limit", "set", ACCOUNT, ASSET];
+    let yearly = ["yearly", "40", "--per", "year", "--time-zone", "Europe/Berlin"];
+    let shown = operate(&[&set[..], &yearly].concat());
+    assert!(shown.contains("yearly: 40 per year in Europe/Berlin"), "{shown}");
+    let own = ["own", "30", "--rolling", "36h", "--each-actor", "--only-operation", "chat"];
+    let shown = operate(&[&set[..], &own].concat());
+    assert!(shown.contains("own: 30 in 36h, each actor for chat; yearly"), "{shown}");
+
+    let spend = ["spend", ACCOUNT, ASSET, "--actor", "ann", "--operation", "chat"];
+    operate(&[&spend[..], &["10"]].concat());
+    let refused = call(server.endpoint(), &[&spend[..], &["25"]].concat());
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    for said in ["SPEND_LIMIT_EXCEEDED", "limit own: 10 of 30 used, 25 required; fits at"] {
+        assert!(refused.stderr.contains(said), "{said}: {refused:#?}");
+    }
+
+    let list = ["limit", "list", ACCOUNT, ASSET];
+    let line = |listed: &str, name: &str| {
+        let line = listed.lines().find(|line| line.starts_with(name));
+        line.expect("a limit").to_owned()
+    };
+    let listed = operate(&list);
+    // A quarter of the longest bar; each actor has theirs, and none was named.
+    assert!(line(&listed, "yearly").contains(&format!(" {} ", "█".repeat(6))), "{listed}");
+    assert!(!line(&listed, "own").contains('█'), "{listed}");
+    let listed = operate(&[&list[..], &["--actor", "ann"]].concat());
+    assert!(line(&listed, "own").contains(" 10  30  ████████ "), "{listed}");
+    let answer: Value =
+        serde_json::from_str(&operate(&[&list[..], &["-o", "json"]].concat())).unwrap();
+    assert_eq!(answer["limits"][1]["left"], "30", "{answer:#}");
+
+    let shown = operate(&["limit", "delete", ACCOUNT, ASSET, "own", "--reason", "a mistake"]);
+    assert!(!shown.contains("own:") && shown.contains("yearly:"), "{shown}");
+    let unknown = call(server.endpoint(), &["limit", "delete", ACCOUNT, ASSET, "own"]);
+    assert_eq!(unknown.code, Some(1), "{unknown:#?}");
+    assert!(unknown.stderr.contains("SPEND_LIMIT_NOT_FOUND"), "{unknown:#?}");
+    let windowless = call(server.endpoint(), &[&set[..], &["any", "1"]].concat());
+    assert_eq!(windowless.code, Some(2), "{windowless:#?}");
+}
+
 /// Runs until it has printed something, interrupts it, and gives what it printed and its position.
 fn followed(command: &mut Command, until: &str) -> (String, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -168,6 +168,9 @@ scripted! {
     explain_transaction(ExplainTransactionRequest) -> ExplainTransactionResponse,
     get_transaction(GetTransactionRequest) -> GetTransactionResponse,
     explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse,
+    set_spend_limit(SetSpendLimitRequest) -> SetSpendLimitResponse,
+    delete_spend_limit(DeleteSpendLimitRequest) -> DeleteSpendLimitResponse,
+    list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse,
 }
 
 impl Service {

@@ -1,16 +1,25 @@
 //! Setting credits aside, capturing them, giving them back.
 
-use super::{Stop, spend};
+use super::{
+    Stop,
+    limits::{self, Asked},
+    spend,
+};
 use crate::{
-    Amount, CaptureHold, CreateHold, EntryKind, Excess, Hold, HoldNumber, HoldStatus, Missing,
-    PositiveAmount, Rejection, ReleaseHold, Spend, Timestamp, WalletStatus,
+    Actor, Amount, CaptureHold, CreateHold, EntryKind, Excess, Hold, HoldNumber, HoldStatus,
+    Missing, Origin, PositiveAmount, Rejection, ReleaseHold, Spend, Timestamp, WalletStatus,
     draft::{Booking, Draft},
     drawing::{Purpose, Usage},
     hold::move_out,
 };
 
-/// Sets credits aside, all or nothing, from what is available; an overdraft is not held.
-pub(super) fn create(draft: &mut Draft<'_>, create: &CreateHold) -> Result<HoldNumber, Stop> {
+/// Sets credits aside, all or nothing, from what is available; an overdraft is not held. Of a wallet with limits it
+/// also says for whom.
+pub(super) fn create(
+    draft: &mut Draft<'_>,
+    create: &CreateHold,
+    actor: &Actor,
+) -> Result<(HoldNumber, Option<Origin>), Stop> {
     let CreateHold { amount, operation, expires_at } = create;
     let now = draft.now;
     if *expires_at <= now {
@@ -23,20 +32,35 @@ pub(super) fn create(draft: &mut Draft<'_>, create: &CreateHold) -> Result<HoldN
         let (overdraft_left, required) = (Amount::ZERO, amount.get());
         return Err(Rejection::InsufficientCredits { available, overdraft_left, required }.into());
     }
+    let asked = Asked {
+        amount: amount.get(),
+        actor,
+        operation: operation.as_ref(),
+        occurred_at: None,
+        until: Some(*expires_at),
+    };
+    limits::check(draft, &asked)?;
     let number = draft.head.last_hold_number.next();
     draft.head.last_hold_number = number;
     draft.changed_holds.insert(number, Hold::made(number, operation.clone(), now, *expires_at));
     draft.becomes_due(Some(*expires_at));
     draft.append(Booking { hold: Some(number), ..Booking::of(EntryKind::Held, now, &drawn.taken) });
-    Ok(number)
+    let is_limited = !draft.state().settings.spend_limits.is_empty();
+    let origin = || Origin { actor: actor.clone(), operation: operation.clone() };
+    Ok((number, is_limited.then(origin)))
 }
 
-/// Captures part or all of a hold. What is asked beyond it is refused, left out, or spent.
-pub(super) fn capture(draft: &mut Draft<'_>, capture: &CaptureHold) -> Result<(), Stop> {
+/// Captures part or all of a hold. What is asked beyond it is refused, left out, or spent. All of it counts towards
+/// the limits of whoever made the hold: the hold was checked against those.
+pub(super) fn capture(
+    draft: &mut Draft<'_>,
+    capture: &CaptureHold,
+    actor: &Actor,
+) -> Result<(), Stop> {
     let CaptureHold { hold: number, amount, excess, is_final } = capture;
     let now = draft.now;
     let found = open(draft, *number)?;
-    let (held, operation) = (found.held(), found.operation.clone());
+    let (held, operation, until) = (found.held(), found.operation.clone(), found.expires_at);
     let beyond = if amount.get() > held { amount.get() - held } else { Amount::ZERO };
     if !beyond.is_zero() && *excess == Excess::Reject {
         let required = amount.get();
@@ -44,10 +68,17 @@ pub(super) fn capture(draft: &mut Draft<'_>, capture: &CaptureHold) -> Result<()
     }
     move_out(draft, *number, EntryKind::Captured, amount.get().min(held), now);
     if let (Excess::Extend, Some(amount)) = (excess, beyond.positive()) {
-        if draft.state().settings.status == WalletStatus::Frozen {
+        let state = draft.state();
+        if state.settings.status == WalletStatus::Frozen {
             return Err(Rejection::WalletFrozen.into());
         }
-        spend::spend(draft, &Spend { amount, operation, occurred_at: None })?;
+        let made_by = if state.settings.spend_limits.is_empty() {
+            None
+        } else {
+            state.counts.origin_of(*number)?.map(|origin| &origin.actor)
+        };
+        let spend = Spend { amount, operation, occurred_at: None };
+        spend::spend(draft, &spend, made_by.unwrap_or(actor), Some(until))?;
     }
     if *is_final {
         move_out(draft, *number, EntryKind::Released, held, now);

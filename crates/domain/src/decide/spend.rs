@@ -1,8 +1,11 @@
 //! Taking credits: all or nothing, in drawdown order. What no grant covers is debt, up to the overdraft limit.
 
-use super::Stop;
+use super::{
+    Stop,
+    limits::{self, Asked},
+};
 use crate::{
-    Amount, Coverage, DrawdownKey, EntryKind, Missing, Rejection, Spend, Timestamp,
+    Actor, Amount, Coverage, DrawdownKey, EntryKind, Missing, Rejection, Spend, Timestamp,
     draft::Draft,
     drawing::{Drawing, Purpose, Usage},
 };
@@ -10,8 +13,14 @@ use crate::{
 /// How far back usage is still charged: 72 hours, so that a weekend's backlog is.
 pub const LATE_WINDOW_MICROS: i64 = 72 * 60 * 60 * 1_000_000;
 
-/// Spends from what is available now or, for late usage, from what was valid when it happened.
-pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
+/// Spends from what is available now or, for late usage, from what was valid when it happened. It counts towards
+/// the limits of `actor`, and can be waited for `until` then.
+pub(super) fn spend(
+    draft: &mut Draft<'_>,
+    spend: &Spend,
+    actor: &Actor,
+    until: Option<Timestamp>,
+) -> Result<(), Stop> {
     let Spend { amount, operation, occurred_at } = spend;
     let now = draft.now;
     if let Some(occurred_at) = *occurred_at {
@@ -40,6 +49,9 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
         return Err(Rejection::InsufficientCredits { available, overdraft_left, required }.into());
     }
 
+    let (amount, operation) = (amount.get(), operation.as_ref());
+    limits::check(draft, &Asked { amount, actor, operation, occurred_at: *occurred_at, until })?;
+
     let Drawing { taken, left: debt } = drawing;
     for (key, allocation) in &taken[live..] {
         let lost_at = draft.grant(allocation.grant).and_then(|(_, grant)| grant.expired_at);
@@ -47,7 +59,7 @@ pub(super) fn spend(draft: &mut Draft<'_>, spend: &Spend) -> Result<(), Stop> {
         draft.book(EntryKind::ExpiryReversed, lost_at.unwrap_or(now), &part);
     }
     let counts_from = late.unwrap_or(now);
-    draft.book_on_credit(EntryKind::Spent, counts_from, &taken, debt, operation.as_ref());
+    draft.book_on_credit(EntryKind::Spent, counts_from, &taken, debt, operation);
     Ok(())
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Stop};
 use crate::{
-    Amount, Coverage, CreateWallet, DrawdownKey, Grant, LeadTimes, Missing, Rejection, Request,
-    Scale, Thresholds, Timestamp, UpdateWallet, WalletSettings, WalletState, WalletStatus,
-    draft::Draft,
+    Amount, Coverage, CreateWallet, DrawdownKey, Grant, LeadTimes, LimitChange, MOST_LIMITS,
+    Missing, Rejection, Request, Scale, SpendLimits, Thresholds, Timestamp, UpdateWallet,
+    WalletSettings, WalletState, WalletStatus, draft::Draft,
 };
 
 /// Opens a wallet, or answers the one there is and writes nothing.
@@ -40,6 +40,7 @@ pub(super) fn create(
             overdraft_limit: *overdraft_limit,
             low_balance_thresholds: low_balance_thresholds.clone(),
             expiring_soon_leads: expiring_soon_leads.clone(),
+            spend_limits: SpendLimits::default(),
             metadata: request.metadata.clone(),
             status: WalletStatus::Active,
             created_at: clock,
@@ -66,6 +67,8 @@ pub(super) fn create(
         settings: Some(settings),
         hold: None,
         new_grants: Vec::new(),
+        counted: Vec::new(),
+        held_for: None,
         reversed: None,
         sent: Vec::new(),
         writes: state.is_none(),
@@ -80,6 +83,7 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
         overdraft_limit,
         low_balance_thresholds,
         expiring_soon_leads,
+        spend_limit,
         metadata,
         expected_version,
     } = update;
@@ -100,11 +104,16 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
         follow_leads(draft, leads)?;
     }
     draft.head.lows = draft.head.lows.carried(&before.low_balance_thresholds, thresholds);
+    let spend_limits = spend_limit.as_ref().map_or_else(
+        || Ok(before.spend_limits.clone()),
+        |change| with(&before.spend_limits, change),
+    )?;
     let metadata = metadata.as_ref().unwrap_or(&before.metadata);
     if drawdown_policy == before.drawdown_policy
         && overdraft_limit == before.overdraft_limit
         && *thresholds == before.low_balance_thresholds
         && *leads == before.expiring_soon_leads
+        && spend_limits == before.spend_limits
         && *metadata == before.metadata
     {
         return Ok(WalletSettings::clone(before));
@@ -114,6 +123,7 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
         overdraft_limit,
         low_balance_thresholds: thresholds.clone(),
         expiring_soon_leads: leads.clone(),
+        spend_limits,
         metadata: metadata.clone(),
         updated_at: draft.now,
         version: before.version + 1,
@@ -142,4 +152,18 @@ fn check_thresholds(thresholds: &Thresholds, scale: Scale) -> Result<(), Rejecti
 
 fn check_overdraft_limit(limit: Amount, scale: Scale) -> Result<(), Rejection> {
     if limit.fits(scale) { Ok(()) } else { Err(Rejection::OverdraftLimitTooPrecise { scale }) }
+}
+
+fn with(limits: &SpendLimits, change: &LimitChange) -> Result<SpendLimits, Rejection> {
+    match change {
+        LimitChange::Set(limit) => {
+            let limits = limits.with(limit.clone());
+            if limits.len() > MOST_LIMITS {
+                return Err(Rejection::TooManySpendLimits);
+            }
+            Ok(limits)
+        }
+        LimitChange::Delete(name) if limits.find(name).is_some() => Ok(limits.without(name)),
+        LimitChange::Delete(name) => Err(Rejection::SpendLimitNotFound { limit: name.clone() }),
+    }
 }

@@ -61,6 +61,8 @@ proptest! {
         for step in &program {
             clock = clock.plus_micros(step.wait * HOUR);
             let request = request(&step.action, clock);
+            // What limits count is loaded by then.
+            ledger.decide(&request, clock);
             let before = format!("{:?}", ledger.state);
             let preview = decide(Some(&ledger.state), &request, clock);
             prop_assert_eq!(format!("{:?}", ledger.state), before.clone());

@@ -6,10 +6,11 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Command, Composer, Composition, Decision, Entry, Event, Fold, FundingRecord,
-    Grant, GrantNumber, GrantTerms, HoldNumber, NoticesFrom, OperationName, Recount, Sequence,
-    SignedAmount, SpendRecord, Timestamp, TransactionId, Verdict, WalletSettings, WalletState,
-    balances_at, decide,
+    Amount, Balances, Command, Composer, Composition, Counted, Counts, Decision, Entry, EntryKind,
+    Event, Fold, FundingRecord, Grant, GrantNumber, GrantTerms, HoldNumber, Missing, NoticesFrom,
+    OpenHold, OperationName, Origin, Recount, Request, Scan, Sequence, SignedAmount, SpendRecord,
+    Spender, Sum, Timestamp, TransactionId, Verdict, WalletSettings, WalletState, balances_at,
+    decide,
     draft::Draft,
     explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
@@ -32,6 +33,10 @@ pub struct Ledger {
     notices: Vec<NoticesFrom>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
+    /// What all entries count, whether there were limits or not.
+    pub counted: Vec<Counted>,
+    /// For whom which hold was made.
+    pub held_for: BTreeMap<HoldNumber, Origin>,
     /// When which hold got which deadline.
     deadlines: Vec<(Timestamp, HoldNumber, Timestamp)>,
     writes: u32,
@@ -49,6 +54,8 @@ impl Ledger {
             owners: BTreeMap::new(),
             notices: vec![notices_from(&settings(), Sequence(0), START)],
             operations: BTreeMap::new(),
+            counted: Vec::new(),
+            held_for: BTreeMap::new(),
             deadlines: Vec::new(),
             writes: 0,
         }
@@ -57,14 +64,47 @@ impl Ledger {
     /// Decides an action and, if it is accepted, writes it.
     pub fn run(&mut self, action: &Action, clock: Timestamp) -> Verdict {
         let request = request(action, clock);
-        let verdict = decide(Some(&self.state), &request, clock);
+        let verdict = self.decide(&request, clock);
         if let Verdict::Accepted(decision) = &verdict {
-            self.write(decision, &request.command);
+            self.write(decision, &request);
         }
         verdict
     }
 
-    fn write(&mut self, decision: &Decision, command: &Command) {
+    /// Decides a request, and supplies what limits count.
+    pub fn decide(&mut self, request: &Request, clock: Timestamp) -> Verdict {
+        loop {
+            let verdict = decide(Some(&self.state), request, clock);
+            match &verdict {
+                Verdict::Lacking(Missing::Spending(_) | Missing::OpenHolds) => {}
+                Verdict::Accepted(_) | Verdict::Rejected(_) | Verdict::Lacking(_) => {
+                    return verdict;
+                }
+            }
+            if let Verdict::Lacking(missing) = verdict {
+                self.store().supply(&mut self.state.counts, &missing);
+            }
+        }
+    }
+
+    /// What its limits count, from all entries.
+    pub fn store(&self) -> LimitStore {
+        let holds = self.state.holds.values().filter(|hold| hold.is_open());
+        let open = holds.map(|hold| {
+            let origin = self.held_for[&hold.number].clone();
+            let (held, expires_at) = (hold.held(), hold.expires_at);
+            (hold.number, OpenHold { origin, held, expires_at })
+        });
+        LimitStore { counted: self.counted.clone(), open_holds: open.collect() }
+    }
+
+    fn write(&mut self, decision: &Decision, request: &Request) {
+        let command = &request.command;
+        let counted = self.count(decision, request);
+        if !self.state.settings.spend_limits.is_empty() {
+            assert_eq!(decision.counted, counted, "what a decision counts is what its entries say");
+        }
+        self.counted.extend(counted);
         let operation = decision.operation(command);
         for entry in decision.own_entries() {
             self.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
@@ -80,8 +120,39 @@ impl Ledger {
         if let Some(settings) = &decision.settings {
             self.notices.push(notices_from(settings, decision.head.last_sequence, decision.now));
         }
+        // The next one is decided on what the entries say.
+        self.state.counts = Counts::default();
+        let (actor, operation) = (request.actor.clone(), operation.cloned());
+        let origin = Some(Origin { actor, operation });
         let spend = SpendRecord::of(command.kind(), decision.own_entries());
+        let spend = spend.map(|spend| SpendRecord { origin, ..spend });
         self.state.spends.insert(transaction(self.writes), spend);
+    }
+
+    /// What the entries of a decision count: for whoever asked or, of what comes of a hold, for its maker, and of a
+    /// reversal when and for whom the spend does.
+    fn count(&mut self, decision: &Decision, request: &Request) -> Vec<Counted> {
+        let (actor, operation) = (&request.actor, decision.operation(&request.command));
+        let mut origin = Origin { actor: actor.clone(), operation: operation.cloned() };
+        match (&request.command, decision.hold) {
+            (Command::CreateHold(_), Some(hold)) => {
+                self.held_for.insert(hold, origin.clone());
+            }
+            (_, Some(hold)) => origin = self.held_for[&hold].clone(),
+            (_, None) => {}
+        }
+        let mut at = None;
+        if let Some((_, spend)) = &decision.reversed {
+            at = Some(spend.effective_at);
+            origin = spend.origin.clone().expect("programs look it up");
+        }
+        // What undoes a revocation is no spending.
+        let undoes_a_spend = |entry: &&Entry| entry.kind != EntryKind::Reversed || at.is_some();
+        let own = decision.own_entries().iter().filter(undoes_a_spend);
+        own.filter_map(|entry| {
+            Counted::of(entry.kind, entry.amount, at.unwrap_or(entry.effective_at), &origin)
+        })
+        .collect()
     }
 
     /// Does what a sweeper does: books what is due by `at`.
@@ -218,6 +289,48 @@ fn notices_from(settings: &WalletSettings, after: Sequence, at: Timestamp) -> No
         at,
         low_balance_thresholds: settings.low_balance_thresholds.clone(),
         expiring_soon_leads: settings.expiring_soon_leads.clone(),
+    }
+}
+
+/// What limits count, as a store keeps it.
+#[derive(Debug, Clone, Default)]
+pub struct LimitStore {
+    counted: Vec<Counted>,
+    open_holds: BTreeMap<HoldNumber, OpenHold>,
+}
+
+impl LimitStore {
+    /// Answers what a decision lacks, if it is about limits.
+    pub fn supply(&self, counts: &mut Counts, missing: &Missing) {
+        match missing {
+            Missing::OpenHolds => counts.load_open_holds(self.open_holds.clone()),
+            Missing::Spending(unknown) => {
+                let scans = counts.scans_of(unknown);
+                assert!(!scans.is_empty(), "{unknown:?} is as fine as it can be");
+                counts.load(&unknown.spender, &scans, &self.found(&unknown.spender, &scans));
+            }
+            Missing::DueBy(_)
+            | Missing::MoreInOrder
+            | Missing::AllOpen
+            | Missing::Hold(_)
+            | Missing::Debts => {}
+        }
+    }
+
+    fn found(&self, spender: &Spender, scans: &[Scan]) -> Vec<Sum> {
+        let mut found = BTreeMap::new();
+        for Scan { width, from, to } in scans {
+            for counted in self.counted.iter().filter(|counted| spender.covers(&counted.origin)) {
+                let start = width.start_of(counted.at);
+                if *from <= start && start < *to {
+                    let sums: &mut SignedAmount =
+                        found.entry((*width, *from, start)).or_insert(SignedAmount::ZERO);
+                    *sums = *sums + counted.amount;
+                }
+            }
+        }
+        let sums = found.into_iter();
+        sums.map(|((width, _, start), amount)| Sum { width, start, amount }).collect()
     }
 }
 

@@ -3,9 +3,9 @@
 //! A program is a list of commands with the hours between them. Instants are whole hours, so that windows,
 //! commands and late usage often meet at one instant, which is where rules about time go wrong.
 //!
-//! * `program`: random commands;
+//! * `program`, `limited`: random commands;
 //! * `ledger`: a wallet in memory with all of its entries;
-//! * `model`: what a wallet does, once more, written as plainly as possible;
+//! * `model`, `limit_model`: what a wallet does, once more, written as plainly as possible;
 //! * the rest: the properties themselves, one file per rule.
 
 mod composing;
@@ -16,6 +16,9 @@ mod folding;
 mod invariants;
 mod knowing;
 mod ledger;
+mod limit_model;
+mod limited;
+mod limits;
 mod model;
 mod order;
 mod partial_coverage;

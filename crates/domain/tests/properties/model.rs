@@ -6,12 +6,15 @@
 use std::cmp::Ordering;
 
 use purse_domain::{
-    CaptureHold, ChangeGrantExpiry, Command, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy,
-    FundingRef, NewGrant, OperationName, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
-    Timestamp,
+    Actor, CaptureHold, ChangeGrantExpiry, Command, CreateHold, DrawdownPolicy, Excess,
+    ExpiredPolicy, FundingRef, LimitChange, NewGrant, OperationName, Origin, ReleaseHold, Request,
+    ReverseSpend, RevokeFunding, Spend, SpendLimit, Timestamp,
 };
 
-use crate::program::{HOUR, START, amount, settings};
+use crate::{
+    limit_model::{Asked, Event, Held, Refused, refused},
+    program::{HOUR, START, amount, settings},
+};
 
 /// The hours that usage may be late.
 const LATE_HOURS: i64 = 72;
@@ -23,6 +26,10 @@ pub struct Model {
     overdraft_limit: i64,
     /// In microseconds, the longest first.
     leads: Vec<i64>,
+    /// By name.
+    limits: Vec<SpendLimit>,
+    /// All that was ever spent.
+    spent: Vec<Event>,
     grants: Vec<ModelGrant>,
     debts: Vec<ModelDebt>,
     holds: Vec<ModelHold>,
@@ -34,6 +41,7 @@ pub struct Model {
 /// A spend that may be reversed.
 #[derive(Debug, Clone)]
 struct ModelSpend {
+    origin: Origin,
     at: Timestamp,
     /// The grants by number, in the order in which they were drawn; what was reversed is not here any more.
     drawn: Vec<(i32, i64)>,
@@ -44,7 +52,7 @@ struct ModelSpend {
 /// Credits set aside: pieces of grants, each for a time.
 #[derive(Debug, Clone)]
 struct ModelHold {
-    operation: Option<OperationName>,
+    origin: Origin,
     until: Timestamp,
     pins: Vec<Pin>,
 }
@@ -155,6 +163,8 @@ pub enum Outcome {
     Done(Vec<(i32, i64)>),
     /// There was so much.
     Insufficient(i64),
+    /// A limit refused it.
+    Limited(Refused),
     /// It was refused, for this reason.
     Refused(&'static str),
 }
@@ -188,6 +198,8 @@ impl Model {
             policy: DrawdownPolicy::default(),
             overdraft_limit: 0,
             leads: settings().expiring_soon_leads.as_slice().iter().map(|l| l.micros()).collect(),
+            limits: Vec::new(),
+            spent: Vec::new(),
             grants: Vec::new(),
             debts: Vec::new(),
             holds: Vec::new(),
@@ -363,18 +375,18 @@ impl Model {
                 if let Some(leads) = &update.expiring_soon_leads {
                     self.leads = leads.as_slice().iter().map(|lead| lead.micros()).collect();
                 }
-                Outcome::Done(Vec::new())
+                self.change_limits(update.spend_limit.as_ref())
             }
             Command::Grant(new) => self.grant(new, now),
             Command::Spend(spend) => {
                 let outcome;
-                (outcome, reversible) = self.spend(spend, now);
+                (outcome, reversible) = self.spend(spend, &request.actor, now, None);
                 outcome
             }
             Command::VoidGrant(number) => self.void(number.0, now),
             Command::ExpireGrant(number) => self.expire(number.0, now),
             Command::ChangeGrantExpiry(change) => self.change_expiry(*change, now),
-            Command::CreateHold(hold) => self.hold(hold, now),
+            Command::CreateHold(hold) => self.hold(hold, &request.actor, now),
             Command::CaptureHold(capture) => self.capture(capture, now),
             Command::ReleaseHold(release) => self.release(release, now),
             Command::ExtendHold(number, until) => match self.open_hold(number.0, now) {
@@ -430,7 +442,44 @@ impl Model {
         Outcome::Done(Vec::new())
     }
 
-    fn spend(&mut self, spend: &Spend, now: Timestamp) -> (Outcome, Option<ModelSpend>) {
+    fn change_limits(&mut self, change: Option<&LimitChange>) -> Outcome {
+        match change {
+            None => {}
+            Some(LimitChange::Set(limit)) => {
+                self.limits.retain(|other| other.name != limit.name);
+                self.limits.push(limit.clone());
+                self.limits.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+            Some(LimitChange::Delete(name)) => {
+                let before = self.limits.len();
+                self.limits.retain(|limit| limit.name != *name);
+                if self.limits.len() == before {
+                    return Outcome::Refused("there is no such limit");
+                }
+            }
+        }
+        Outcome::Done(Vec::new())
+    }
+
+    /// What refuses to spend so much at an instant, if a limit does.
+    fn limited(&self, asked: &Asked<'_>) -> Option<Outcome> {
+        let held = self.holds.iter().map(|hold| Held {
+            origin: hold.origin.clone(),
+            until: hold.until,
+            amount: hold.held_at(None, asked.now),
+        });
+        let held: Vec<Held> = held.collect();
+        refused(&self.limits, &self.spent, &held, asked).map(Outcome::Limited)
+    }
+
+    /// `extended` is what a capture took of its hold, and the hold's deadline.
+    fn spend(
+        &mut self,
+        spend: &Spend,
+        actor: &Actor,
+        now: Timestamp,
+        extended: Option<(i64, Timestamp)>,
+    ) -> (Outcome, Option<ModelSpend>) {
         let at = spend.occurred_at.unwrap_or(now);
         if at > now {
             return (Outcome::Refused("occurred_at is ahead"), None);
@@ -446,6 +495,22 @@ impl Model {
         if available + overdraft_left < required {
             return (Outcome::Insufficient(available), None);
         }
+        let origin = Origin { actor: actor.clone(), operation: spend.operation.clone() };
+        let (captured, until) = extended.unzip();
+        let captured = captured.unwrap_or(0);
+        let asked = Asked {
+            origin: &origin,
+            amount: required,
+            at,
+            is_fixed: spend.occurred_at.is_some(),
+            now,
+            captured,
+            until,
+        };
+        if let Some(limited) = self.limited(&asked) {
+            return (limited, None);
+        }
+        self.spent.push(Event { origin: origin.clone(), at, amount: required });
         let mut missing = required;
         let mut drawn = Vec::new();
         for (index, most) in valid {
@@ -469,7 +534,7 @@ impl Model {
                 funding: None,
             });
         }
-        (Outcome::Done(drawn.clone()), Some(ModelSpend { at, drawn, debt }))
+        (Outcome::Done(drawn.clone()), Some(ModelSpend { origin, at, drawn, debt }))
     }
 
     fn reverse(&mut self, reverse: &ReverseSpend, now: Timestamp) -> Outcome {
@@ -518,6 +583,8 @@ impl Model {
             }
         }
         let spent_at = spend.at;
+        let origin = spend.origin.clone();
+        self.spent.push(Event { origin, at: spent_at, amount: -required });
         self.writes[write - 1] = Some(spend);
         let mut has_more = Vec::new();
         for (number, amount) in &given_back {
@@ -699,7 +766,7 @@ impl Model {
         valid
     }
 
-    fn hold(&mut self, create: &CreateHold, now: Timestamp) -> Outcome {
+    fn hold(&mut self, create: &CreateHold, actor: &Actor, now: Timestamp) -> Outcome {
         if create.expires_at <= now {
             return Outcome::Refused("expires_at is not ahead");
         }
@@ -709,6 +776,20 @@ impl Model {
         if available < missing {
             return Outcome::Insufficient(available);
         }
+        let origin = Origin { actor: actor.clone(), operation: create.operation.clone() };
+        let until = Some(create.expires_at);
+        let asked = Asked {
+            origin: &origin,
+            amount: missing,
+            at: now,
+            is_fixed: false,
+            now,
+            captured: 0,
+            until,
+        };
+        if let Some(limited) = self.limited(&asked) {
+            return limited;
+        }
         let mut pins = Vec::new();
         for (index, most) in valid {
             let (grant, amount) = (self.grants[index].number, missing.min(most));
@@ -717,8 +798,7 @@ impl Model {
                 missing -= amount;
             }
         }
-        let (operation, until) = (create.operation.clone(), create.expires_at);
-        self.holds.push(ModelHold { operation, until, pins });
+        self.holds.push(ModelHold { origin, until: create.expires_at, pins });
         Outcome::Done(Vec::new())
     }
 
@@ -732,17 +812,21 @@ impl Model {
         if required > held && capture.excess == Excess::Reject {
             return Outcome::Refused("more than is held");
         }
-        for (grant, amount) in self.holds[index].end(required.min(held), now) {
+        let (origin, until) = (self.holds[index].origin.clone(), self.holds[index].until);
+        let captured = required.min(held);
+        for (grant, amount) in self.holds[index].end(captured, now) {
             let grant = self.grants.iter_mut().find(|of| of.number == grant).expect("it was held");
             grant.draws.push(Taken { at: now, amount });
         }
         let mut outcome = Outcome::Done(Vec::new());
         if required > held && capture.excess == Excess::Extend {
-            let operation = self.holds[index].operation.clone();
+            let Origin { actor, operation } = origin.clone();
             let amount = amount(u32::try_from(required - held).expect("a small amount"));
             // What a capture spends beyond its hold cannot be reversed.
-            (outcome, _) = self.spend(&Spend { amount, operation, occurred_at: None }, now);
+            let spend = Spend { amount, operation, occurred_at: None };
+            (outcome, _) = self.spend(&spend, &actor, now, Some((captured, until)));
         }
+        self.spent.push(Event { origin, at: now, amount: captured });
         if capture.is_final {
             self.holds[index].end(i64::MAX, now);
         }

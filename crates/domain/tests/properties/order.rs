@@ -58,7 +58,12 @@ proptest! {
         spend in 1_u32..20_000,
         shuffled in Just((0..64_usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
-        let ledger = ledger_of(&program);
+        let mut ledger = ledger_of(&program);
+        let clock = ledger.state.head.recorded_at;
+        let spend = Action::Spend { amount: spend, operation: Some("chat"), hours_ago: Some(10) };
+        let request = request(&spend, clock);
+        // What limits count is loaded by then.
+        ledger.decide(&request, clock);
         let mut grants: Vec<Option<Grant>> = ledger.state.grants.values().cloned().map(Some).collect();
         let mut loaded = WalletState { grants: std::collections::BTreeMap::new(), ..ledger.state.clone() };
         for position in shuffled {
@@ -66,9 +71,6 @@ proptest! {
                 loaded.hold_loaded(grant);
             }
         }
-        let clock = ledger.state.head.recorded_at;
-        let spend = Action::Spend { amount: spend, operation: Some("chat"), hours_ago: Some(10) };
-        let request = request(&spend, clock);
         let verdicts =
             [&ledger.state, &loaded].map(|state| format!("{:?}", decide(Some(state), &request, clock)));
         prop_assert_eq!(&verdicts[0], &verdicts[1]);

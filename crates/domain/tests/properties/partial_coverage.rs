@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use purse_domain::{
-    Coverage, Decision, DrawdownKey, Grant, Head, Hold, HoldNumber, Missing, Request, Timestamp,
-    Verdict, WalletState, decide,
+    Counts, Coverage, Decision, DrawdownKey, Grant, Head, Hold, HoldNumber, Missing, Request,
+    Timestamp, Verdict, WalletState, decide,
 };
 
 use crate::{
     cases,
     invariants::not_later,
-    ledger::Ledger,
+    ledger::{Ledger, LimitStore},
+    limited::limited_programs,
     program::{HOUR, START, Step, programs_with_a_bad_clock, request},
 };
 
@@ -40,12 +41,16 @@ fn habits() -> impl Strategy<Value = Habits> {
     })
 }
 
+fn all_sorts() -> impl Strategy<Value = Vec<Step>> {
+    prop_oneof![programs_with_a_bad_clock(40), limited_programs(40)]
+}
+
 proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
     fn a_prefix_and_more_on_demand_decide_as_all_grants_do(
-        program in programs_with_a_bad_clock(40),
+        program in all_sorts(),
         habits in habits(),
     ) {
         let mut ledger = Ledger::opened();
@@ -53,7 +58,7 @@ proptest! {
         for step in &program {
             clock = clock.plus_micros(step.wait * HOUR);
             let request = request(&step.action, clock);
-            let store = Store { database: ledger.state.clone(), habits: habits.clone() };
+            let store = Store::of(&ledger, &habits);
             let mut state = store.load(std::slice::from_ref(&request));
             let partial = store.decide(&mut state, &request, clock)?;
             let complete = ledger.run(&step.action, clock);
@@ -63,7 +68,7 @@ proptest! {
 
     #[test]
     fn a_batch_on_a_prefix_decides_as_its_commands_do_one_by_one(
-        program in programs_with_a_bad_clock(40),
+        program in all_sorts(),
         habits in habits(),
         batch_size in 2..=7_usize,
     ) {
@@ -72,9 +77,16 @@ proptest! {
         for batch in program.chunks(batch_size) {
             let steps = dated(batch, &mut clock);
             let requests: Vec<Request> = steps.iter().map(|(request, _)| request.clone()).collect();
-            let store = Store { database: ledger.state.clone(), habits: habits.clone() };
+            let mut store = Store::of(&ledger, &habits);
             let mut state = store.load(&requests);
             for ((request, clock), step) in steps.iter().zip(batch) {
+                // What limits count is counted anew when they change, so that stands alone.
+                if request.command.limit_change().is_some() {
+                    ledger.run(&step.action, *clock);
+                    store = Store::of(&ledger, &habits);
+                    state = store.load(&requests);
+                    continue;
+                }
                 // Nobody knows the transactions of a batch before it is answered.
                 let reverses = request.command.reverses();
                 if reverses.is_some_and(|id| !store.database.spends.contains_key(&id)) {
@@ -92,7 +104,7 @@ proptest! {
 
     #[test]
     fn a_kept_state_decides_as_all_grants_do(
-        program in programs_with_a_bad_clock(40),
+        program in all_sorts(),
         habits in habits(),
         most in 1..5_usize,
     ) {
@@ -102,7 +114,7 @@ proptest! {
         for step in &program {
             clock = clock.plus_micros(step.wait * HOUR);
             let request = request(&step.action, clock);
-            let store = Store { database: ledger.state.clone(), habits: habits.clone() };
+            let store = Store::of(&ledger, &habits);
             // What names a grant, a spend or a funding or looks back is not decided on a kept state.
             let looks_up = request.command.grant_number().is_some()
                 || request.command.occurred_at().is_some()
@@ -135,12 +147,12 @@ proptest! {
             ledger.run(&step.action, clock);
         }
         let at = clock.max(ledger.state.head.recorded_at).plus_micros(ahead * HOUR);
-        let store = Store { database: ledger.state.clone(), habits };
+        let store = Store::of(&ledger, &habits);
         let mut state = store.load(&[]);
         let balances = loop {
             match purse_domain::balances_at(&state, at) {
                 Ok(balances) => break balances,
-                Err(missing) => store.supply(&mut state, missing),
+                Err(missing) => store.supply(&mut state, &missing),
             }
         };
         prop_assert_eq!(Ok(balances), purse_domain::balances_at(&ledger.state, at));
@@ -161,10 +173,16 @@ fn dated(batch: &[Step], clock: &mut Timestamp) -> Vec<(Request, Timestamp)> {
 /// A database as it was before a batch, and how prefixes are read from it.
 struct Store {
     database: WalletState,
+    limits: LimitStore,
     habits: Habits,
 }
 
 impl Store {
+    fn of(ledger: &Ledger, habits: &Habits) -> Self {
+        let (database, habits) = (ledger.state.clone(), habits.clone());
+        Self { database, limits: ledger.store(), habits }
+    }
+
     /// The first grants in order, those that a request names, those that late usage may draw, and the spends
     /// and fundings that are to be undone, with their debts and with the grants that they go back to.
     fn load(&self, requests: &[Request]) -> WalletState {
@@ -213,6 +231,7 @@ impl Store {
             debts,
             has_all_debts: self.database.head.balances.debt.is_zero(),
             spends,
+            counts: Counts::default(),
             fundings: fundings.clone(),
             ..self.database.clone()
         };
@@ -252,13 +271,13 @@ impl Store {
                 Verdict::Lacking(missing) => {
                     match missing {
                         Missing::Debts => prop_assert!(!state.has_all_debts),
-                        // An ended one is never among those that a coverage is about.
-                        Missing::Hold(_) => {}
+                        // An ended one is never among those that a coverage is about, nor is what limits count.
+                        Missing::Hold(_) | Missing::Spending(_) | Missing::OpenHolds => {}
                         Missing::DueBy(_) | Missing::MoreInOrder | Missing::AllOpen => {
                             prop_assert_ne!(state.coverage, Coverage::Complete);
                         }
                     }
-                    self.supply(state, missing);
+                    self.supply(state, &missing);
                 }
                 verdict @ (Verdict::Accepted(_) | Verdict::Rejected(_)) => return Ok(verdict),
             }
@@ -266,8 +285,9 @@ impl Store {
         Err(TestCaseError::fail(format!("grants are lacking without end: {state:?}")))
     }
 
-    fn supply(&self, state: &mut WalletState, missing: Missing) {
-        if missing == Missing::Debts {
+    fn supply(&self, state: &mut WalletState, missing: &Missing) {
+        self.limits.supply(&mut state.counts, missing);
+        if *missing == Missing::Debts {
             let open = self.database.debts.iter().filter(|(_, debt)| !debt.left.is_zero());
             for (entry, debt) in open {
                 state.debts.entry(*entry).or_insert_with(|| debt.clone());
@@ -276,22 +296,22 @@ impl Store {
             return;
         }
         if let Missing::Hold(number) = missing {
-            self.supply_hold(state, number);
+            self.supply_hold(state, *number);
             return;
         }
         let Coverage::Partial { drawn_to, next_due_at } = state.coverage else { return };
         match missing {
             Missing::DueBy(at) => {
                 let is_due =
-                    |grant: &Grant| self.database.due_at(grant).is_some_and(|due_at| due_at <= at);
+                    |grant: &Grant| self.database.due_at(grant).is_some_and(|due_at| due_at <= *at);
                 for (_, grant) in self.open().filter(|(_, grant)| is_due(grant)) {
                     state.hold_loaded(grant);
                 }
-                let due = self.open_holds().filter(|hold| hold.expires_at <= at);
+                let due = self.open_holds().filter(|hold| hold.expires_at <= *at);
                 for number in due.map(|hold| hold.number).collect::<Vec<_>>() {
                     self.supply_hold(state, number);
                 }
-                let later = self.open_holds().map(|hold| hold.expires_at).filter(|due| *due > at);
+                let later = self.open_holds().map(|hold| hold.expires_at).filter(|due| due > at);
                 let next_due_at =
                     self.next_due(|_, grant| !is_due(grant)).into_iter().chain(later).min();
                 state.coverage = Coverage::Partial { drawn_to, next_due_at };
@@ -312,7 +332,7 @@ impl Store {
                     state.hold_loaded(grant);
                 }
             }
-            Missing::Debts | Missing::Hold(_) => {}
+            Missing::Debts | Missing::Hold(_) | Missing::Spending(_) | Missing::OpenHolds => {}
             Missing::AllOpen => {
                 for (_, grant) in self.open() {
                     state.hold_loaded(grant);

@@ -6,12 +6,14 @@ use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
     CostBasis, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef,
-    GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, NamespaceId, NamespaceName,
-    NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold, Request,
-    ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp, TransactionId, UpdateWallet,
-    WalletName, WalletSettings, WalletStatus,
+    GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange, Metadata, NamespaceId,
+    NamespaceName, NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold,
+    Request, ReverseSpend, RevokeFunding, Scale, Spend, SpendLimits, Thresholds, Timestamp,
+    TransactionId, UpdateWallet, WalletName, WalletSettings, WalletStatus,
 };
 use uuid::Uuid;
+
+use crate::limited::limit_changes;
 
 /// An hour.
 pub const HOUR: i64 = 3_600_000_000;
@@ -92,6 +94,8 @@ pub enum Action {
     Overdraft(u32),
     /// Choose thresholds, in hundredths, and leads, in hours.
     Notices(BTreeSet<u32>, BTreeSet<i64>),
+    /// Set a spend limit, or remove it.
+    Limit(LimitChange),
     /// Reverse a spend.
     Reverse {
         /// The how manieth accepted write it was.
@@ -141,6 +145,7 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
         1 => (1..8, -1_i64..40).prop_map(|(hold, hours)| Action::Extend(hold, hours)),
         5 => reversals(),
+        2 => limit_changes(),
         3 => revocations(),
     ]
 }
@@ -165,7 +170,8 @@ fn revocations() -> impl Strategy<Value = Action> {
         .prop_map(|(funding, amount)| Action::Revoke { funding, amount })
 }
 
-fn reversals() -> impl Strategy<Value = Action> {
+/// Commands that give back what was spent.
+pub fn reversals() -> impl Strategy<Value = Action> {
     let policies = prop_oneof![
         Just(ExpiredPolicy::RestoreThenExpire),
         Just(ExpiredPolicy::Reissue),
@@ -207,7 +213,8 @@ pub fn grants() -> impl Strategy<Value = Action> {
         })
 }
 
-fn spends() -> impl Strategy<Value = Action> {
+/// Commands that take credits.
+pub fn spends() -> impl Strategy<Value = Action> {
     let operation = option::of(select(&["chat", "image", "other"][..]));
     // Beyond both ends of the late window, whose 72 hours are among the values.
     let hours_ago =
@@ -219,7 +226,8 @@ fn spends() -> impl Strategy<Value = Action> {
     })
 }
 
-fn holds() -> impl Strategy<Value = Action> {
+/// Commands that set credits aside.
+pub fn holds() -> impl Strategy<Value = Action> {
     let operation = option::of(select(&["chat", "image", "other"][..]));
     (1_u32..5_000, operation, -1_i64..=40).prop_map(|(amount, operation, ends_in)| Action::Hold {
         amount,
@@ -228,7 +236,8 @@ fn holds() -> impl Strategy<Value = Action> {
     })
 }
 
-fn captures() -> impl Strategy<Value = Action> {
+/// Commands that take what is held.
+pub fn captures() -> impl Strategy<Value = Action> {
     let excess = select(&[Excess::Reject, Excess::Cap, Excess::Extend][..]);
     (1..8, 1_u32..5_000, excess, any::<bool>()).prop_map(|(hold, amount, excess, is_final)| {
         Action::Capture { hold, amount, excess, is_final }
@@ -251,7 +260,8 @@ fn leads(hours: impl IntoIterator<Item = i64>) -> LeadTimes {
     LeadTimes::new(periods).expect("a few, distinct")
 }
 
-fn limit(hundredths: u32) -> Amount {
+/// An amount that may be nothing.
+pub fn limit(hundredths: u32) -> Amount {
     if hundredths == 0 { Amount::ZERO } else { amount(hundredths).get() }
 }
 
@@ -261,6 +271,7 @@ const NOTHING: UpdateWallet = UpdateWallet {
     overdraft_limit: None,
     low_balance_thresholds: None,
     expiring_soon_leads: None,
+    spend_limit: None,
     metadata: None,
     expected_version: None,
 };
@@ -332,6 +343,9 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             expiring_soon_leads: Some(leads(soon.iter().copied())),
             ..NOTHING
         }),
+        Action::Limit(change) => {
+            Command::UpdateWallet(UpdateWallet { spend_limit: Some(change.clone()), ..NOTHING })
+        }
         Action::Revoke { funding, amount: hundredths } => Command::RevokeFunding(RevokeFunding {
             funding_ref: funding_ref(funding),
             cumulative_amount: limit(*hundredths),
@@ -345,7 +359,8 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         }
     };
     let wallet = wallet_name();
-    let (actor, reason, metadata) = (nobody(), no_reason(), Metadata::default());
+    let (reason, metadata) = (no_reason(), Metadata::default());
+    let actor = actor(asker(action));
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
     let key = IdempotencyKey::parse("key").ok();
     Request {
@@ -361,6 +376,28 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
     }
 }
 
+/// Who asks for it.
+fn asker(action: &Action) -> &'static str {
+    match action {
+        // Nobody, Ann and Bob alike; a capture is often somebody else's than its hold.
+        Action::Spend { amount, .. }
+        | Action::Hold { amount, .. }
+        | Action::Capture { amount, .. } => ["", "ann", "bob"][*amount as usize % 3],
+        Action::Grant { .. }
+        | Action::Void(_)
+        | Action::Expire(_)
+        | Action::ChangeExpiry(..)
+        | Action::Policy(_)
+        | Action::Release(..)
+        | Action::Extend(..)
+        | Action::Overdraft(_)
+        | Action::Limit(_)
+        | Action::Notices(..)
+        | Action::Reverse { .. }
+        | Action::Revoke { .. } => "",
+    }
+}
+
 /// The settings of a wallet that was opened at the start.
 pub fn settings() -> WalletSettings {
     WalletSettings {
@@ -370,6 +407,7 @@ pub fn settings() -> WalletSettings {
         overdraft_limit: Amount::ZERO,
         low_balance_thresholds: thresholds([1_000, 4_000]),
         expiring_soon_leads: leads([30, 6]),
+        spend_limits: SpendLimits::default(),
         metadata: Metadata::default(),
         status: WalletStatus::Active,
         created_at: START,
@@ -389,7 +427,8 @@ fn category(cost: u8) -> Category {
     Category::parse(if cost == 0 { "free" } else { "paid" }).expect("a code")
 }
 
-fn operation(name: &str) -> OperationName {
+/// An operation.
+pub fn operation(name: &str) -> OperationName {
     OperationName::parse(name).expect("a code")
 }
 
@@ -397,8 +436,9 @@ fn funding_ref(name: &str) -> FundingRef {
     FundingRef::parse(name).expect("a name")
 }
 
-fn nobody() -> Actor {
-    Actor::parse("").expect("nobody")
+/// Who asks; nobody, if nothing is said.
+pub fn actor(name: &str) -> Actor {
+    Actor::parse(name).expect("a name, or nobody")
 }
 
 fn no_reason() -> Reason {

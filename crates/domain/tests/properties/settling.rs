@@ -95,8 +95,8 @@ proptest! {
                 entry.effective_at <= *at && is_backdated_by_its_command(entry)
             });
             if is_last_at && !corrected {
-                let balances = balances.expect("all grants are held");
-                prop_assert_eq!(ledger.past(*at), Totals::of(&balances), "at {}", at);
+                let balances = balances.as_ref().expect("all grants are held");
+                prop_assert_eq!(ledger.past(*at), Totals::of(balances), "at {}", at);
             }
         }
     }

@@ -6,8 +6,10 @@ use purse_domain::{Balances, EntryKind, Rejection, Timestamp, Verdict};
 use crate::{
     cases,
     ledger::{Ledger, Totals},
+    limit_model::Refused,
+    limited::limited_programs,
     model::{Model, Outcome, hundredths},
-    program::{Action, HOUR, START, programs_with_a_bad_clock, request},
+    program::{Action, HOUR, START, Step, programs_with_a_bad_clock, request},
 };
 
 proptest! {
@@ -17,20 +19,16 @@ proptest! {
     fn a_slow_plain_model_decides_the_same_and_has_the_same_balances(
         program in programs_with_a_bad_clock(30)
     ) {
-        let mut ledger = Ledger::opened();
-        let mut model = Model::new();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            let expected = model.run(&request(&step.action, clock), clock);
-            let verdict = ledger.run(&step.action, clock);
-            prop_assert_eq!(outcome(&verdict), expected, "{:?} at {}", step, clock);
-        }
-
+        let (ledger, model) = agreed(&program)?;
         for at in ledger.boundaries() {
             let expected = model.balances(at);
             prop_assert_eq!(figures(&ledger.totals(at)), expected, "at {}", at);
         }
+    }
+
+    #[test]
+    fn a_slow_plain_model_finds_the_same_limits_used(program in limited_programs(40)) {
+        agreed(&program)?;
     }
 
     /// But for late usage of credits that came back since it happened: see [`Balances::of_sums`].
@@ -56,6 +54,20 @@ proptest! {
             prop_assert!(held >= zero.held, "{held} held at {at}");
         }
     }
+}
+
+/// The domain and the model after a program, of which they decide each step alike.
+fn agreed(program: &[Step]) -> Result<(Ledger, Model), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut model = Model::new();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        let expected = model.run(&request(&step.action, clock), clock);
+        let verdict = ledger.run(&step.action, clock);
+        prop_assert_eq!(outcome(&verdict), expected, "{:?} at {}", step, clock);
+    }
+    Ok((ledger, model))
 }
 
 fn outcome(verdict: &Verdict) -> Outcome {
@@ -102,6 +114,14 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::InsufficientCredits { available, .. } => {
             return Outcome::Insufficient(hundredths(*available));
         }
+        Rejection::SpendLimitExceeded { limit, used, frees_at, .. } => {
+            return Outcome::Limited(Refused {
+                limit: limit.as_str().to_owned(),
+                used: hundredths(*used),
+                frees_at: *frees_at,
+            });
+        }
+        Rejection::SpendLimitNotFound { .. } => "there is no such limit",
         Rejection::StaleCommitToken => "no request has a commit token",
         Rejection::WalletFrozen | Rejection::WalletClosed | Rejection::WalletNotEmpty { .. } => {
             "programs do not freeze or close"
@@ -129,6 +149,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
         | Rejection::BalanceLimitExceeded
         | Rejection::AssetScaleMismatch { .. }
         | Rejection::OverdraftLimitTooPrecise { .. }
+        | Rejection::TooManySpendLimits
         | Rejection::ThresholdTooPrecise { .. }
         | Rejection::StaleVersion { .. }
         | Rejection::IdempotencyKeyReused { .. } => "not in programs",

@@ -87,6 +87,8 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
         overdraft_limit: None,
         low_balance_thresholds: None,
         expiring_soon_leads: None,
+        // It has methods of its own.
+        spend_limit: None,
         metadata: None,
         expected_version: None,
     };
@@ -118,10 +120,7 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
             _ => fields.note("update_mask", format!("may name {UPDATABLE} only")),
         }
     }
-    if !etag.is_empty() {
-        update.expected_version =
-            fields.check("etag", etag.parse().map_err(|_| "is not one that this service gave"));
-    }
+    update.expected_version = fields.etag(&etag).flatten();
     Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
         .request(fields, caller, wallet, Some(Command::UpdateWallet(update)))
 }

@@ -336,4 +336,25 @@ impl WalletService for Wallets {
     ) -> Result<Response<v1::ExplainBalanceResponse>, Status> {
         self.0.explain_balance(request).await.map(Response::new)
     }
+
+    async fn set_spend_limit(
+        &self,
+        request: Request<v1::SetSpendLimitRequest>,
+    ) -> Result<Response<v1::SetSpendLimitResponse>, Status> {
+        self.0.set_spend_limit(request).await.map(Response::new)
+    }
+
+    async fn delete_spend_limit(
+        &self,
+        request: Request<v1::DeleteSpendLimitRequest>,
+    ) -> Result<Response<v1::DeleteSpendLimitResponse>, Status> {
+        self.0.delete_spend_limit(request).await.map(Response::new)
+    }
+
+    async fn list_spend_limits(
+        &self,
+        request: Request<v1::ListSpendLimitsRequest>,
+    ) -> Result<Response<v1::ListSpendLimitsResponse>, Status> {
+        self.0.list_spend_limits(request).await.map(Response::new)
+    }
 }

@@ -181,8 +181,12 @@ impl Batch {
             }
         }
         if let Some(state) = self.wallets.get_mut(&name.wallet_id) {
+            let before = Arc::clone(&state.settings);
             state.apply(decision);
             self.writes.add(request, transaction, decision, existed, state);
+            if !state.settings.spend_limits.count_as(&before.spend_limits) {
+                self.writes.recount(state);
+            }
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Loading what a decision lacked, of one wallet.
 
+use deadpool_postgres::Client;
 use purse_domain::{Coverage, DrawdownKey, Missing, WalletState};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Row;
 
 use crate::{
     StorageError,
     row::{self, Columns, Instant, debt_columns, grant_columns, hold_columns},
+    spending::{Wanted, find_open_holds, find_sums},
 };
 
 const MORE_GRANTS: &str = concat!(
@@ -83,7 +85,7 @@ const FURTHER_GRANTS: i64 = 256;
 pub(crate) async fn load_missing(
     client: &Client,
     state: &mut WalletState,
-    missing: Missing,
+    missing: &Missing,
 ) -> Result<(), StorageError> {
     let account = state.settings.name.account_id.uuid();
     let wallet = state.settings.name.wallet_id.uuid();
@@ -129,13 +131,26 @@ pub(crate) async fn load_missing(
             }
             state.has_all_debts = true;
         }
+        Missing::Spending(unknown) => {
+            let scans = state.counts.scans_of(unknown);
+            let (wallet, spender) = (state.settings.name.clone(), unknown.spender.clone());
+            let wanted = Wanted { wallet, spender, scans };
+            for (wanted, found) in find_sums(client, vec![wanted]).await? {
+                state.counts.load(&wanted.spender, &wanted.scans, &found);
+            }
+        }
+        Missing::OpenHolds => {
+            let name = state.settings.name.clone();
+            let holds = find_open_holds(client, &[&name]).await?.remove(&name.wallet_id);
+            state.counts.load_open_holds(holds.unwrap_or_default());
+        }
         Missing::DueBy(at) => {
-            for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(at)]).await? {
+            for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(*at)]).await? {
                 state.hold_loaded(row::grant(&mut Columns::of(&row))?);
             }
-            let holds = client.query(DUE_HOLDS, &[&account, &wallet, &Instant(at)]).await?;
+            let holds = client.query(DUE_HOLDS, &[&account, &wallet, &Instant(*at)]).await?;
             hold_with_pinned(client, state, &holds).await?;
-            let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(at)]).await?;
+            let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(*at)]).await?;
             if let Coverage::Partial { next_due_at, .. } = &mut state.coverage {
                 *next_due_at = Columns::of(&next).instant_or_never()?;
             }
@@ -153,7 +168,7 @@ pub(crate) async fn supplied<T>(
     loop {
         match ask(state) {
             Ok(answer) => return Ok(answer),
-            Err(missing) => load_missing(client, state, missing).await?,
+            Err(missing) => load_missing(client, state, &missing).await?,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, Amount, EntryKind, Sequence, SpendRecord, TransactionId, TransactionKind, WalletId,
-    WalletName, WalletState,
+    AccountId, Actor, Amount, EntryKind, OperationName, Origin, Sequence, SpendRecord,
+    TransactionId, TransactionKind, WalletId, WalletName, WalletState,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -21,6 +21,8 @@ use crate::{
 const SPENDS: &str = concat!(
     "SELECT k.wallet_id,
          t.transaction_id,
+         t.actor,
+         t.operation,
          r.reversed,",
     entry_columns!(),
     " FROM unnest($1::UUID[], $2::UUID[], $3::UUID[]) AS k (account_id, wallet_id, transaction_id)
@@ -73,6 +75,8 @@ pub(super) async fn load(
         let mut columns = Columns::of(&row);
         let wallet = WalletId::from_uuid(columns.take()?);
         let transaction = TransactionId::from_uuid(columns.take()?);
+        let actor = Actor::from_stored(columns.take()?);
+        let operation = columns.take::<Option<String>>()?.map(OperationName::from_stored);
         let reversed = columns.take::<Option<Decimal>>()?;
         let Some(state) = wallets.get_mut(&wallet) else { continue };
         let spend = if columns.is_null::<i64>()? {
@@ -80,8 +84,10 @@ pub(super) async fn load(
         } else {
             SpendRecord::of(TransactionKind::Spend, &[entry(&mut columns)?])
         };
+        let origin = Some(Origin { actor, operation });
         let reversed = reversed.map_or(Ok(Amount::ZERO), row::amount)?;
-        state.spends.insert(transaction, spend.map(|spend| SpendRecord { reversed, ..spend }));
+        let spend = spend.map(|spend| SpendRecord { origin, reversed, ..spend });
+        state.spends.insert(transaction, spend);
     }
     load_debts(client, wallets, needs).await
 }

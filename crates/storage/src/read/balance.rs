@@ -41,7 +41,7 @@ macro_rules! last_recorded {
     };
 }
 
-pub(super) use last_recorded;
+pub(crate) use last_recorded;
 
 /// A wallet's balances at a past instant, as the entries up to $3 tell it: those after the last entry that was
 /// recorded by then, corrected by the few that were recorded later and count earlier.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use deadpool_postgres::Client;
 use purse_domain::{
     Coverage, Discrepancy, EventSequence, GrantNumber, HoldNumber, Missing, NoticesFrom, Recount,
-    Sequence, Timestamp, WalletName, WalletState, verify, verify_event,
+    Sequence, Tally, Timestamp, WalletName, WalletState, Width, verify, verify_event,
+    verify_spending,
 };
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use crate::{
     Storage, StorageError,
     load::load_missing,
     row::{self, Columns, SettingsSnapshot, grant_columns, hold_columns},
+    spending::{Counting, kept_tally},
 };
 
 const GRANTS: &str = concat!(
@@ -102,6 +104,7 @@ impl Storage {
                 verify(fold, recount, last_hash, &kept).and(wrong.clone().map_or(Ok(()), Err))
             }
         };
+        let found = found.and(spending(client, &kept).await?);
         snapshot.end().await?;
         Ok(Some(Verification {
             recorded_at: kept.head.recorded_at,
@@ -200,7 +203,26 @@ async fn load_all(client: &Client, kept: &mut WalletState) -> Result<(), Storage
         holds.insert(hold.number, hold);
     }
     kept.holds = holds;
-    load_missing(client, kept, Missing::Debts).await?;
+    load_missing(client, kept, &Missing::Debts).await?;
     kept.coverage = Coverage::Complete;
     Ok(())
+}
+
+/// What limits count by the entries against what is kept of it, from the first instant on that they may ask for.
+async fn spending(
+    client: &Client,
+    kept: &WalletState,
+) -> Result<Result<(), Discrepancy>, StorageError> {
+    let limits = &kept.settings.spend_limits;
+    let Some(since) = limits.counts_from(kept.head.recorded_at) else { return Ok(Ok(())) };
+    let since = Width::Day.start_of(since);
+    let mut said = Tally::default();
+    let mut counting = Counting::since(client, kept, since).await?;
+    while let Some(page) = counting.next(client).await? {
+        for counted in page.iter().filter(|counted| counted.at >= since) {
+            said.add(limits, counted);
+        }
+    }
+    let kept = kept_tally(client, &kept.settings.name).await?;
+    Ok(verify_spending(&said, &kept, since))
 }

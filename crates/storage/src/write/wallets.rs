@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::together::Row;
-use crate::row::{self, Instant, MetadataJson};
+use crate::row::{self, Instant, LimitsJson, MetadataJson};
 
 /// The wallets of a batch as they are at its end.
 #[derive(Debug, Default)]
@@ -172,6 +172,7 @@ pub(super) struct WalletRow {
     last_event: i64,
     lows: i32,
     status: i16,
+    spend_limits: Option<LimitsJson>,
 }
 
 impl Row for WalletRow {
@@ -180,7 +181,7 @@ impl Row for WalletRow {
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
             scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
             overdraft_limit, last_hold_number, last_hash, low_balance_thresholds,
-            expiring_soon_leads, last_event, lows, status)
+            expiring_soon_leads, last_event, lows, status, spend_limits)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -193,6 +194,7 @@ impl WalletRow {
             overdraft_limit,
             low_balance_thresholds,
             expiring_soon_leads,
+            spend_limits,
             metadata,
             status,
             created_at,
@@ -240,6 +242,7 @@ impl WalletRow {
             last_event: last_event.0,
             lows: lows.bits(),
             status: row::wallet_status_code(*status),
+            spend_limits: row::limits_json(spend_limits),
         }
     }
 }
@@ -258,6 +261,7 @@ pub(super) struct SettingsChange {
     low_balance_thresholds: Option<Vec<Decimal>>,
     expiring_soon_leads: Option<Vec<i64>>,
     status: i16,
+    spend_limits: Option<LimitsJson>,
 }
 
 impl Row for SettingsChange {
@@ -267,6 +271,7 @@ impl Row for SettingsChange {
             overdraft_limit = r.overdraft_limit,
             low_balance_thresholds = r.low_balance_thresholds,
             expiring_soon_leads = r.expiring_soon_leads,
+            spend_limits = r.spend_limits,
             metadata = r.metadata,
             updated_at = r.updated_at,
             version = r.version,
@@ -288,6 +293,7 @@ impl SettingsChange {
             low_balance_thresholds: row::thresholds_array(&settings.low_balance_thresholds),
             expiring_soon_leads: row::leads_array(&settings.expiring_soon_leads),
             status: row::wallet_status_code(settings.status),
+            spend_limits: row::limits_json(&settings.spend_limits),
         }
     }
 }

@@ -9,6 +9,7 @@ mod balances;
 mod credentials;
 mod database_away;
 mod deadlines;
+mod deadlocks;
 mod expiry_changes;
 mod explanations;
 mod fixture;

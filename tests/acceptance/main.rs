@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod balances;
+mod costs;
 mod credentials;
 mod database_away;
 mod deadlines;

@@ -22,6 +22,7 @@ mod large_wallets;
 mod limits;
 mod lists;
 mod many_callers;
+mod mayhem;
 mod migrations;
 mod privileges;
 mod random_programs;

@@ -6,6 +6,7 @@ use purse_proto::v1;
 use purse_server::{
     auth::Credentials,
     node::{Database, Node, NodeOptions},
+    watch::WatchOptions,
 };
 use purse_storage::embedded::Embedded;
 use rustix::process::{Pid, Signal, kill_process};
@@ -78,6 +79,7 @@ async fn a_server_without_its_database_is_alive_and_not_ready() {
         metrics_listen: None,
         credentials: Credentials::open(),
         lanes: 1,
+        watch: WatchOptions::default(),
         test_clock: false,
         allow_data_loss: false,
         append_only: true,

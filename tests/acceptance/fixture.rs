@@ -24,6 +24,7 @@ use purse_server::{
     auth::Credentials,
     health::READINESS,
     node::{Database, Node, NodeOptions},
+    watch::WatchOptions,
 };
 use purse_storage::{
     embedded::{Embedded, EmbeddedOptions},
@@ -93,12 +94,22 @@ impl Server {
     }
 
     pub async fn start_with(url: String, credentials: Credentials) -> Self {
+        let watch = WatchOptions { pause: Duration::from_millis(20), ..WatchOptions::default() };
+        Self::start_watching(url, credentials, watch).await
+    }
+
+    pub async fn start_watching(
+        url: String,
+        credentials: Credentials,
+        watch: WatchOptions,
+    ) -> Self {
         let options = NodeOptions {
             database: Database::External { url: as_server(&url), migrate_by: Some(url.clone()) },
             listen: "127.0.0.1:0".parse().unwrap(),
             metrics_listen: Some("127.0.0.1:0".parse().unwrap()),
             credentials,
             lanes: 2,
+            watch,
             test_clock: true,
             allow_data_loss: false,
             append_only: true,

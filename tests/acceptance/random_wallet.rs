@@ -1,7 +1,7 @@
 //! A wallet with a life of its own: whole hours, so that windows, writes and late usage often meet at one instant.
 
 use purse_domain::Timestamp;
-use purse_tests::{Change, DomainDriver, Driver as _, GrpcDriver, WalletRef, Write};
+use purse_tests::{Change, DomainDriver, Driver as _, GrpcDriver, Notices, WalletRef, Write};
 
 /// An hour.
 pub const HOUR: i64 = 3_600_000_000;
@@ -48,6 +48,18 @@ impl Dice {
     /// For one wallet in two.
     fn overdraft_limit(&mut self) -> String {
         ["", "150"][usize::from(self.roll(2) == 0)].to_owned()
+    }
+
+    /// Some thresholds and leads, or those that there are.
+    pub fn notices(&mut self) -> Notices {
+        let thresholds = [None, Some(&["20", "60"][..]), Some(&["40"]), Some(&[])];
+        let leads = [None, Some(&[30 * HOUR, 6 * HOUR][..]), Some(&[12 * HOUR]), Some(&[])];
+        Notices {
+            thresholds: self
+                .one_of(&thresholds)
+                .map(|amounts| amounts.iter().map(|amount: &&str| (*amount).to_owned()).collect()),
+            lead_micros: self.one_of(&leads).map(<[i64]>::to_vec),
+        }
     }
 
     /// Mostly none.
@@ -101,6 +113,7 @@ impl Dice {
             _ => Change::Update {
                 policy: "EXPIRY_FIRST".to_owned(),
                 overdraft_limit: String::new(),
+                notices: self.notices(),
                 etag: String::new(),
             },
         }
@@ -125,6 +138,7 @@ pub async fn play(
                 scale: None,
                 policy: String::new(),
                 overdraft_limit: dice.overdraft_limit(),
+                notices: dice.notices(),
             },
             _ => dice.change(now),
         };

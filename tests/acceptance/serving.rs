@@ -7,6 +7,7 @@ use purse_server::{
     health::Demands,
     node::{Database, Node, NodeOptions},
     server::{Server as Bare, ServerError, ServerOptions},
+    watch::WatchOptions,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_stream::StreamExt as _;
@@ -21,7 +22,9 @@ async fn reflection_lists_everything_in_both_versions() {
     let expected = [
         "grpc.health.v1.Health",
         "purse.testing.v1.TestClockService",
+        "purse.v1.EventService",
         "purse.v1.GrantService",
+        "purse.v1.ReportService",
         "purse.v1.WalletService",
     ];
     let request = v1::ServerReflectionRequest {
@@ -142,6 +145,7 @@ async fn without_tokens_only_loopback_is_served() {
         metrics_listen: None,
         credentials: Credentials::open(),
         lanes: 1,
+        watch: WatchOptions::default(),
         test_clock: None,
         demands: Demands { durability: true, append_only: true },
     };
@@ -165,6 +169,7 @@ async fn a_database_that_may_lose_writes_is_refused() {
         metrics_listen: None,
         credentials: Credentials::open(),
         lanes: 1,
+        watch: WatchOptions::default(),
         test_clock: false,
         append_only: false,
         allow_data_loss: false,

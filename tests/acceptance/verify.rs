@@ -1,7 +1,8 @@
 //! A verification finds whatever was changed by hand, and names the first entry that is wrong.
 
 use purse_proto::v1::{
-    ChangeGrantExpiryRequest, CreateHoldRequest, VerifyWalletRequest, VerifyWalletResponse,
+    ChangeGrantExpiryRequest, CreateHoldRequest, CreateWalletRequest, VerifyWalletRequest,
+    VerifyWalletResponse,
 };
 
 use crate::fixture::{ACCOUNT, ASSET, Server, grant, spend, timestamp};
@@ -11,7 +12,15 @@ use crate::fixture::{ACCOUNT, ASSET, Server, grant, spend, timestamp};
 async fn lived_in() -> Server {
     let server = Server::start().await;
     server.at("2126-01-01T00:00:00Z").await;
-    server.open_with_overdraft(ACCOUNT, "100").await;
+    let open = CreateWalletRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        overdraft_limit: "100".to_owned(),
+        low_balance_thresholds: vec!["70".to_owned()],
+        idempotency_key: "open".to_owned(),
+        ..Default::default()
+    };
+    server.wallets().create_wallet(open).await.unwrap();
     server.spend(spend(ACCOUNT, "30", "on credit")).await.unwrap();
     let short = purse_proto::v1::GrantRequest {
         expires_at: Some(timestamp("2126-01-02T00:00:00Z")),
@@ -54,7 +63,37 @@ async fn a_wallet_that_nobody_touched_is_sound() {
     assert!(found.sound, "{found:?}");
     assert_eq!((found.grants, found.holds), (2, 1));
     assert_eq!(found.entries, server.rows("entries").await);
+    assert_eq!(server.rows("events").await, 2);
 }
+
+/// Changes of events. The second one is that the wallet was depleted, by the last entry.
+const OF_EVENTS: [(&str, &str, i64); 5] = [
+    (
+        "UPDATE events SET data = jsonb_set(data, '{balance_after}', '\"0\"')",
+        "UPDATE events SET data = kept_events.data FROM kept_events
+         WHERE events.event_sequence = kept_events.event_sequence",
+        0,
+    ),
+    (
+        "DELETE FROM events WHERE event_sequence = 2",
+        "INSERT INTO events SELECT * FROM kept_events WHERE event_sequence = 2",
+        0,
+    ),
+    (
+        "INSERT INTO events
+         SELECT account_id, wallet_id, 3, namespace_id, kind, entry_sequence, transaction_id,
+             effective_at, recorded_at, data, stream_xid
+         FROM kept_events WHERE event_sequence = 2",
+        "DELETE FROM events WHERE event_sequence = 3",
+        0,
+    ),
+    (
+        "UPDATE wallets SET last_event = last_event + 1",
+        "UPDATE wallets SET last_event = last_event - 1",
+        0,
+    ),
+    ("UPDATE wallets SET lows = 0", "UPDATE wallets SET lows = 3", 0),
+];
 
 /// What is changed by hand, the way back, and the first entry that is wrong between; 0: none is.
 const CHANGES: [(&str, &str, i64); 17] = [
@@ -147,12 +186,13 @@ async fn whatever_is_changed_by_hand_is_found() {
     let sql = server.sql().await;
     sql.batch_execute(
         "CREATE TABLE kept AS SELECT sequence, hash FROM entries;
+         CREATE TABLE kept_events AS SELECT * FROM events;
          ALTER TABLE entries DROP CONSTRAINT entries_are_not_dated_ahead;
          ALTER TABLE holds DROP CONSTRAINT holds_slices_are_pairs",
     )
     .await
     .unwrap();
-    for (change, back, first_wrong) in CHANGES {
+    for (change, back, first_wrong) in CHANGES.into_iter().chain(OF_EVENTS) {
         assert!(sql.execute(change, &[]).await.unwrap() > 0, "{change}");
         let found = verify(&server).await;
         assert!(!found.sound, "{change}");
@@ -163,4 +203,26 @@ async fn whatever_is_changed_by_hand_is_found() {
         let found = verify(&server).await;
         assert!(found.sound, "back from {change}: {found:?}");
     }
+}
+
+/// As the migration leaves a wallet that had a life before it.
+const FROM_BEFORE_EVENTS: &str = "
+    DELETE FROM events;
+    UPDATE wallets SET events_since = last_sequence, last_event = 0, lows = 0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_from_before_there_were_events_have_none() {
+    let server = lived_in().await;
+    server.sql().await.batch_execute(FROM_BEFORE_EVENTS).await.unwrap();
+    let found = verify(&server).await;
+    assert!(found.sound, "{found:?}");
+    // One that did not keep the wallet. It comes back from where nobody was told that it was, and falls again.
+    let after = Server::start_on(server.url.clone()).await;
+    after.at("2126-01-02T12:00:00Z").await;
+    after.fund(ACCOUNT, "150").await;
+    assert_eq!(after.rows("events").await, 0);
+    after.spend(spend(ACCOUNT, "50", "after it")).await.unwrap();
+    assert_eq!(after.rows("events").await, 1);
+    let found = verify(&after).await;
+    assert!(found.sound, "{found:?}");
 }

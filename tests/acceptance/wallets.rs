@@ -89,3 +89,40 @@ async fn an_update_with_an_old_etag_is_refused() {
     let now = server.wallets().get_wallet(get).await.unwrap().into_inner().wallet.unwrap();
     assert_eq!(now.metadata["plan"], "pro");
 }
+
+#[tokio::test]
+async fn what_a_wallet_is_to_be_told_of_is_answered_again_by_a_replay() {
+    let server = Server::start().await;
+    let duration = |seconds| prost_types::Duration { seconds, nanos: 0 };
+    let request = v1::CreateWalletRequest {
+        low_balance_thresholds: vec!["100".to_owned(), "2.50".to_owned()],
+        expiring_soon_leads: vec![duration(3_600), duration(604_800)],
+        ..open(ASSET, None, "1")
+    };
+    let first =
+        server.wallets().create_wallet(request.clone()).await.unwrap().into_inner().wallet.unwrap();
+    assert_eq!(first.low_balance_thresholds, ["2.5", "100"]);
+    assert_eq!(first.expiring_soon_leads, [duration(604_800), duration(3_600)]);
+    let update = v1::UpdateWalletRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        wallet: Some(v1::Wallet::default()),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["low_balance_thresholds".to_owned()],
+        }),
+        idempotency_key: "2".to_owned(),
+        ..Default::default()
+    };
+    let updated =
+        server.wallets().update_wallet(update).await.unwrap().into_inner().wallet.unwrap();
+    assert_eq!(updated.low_balance_thresholds, [""; 0]);
+    assert_eq!(updated.expiring_soon_leads, first.expiring_soon_leads);
+    // In another order it is the same request, and its answer is the first one.
+    let again = v1::CreateWalletRequest {
+        low_balance_thresholds: vec!["2.5".to_owned(), "100".to_owned()],
+        ..request
+    };
+    let again = server.wallets().create_wallet(again).await.unwrap().into_inner();
+    assert!(again.replayed);
+    assert_eq!(again.wallet.as_ref(), Some(&first));
+}

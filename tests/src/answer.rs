@@ -84,6 +84,48 @@ pub struct HoldView {
     pub expires_at: Timestamp,
 }
 
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventView {
+    /// Its number.
+    pub sequence: i64,
+    /// When it counts.
+    pub effective_at: Timestamp,
+    /// When it was written.
+    pub recorded_at: Timestamp,
+    /// The entry that it is about; 0: none.
+    pub entry: i64,
+    /// What happened.
+    pub occurrence: OccurrenceView,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OccurrenceView {
+    /// The balance crossed something.
+    Crossing {
+        /// Such as `LOW_BALANCE`.
+        kind: &'static str,
+        /// The threshold; empty: nothing.
+        threshold: String,
+        /// The balance before.
+        before: String,
+        /// The balance after.
+        after: String,
+    },
+    /// A grant expires soon.
+    ExpiringSoon {
+        /// Its number.
+        grant: i32,
+        /// What it has available.
+        amount: String,
+        /// When that expires.
+        expires_at: Timestamp,
+        /// The lead, in microseconds.
+        lead_micros: i64,
+    },
+}
+
 /// What an accepted write answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -133,10 +175,16 @@ pub struct WalletView {
     pub policy: String,
     /// How far spends may take the balance below zero.
     pub overdraft_limit: String,
+    /// The amounts below which its balance is low.
+    pub low_balance_thresholds: Vec<String>,
+    /// How long before a grant expires it is announced, in microseconds.
+    pub expiring_soon_lead_micros: Vec<i64>,
     /// Whether it was opened just now; `None` where the method does not say.
     pub created: Option<bool>,
     /// The version of these settings.
     pub etag: String,
+    /// What may happen to it, such as `FROZEN`.
+    pub status: String,
 }
 
 /// Why something was refused.

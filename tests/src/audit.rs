@@ -1,10 +1,12 @@
 //! What must hold of every wallet at the end of every scenario, whatever its steps look at: invariants 1 to 3
 //! of the design as a caller sees them.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView, Holdings},
+    answer::{EntryView, EventView, GrantView, HoldView, Holdings, OccurrenceView},
     line,
 };
 
@@ -44,6 +46,28 @@ pub fn audit(
     equal("available", &holdings.available, available)?;
     equal("scheduled", &holdings.scheduled, scheduled)?;
     equal("balance", &holdings.balance, decimal(&holdings.available)? - decimal(&holdings.debt)?)
+}
+
+/// Checks a wallet's events: no gap, and each threshold falls and recovers in turns. Files do not take back a
+/// threshold between the two.
+pub fn audit_events(events: &[EventView]) -> Result<(), String> {
+    let mut low: BTreeMap<&str, bool> = BTreeMap::new();
+    for (number, event) in (1..).zip(events) {
+        let wrong = |what: &str| Err(format!("event {number} {what}: {}", line::event(event)));
+        if event.sequence != number {
+            return wrong("is out of sequence");
+        }
+        if event.effective_at > event.recorded_at {
+            return wrong("is dated ahead");
+        }
+        if let OccurrenceView::Crossing { kind, threshold, .. } = &event.occurrence {
+            let falls = *kind != "RECOVERED";
+            if low.insert(threshold, falls).unwrap_or(false) == falls {
+                return wrong("repeats the one before it");
+            }
+        }
+    }
+    Ok(())
 }
 
 fn ledger(entries: &[EntryView]) -> Result<(), String> {

@@ -9,15 +9,16 @@ use std::{
 };
 
 use purse_domain::{
-    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Fingerprint, Fold,
-    FoldError, GroupVerdict, NamespaceId, NamespaceName, OperationName, Rejection, Request, Scale,
-    Sequence, SpendRecord, Timestamp, TransactionId, WalletId, WalletName, WalletState,
-    balances_at, decide_group, settle::settled, slices, verify,
+    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Event,
+    Fingerprint, Fold, FoldError, GroupVerdict, NamespaceId, NamespaceName, NoticesFrom,
+    OperationName, Recount, Rejection, Request, Scale, Sequence, SpendRecord, Timestamp,
+    TransactionId, WalletId, WalletName, WalletState, balances_at, decide_group, settle::settled,
+    slices, verify, verify_event,
 };
 use uuid::Uuid;
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView, Holdings, Refusal, WalletView, Written},
+    answer::{EntryView, EventView, GrantView, HoldView, Holdings, Refusal, WalletView, Written},
     driver::{AsOf, Driver, WalletRef, Write},
 };
 
@@ -39,6 +40,11 @@ pub struct DomainDriver {
 struct Ledger {
     state: WalletState,
     entries: Vec<purse_domain::Entry>,
+    events: Vec<Event>,
+    /// Which transaction made which entry; what is not here time did.
+    owners: BTreeMap<Sequence, TransactionId>,
+    /// What the wallet wanted to be told of, from its opening on.
+    notices: Vec<NoticesFrom>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
     /// The other wallets of entries that moved credits between wallets.
@@ -46,6 +52,18 @@ struct Ledger {
 }
 
 impl Ledger {
+    fn opened(state: WalletState) -> Self {
+        Self {
+            state,
+            entries: Vec::new(),
+            events: Vec::new(),
+            owners: BTreeMap::new(),
+            notices: Vec::new(),
+            operations: BTreeMap::new(),
+            counterparties: BTreeMap::new(),
+        }
+    }
+
     /// The wallet as it was with what was recorded by then.
     fn as_known(&self, known_at: Timestamp) -> Self {
         let known = self.entries.iter().take_while(|entry| entry.recorded_at <= known_at);
@@ -57,10 +75,20 @@ impl Ledger {
     }
 
     fn fold(&self, entries: &[purse_domain::Entry]) -> Result<Fold, FoldError> {
+        self.fold_and(entries, |_, _| ())
+    }
+
+    /// Folds entries; `see` sees each with what comes before it.
+    fn fold_and(
+        &self,
+        entries: &[purse_domain::Entry],
+        mut see: impl FnMut(&Fold, &purse_domain::Entry),
+    ) -> Result<Fold, FoldError> {
         let grants = self.state.grants.values();
         let terms = grants.map(|grant| (grant.number, Arc::clone(&grant.terms))).collect();
         let mut fold = Fold::opened(Arc::clone(&self.state.settings));
         for entry in entries {
+            see(&fold, entry);
             fold.book(entry, self.operations.get(&entry.sequence), &terms)?;
         }
         Ok(fold)
@@ -75,8 +103,16 @@ impl Ledger {
     }
 
     fn verify(&self) -> Result<(), String> {
-        let fold = self.fold(&self.entries).map_err(|error| error.to_string())?;
-        verify(fold, self.state.head.last_hash, &self.state)
+        let mut recount = Recount::new(Sequence(0), self.notices.clone());
+        let see = |fold: &Fold, entry: &purse_domain::Entry| {
+            recount.add(fold, entry, self.owners.get(&entry.sequence).copied());
+        };
+        let fold = self.fold_and(&self.entries, see).map_err(|error| error.to_string())?;
+        recount.finish(&fold, self.state.head.recorded_at);
+        for (kept, said) in self.events.iter().zip(recount.take()) {
+            verify_event(kept, &said).map_err(|discrepancy| discrepancy.to_string())?;
+        }
+        verify(fold, &recount, self.state.head.last_hash, &self.state)
             .map_err(|discrepancy| discrepancy.to_string())
     }
 
@@ -173,7 +209,10 @@ impl DomainDriver {
             | Command::ExtendHold(..)
             | Command::ReverseSpend(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => None,
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => None,
         };
         if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
         {
@@ -186,17 +225,20 @@ impl DomainDriver {
         if let (Command::CreateWallet(_), Some(settings)) = (&request.command, &decision.settings) {
             self.assets.insert(settings.name.asset.clone(), settings.scale);
             let state = WalletState::opened(settings.clone());
-            let ledger = Ledger {
-                state,
-                entries: Vec::new(),
-                operations: BTreeMap::new(),
-                counterparties: BTreeMap::new(),
-            };
-            self.wallets.insert(id, ledger);
+            self.wallets.insert(id, Ledger::opened(state));
         }
         if let Some(ledger) = self.wallets.get_mut(&id) {
             ledger.state.apply(decision);
             ledger.entries.extend_from_slice(&decision.entries);
+            ledger.events.extend_from_slice(&decision.events);
+            let own = decision.own_entries().iter().map(|entry| (entry.sequence, transaction));
+            ledger.owners.extend(own);
+            ledger.notices.extend(decision.settings.as_ref().map(|settings| NoticesFrom {
+                after: decision.head.last_sequence,
+                at: decision.now,
+                low_balance_thresholds: settings.low_balance_thresholds.clone(),
+                expiring_soon_leads: settings.expiring_soon_leads.clone(),
+            }));
             let operation = decision.operation(&request.command);
             for entry in decision.own_entries() {
                 ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
@@ -273,6 +315,14 @@ impl Driver for DomainDriver {
         std::future::ready(self.grant_views(wallet))
     }
 
+    fn events(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<EventView>, Refusal>> + Send {
+        let ledger = self.ledger(wallet);
+        std::future::ready(ledger.map(|ledger| ledger.events.iter().map(view::event).collect()))
+    }
+
     fn verify(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<(), String>> + Send {
         let found = self.ledger(wallet).map(Ledger::verify);
         std::future::ready(found.unwrap_or_else(|refusal| Err(format!("{refusal:?}"))))
@@ -306,7 +356,10 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::ReverseSpend(_)
         | Command::RevokeFunding(_)
         | Command::Transfer(_)
-        | Command::Receive(_) => request,
+        | Command::Receive(_)
+        | Command::FreezeWallet
+        | Command::UnfreezeWallet
+        | Command::CloseWallet(_) => request,
     }
 }
 
@@ -316,8 +369,21 @@ fn written(request: &Request, decision: &Decision) -> Written {
         scale: i32::from(settings.scale.places()),
         policy: view::policy(settings.drawdown_policy).to_owned(),
         overdraft_limit: settings.overdraft_limit.to_string(),
+        low_balance_thresholds: settings
+            .low_balance_thresholds
+            .as_slice()
+            .iter()
+            .map(|threshold| threshold.get().to_string())
+            .collect(),
+        expiring_soon_lead_micros: settings
+            .expiring_soon_leads
+            .as_slice()
+            .iter()
+            .map(|lead| lead.micros())
+            .collect(),
         created: matches!(request.command, Command::CreateWallet(_)).then_some(decision.writes),
         etag: settings.version.to_string(),
+        status: view::wallet_status(settings.status).to_owned(),
     });
     Written {
         replayed: false,
@@ -343,7 +409,10 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => None,
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -365,11 +434,18 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::ExtendHold(..)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => Vec::new(),
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => Vec::new(),
         },
         received: Vec::new(),
         commit_token: None,
     }
+}
+
+fn named(wallet: &WalletName) -> [(&'static str, String); 2] {
+    [("account", wallet.account.to_string()), ("asset", wallet.asset.to_string())]
 }
 
 /// The reason that a caller is given, with its figures: `error_reason.proto`.
@@ -447,6 +523,18 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         }
         Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
+        Rejection::ThresholdTooPrecise { .. } => Refusal::field("low_balance_thresholds"),
+        Rejection::WalletFrozen => Refusal::new("WALLET_FROZEN", &named(wallet)),
+        Rejection::WalletClosed => Refusal::new("WALLET_CLOSED", &named(wallet)),
+        Rejection::WalletNotEmpty { available, held, debt, scheduled } => Refusal::new(
+            "WALLET_NOT_EMPTY",
+            &[
+                ("available", available.to_string()),
+                ("held", held.to_string()),
+                ("debt", debt.to_string()),
+                ("scheduled", scheduled.to_string()),
+            ],
+        ),
         Rejection::StaleCommitToken => Refusal::new("STALE_COMMIT_TOKEN", &[]),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])

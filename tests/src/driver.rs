@@ -4,7 +4,7 @@ use std::future::Future;
 
 use purse_domain::Timestamp;
 
-use crate::answer::{EntryView, GrantView, HoldView, Holdings, Refusal, Written};
+use crate::answer::{EntryView, EventView, GrantView, HoldView, Holdings, Refusal, Written};
 
 /// A wallet as a request names it, well-formed or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +30,15 @@ pub struct Write {
     pub change: Change,
 }
 
+/// What a wallet is to be told of; `None`: what it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notices {
+    /// The amounts below which its balance is low.
+    pub thresholds: Option<Vec<String>>,
+    /// How long before a grant expires it is announced, in microseconds.
+    pub lead_micros: Option<Vec<i64>>,
+}
+
 /// What a write asks for. Empty texts are as good as absent ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -41,6 +50,8 @@ pub enum Change {
         policy: String,
         /// How far spends may take the balance below zero.
         overdraft_limit: String,
+        /// What it is to be told of.
+        notices: Notices,
     },
     /// Choose other settings; empty ones stay.
     Update {
@@ -48,6 +59,8 @@ pub enum Change {
         policy: String,
         /// How far spends may take the balance below zero.
         overdraft_limit: String,
+        /// What it is to be told of.
+        notices: Notices,
         /// The version that the settings must have.
         etag: String,
     },
@@ -132,6 +145,15 @@ pub enum Change {
         /// The new deadline.
         expires_at: Timestamp,
     },
+    /// Let nothing be taken.
+    Freeze,
+    /// Let credits be taken again.
+    Unfreeze,
+    /// Close the wallet.
+    Close {
+        /// What becomes of the rest, such as `VOID`.
+        rest: String,
+    },
     /// Move credits to another wallet.
     Transfer {
         /// The other wallet.
@@ -201,6 +223,12 @@ pub trait Driver {
 
     /// Recomputes a wallet from its entries; an error says what is wrong.
     fn verify(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// All of a wallet's events.
+    fn events(
+        &mut self,
+        wallet: &WalletRef,
+    ) -> impl Future<Output = Result<Vec<EventView>, Refusal>> + Send;
 
     /// All of a wallet's holds, as they are now.
     fn holds(

@@ -7,20 +7,21 @@ use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
-        Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CreateHoldRequest,
-        CreateWalletRequest, ExpireGrantRequest, ExtendHoldRequest, GetBalanceRequest,
-        GrantRequest, Hold, ListEntriesRequest, ListGrantsRequest, ListHoldsRequest,
-        ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest, SpendRequest, Transaction,
-        TransferRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
-        VoidGrantRequest, Wallet, grant_service_client::GrantServiceClient,
-        wallet_service_client::WalletServiceClient,
+        Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CloseWalletRequest,
+        CreateHoldRequest, CreateWalletRequest, Event, ExpireGrantRequest, ExtendHoldRequest,
+        FreezeWalletRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
+        ListEventsRequest, ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest,
+        ReverseSpendRequest, RevokeFundingRequest, SpendRequest, Transaction, TransferRequest,
+        UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
+        VoidGrantRequest, Wallet, WatchEventsRequest, event_service_client::EventServiceClient,
+        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView, Holdings, Refusal, Written},
-    driver::{AsOf, Change, Driver, WalletRef, Write},
+    answer::{EntryView, EventView, GrantView, HoldView, Holdings, Refusal, Written},
+    driver::{AsOf, Change, Driver, Notices, WalletRef, Write},
 };
 
 mod refusal;
@@ -34,6 +35,7 @@ const PAGE_SIZE: i32 = 3;
 pub struct GrpcDriver {
     wallets: WalletServiceClient<Channel>,
     grants: GrantServiceClient<Channel>,
+    events: EventServiceClient<Channel>,
     clock: TestClockServiceClient<Channel>,
     authorization: Option<AsciiMetadataValue>,
 }
@@ -61,6 +63,7 @@ impl GrpcDriver {
         Self {
             wallets: WalletServiceClient::new(channel.clone()),
             grants: GrantServiceClient::new(channel.clone()),
+            events: EventServiceClient::new(channel.clone()),
             clock: TestClockServiceClient::new(channel),
             authorization: None,
         }
@@ -86,6 +89,7 @@ impl GrpcDriver {
         scale: Option<i32>,
         policy: &str,
         overdraft_limit: String,
+        notices: Notices,
     ) -> Result<Written, Refusal> {
         let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
         let request = self.request(CreateWalletRequest {
@@ -94,6 +98,8 @@ impl GrpcDriver {
             scale,
             drawdown_policy: view::policy_number(policy),
             overdraft_limit,
+            low_balance_thresholds: notices.thresholds.unwrap_or_default(),
+            expiring_soon_leads: durations(notices.lead_micros),
             idempotency_key,
             validate_only,
             ..Default::default()
@@ -108,11 +114,17 @@ impl GrpcDriver {
         write: &Write,
         policy: &str,
         overdraft_limit: String,
+        notices: Notices,
         etag: &str,
     ) -> Result<Written, Refusal> {
         let asked = [("drawdown_policy", policy), ("overdraft_limit", &overdraft_limit)];
         let asked = asked.into_iter().filter(|(_, value)| !value.is_empty());
-        let paths = asked.map(|(path, _)| path.to_owned()).collect();
+        let Notices { thresholds, lead_micros } = notices;
+        let paths = asked.map(|(path, _)| path.to_owned());
+        let paths = paths
+            .chain(thresholds.as_ref().map(|_| "low_balance_thresholds".to_owned()))
+            .chain(lead_micros.as_ref().map(|_| "expiring_soon_leads".to_owned()))
+            .collect();
         let Asked { account, asset, idempotency_key, validate_only } = Asked::of(write);
         let request = self.request(UpdateWalletRequest {
             account,
@@ -120,6 +132,8 @@ impl GrpcDriver {
             wallet: Some(Wallet {
                 drawdown_policy: view::policy_number(policy),
                 overdraft_limit,
+                low_balance_thresholds: thresholds.unwrap_or_default(),
+                expiring_soon_leads: durations(lead_micros),
                 ..Default::default()
             }),
             update_mask: Some(prost_types::FieldMask { paths }),
@@ -155,6 +169,23 @@ impl GrpcDriver {
         let answer =
             ask!(self.grants.expire_grant(ExpireGrantRequest, commit_token), write, message);
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
+    }
+
+    /// What a watch of a wallet tells until it has told everything.
+    async fn watched(&mut self, wallet: &WalletRef) -> Result<Vec<Event>, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let message = WatchEventsRequest { account, asset, ..Default::default() };
+        let request = self.request(message);
+        let answer = self.events.watch_events(request).await.map_err(refusal::of)?;
+        let mut messages = answer.into_inner();
+        let mut told = Vec::new();
+        while let Some(message) = messages.message().await.map_err(refusal::of)? {
+            match message.event {
+                Some(event) => told.push(event),
+                None => break,
+            }
+        }
+        Ok(told)
     }
 
     async fn create_hold(
@@ -225,6 +256,27 @@ impl GrpcDriver {
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
+    async fn freeze(&mut self, write: &Write) -> Result<Written, Refusal> {
+        let message = FreezeWalletRequest::default();
+        let answer = ask!(self.wallets.freeze_wallet(FreezeWalletRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn unfreeze(&mut self, write: &Write) -> Result<Written, Refusal> {
+        let message = UnfreezeWalletRequest::default();
+        let answer = ask!(self.wallets.unfreeze_wallet(UnfreezeWalletRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn close(&mut self, write: &Write, rest: &str) -> Result<Written, Refusal> {
+        let rest = view::closing_rest_number(rest);
+        let message = CloseWalletRequest { rest, ..Default::default() };
+        let answer = ask!(self.wallets.close_wallet(CloseWalletRequest), write, message);
+        let settings = view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed);
+        let moved = view::of_transaction(answer.transaction, None, answer.replayed);
+        Ok(Written { entries: moved.entries, ..settings })
+    }
+
     async fn transfer(
         &mut self,
         write: &Write,
@@ -247,6 +299,10 @@ impl GrpcDriver {
         let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
         Ok(Written { slices, ..written })
     }
+}
+
+fn durations(micros: Option<Vec<i64>>) -> Vec<prost_types::Duration> {
+    micros.unwrap_or_default().into_iter().map(view::duration).collect()
 }
 
 /// What every write about a hold answers.
@@ -288,11 +344,11 @@ impl Driver for GrpcDriver {
 
     async fn write(&mut self, write: &Write) -> Result<Written, Refusal> {
         match write.change.clone() {
-            Change::Create { scale, policy, overdraft_limit } => {
-                self.create(write, scale, &policy, overdraft_limit).await
+            Change::Create { scale, policy, overdraft_limit, notices } => {
+                self.create(write, scale, &policy, overdraft_limit, notices).await
             }
-            Change::Update { policy, overdraft_limit, etag } => {
-                self.update(write, &policy, overdraft_limit, &etag).await
+            Change::Update { policy, overdraft_limit, notices, etag } => {
+                self.update(write, &policy, overdraft_limit, notices, &etag).await
             }
             Change::Grant {
                 amount,
@@ -359,6 +415,9 @@ impl Driver for GrpcDriver {
                     RevokeFundingRequest { funding_ref, cumulative_amount, ..Default::default() };
                 self.revoke(write, message).await
             }
+            Change::Freeze => self.freeze(write).await,
+            Change::Unfreeze => self.unfreeze(write).await,
+            Change::Close { rest } => self.close(write, &rest).await,
             Change::Transfer { to, amount, expiration_policy, expires_at } => {
                 let message = TransferRequest {
                     to_account: to.account,
@@ -421,6 +480,28 @@ impl Driver for GrpcDriver {
             }
             message.page_token = page.next_page_token;
         }
+    }
+
+    async fn events(&mut self, wallet: &WalletRef) -> Result<Vec<EventView>, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let mut message =
+            ListEventsRequest { account, asset, page_size: PAGE_SIZE, ..Default::default() };
+        let mut listed = Vec::new();
+        loop {
+            let request = self.request(message.clone());
+            let page = self.events.list_events(request).await.map_err(refusal::of)?.into_inner();
+            listed.extend(page.events);
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            message.page_token = page.next_page_token;
+        }
+        // A watch from the beginning tells the same, up to its first heartbeat.
+        let told = self.watched(wallet).await?;
+        if told != listed {
+            return Err(Refusal::new("WATCHED_OTHERWISE", &[("told", format!("{told:?}"))]));
+        }
+        Ok(listed.into_iter().map(view::event).collect())
     }
 
     async fn verify(&mut self, wallet: &WalletRef) -> Result<(), String> {

@@ -63,6 +63,15 @@ fn span(text: &str) -> Option<Span> {
     Some(Span { micros: count.checked_mul(seconds * 1_000_000)? })
 }
 
+/// Writes a span in the largest unit that it is a whole number of.
+pub fn render_span(micros: i64) -> String {
+    let units = [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000)];
+    match units.into_iter().find(|(_, unit)| micros % unit == 0) {
+        Some((name, unit)) => format!("{}{name}", micros / unit),
+        None => format!("{micros}us"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +95,8 @@ mod tests {
         assert_eq!(span("6h"), Some(Span { micros: 6 * 3_600_000_000 }));
         assert_eq!(span("6"), None);
         assert_eq!(span(""), None);
+        for text in ["7d", "25h", "90m", "61s"] {
+            assert_eq!(render_span(span(text).unwrap().micros), text);
+        }
     }
 }

@@ -23,9 +23,9 @@ pub mod run;
 pub mod scenario;
 pub mod step;
 
-pub use answer::{EntryView, GrantView, Holdings, Refusal, Written};
+pub use answer::{EntryView, EventView, GrantView, Holdings, Refusal, Written};
 pub use domain_driver::DomainDriver;
-pub use driver::{AsOf, Change, Driver, WalletRef, Write};
+pub use driver::{AsOf, Change, Driver, Notices, WalletRef, Write};
 pub use grpc_driver::GrpcDriver;
 pub use run::{RunError, run_file};
 pub use scenario::{Scenario, scenario_files};

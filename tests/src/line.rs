@@ -3,8 +3,8 @@
 use purse_domain::{ExpiryChange, Timestamp};
 
 use crate::{
-    answer::{EntryView, GrantView, HoldView, SliceView},
-    instant::render,
+    answer::{EntryView, EventView, GrantView, HoldView, OccurrenceView, SliceView},
+    instant::{render, render_span},
 };
 
 /// An entry: when it counts, what it did, how much, the balance before and after, of which grants, and of
@@ -52,6 +52,25 @@ pub fn entry(entry: &EntryView) -> String {
 pub fn grant(grant: &GrantView) -> String {
     let GrantView { number, status, amount, parts, .. } = grant;
     format!("{number} {status} {amount}: {}", self::parts(parts))
+}
+
+/// An event: when it counts, what happened, and the entry that did it.
+///
+/// `2026-01-02 LOW_BALANCE 100: 150 -> 75 by 2`, `2026-01-02 DEPLETED: 75 -> 0 by 3`,
+/// `2026-01-04 EXPIRING_SOON 1: 40 until 2026-01-11, 7d before`
+pub fn event(event: &EventView) -> String {
+    let EventView { sequence: _, effective_at, recorded_at: _, entry, occurrence } = event;
+    let at = render(*effective_at);
+    match occurrence {
+        OccurrenceView::Crossing { kind, threshold, before, after } => {
+            let of = if threshold.is_empty() { String::new() } else { format!(" {threshold}") };
+            format!("{at} {kind}{of}: {before} -> {after} by {entry}")
+        }
+        OccurrenceView::ExpiringSoon { grant, amount, expires_at, lead_micros } => {
+            let (until, lead) = (render(*expires_at), render_span(*lead_micros));
+            format!("{at} EXPIRING_SOON {grant}: {amount} until {until}, {lead} before")
+        }
+    }
 }
 
 /// A grant that was received: its amount and window.

@@ -12,14 +12,14 @@ use toml::Spanned;
 
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
-    audit::audit,
-    driver::{AsOf, Change, Driver, WalletRef, Write},
-    instant::render,
+    audit::{audit, audit_events},
+    driver::{AsOf, Change, Driver, Notices, WalletRef, Write},
+    instant::{Span, render},
     line,
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, ReleaseAction, ReverseAction, Step, TransferAction, WriteStep,
+        HoldsStep, ReleaseAction, ReverseAction, StatusAction, Step, TransferAction, WriteStep,
     },
 };
 
@@ -97,6 +97,8 @@ impl<'a, D: Driver> Run<'a, D> {
             scale: file.scale,
             policy: file.policy.clone(),
             overdraft_limit: file.overdraft_limit.clone(),
+            low_balance_thresholds: file.low_balance_thresholds.clone(),
+            expiring_soon_leads: file.expiring_soon_leads.clone(),
             code: None,
             has_scale: file.scale,
             created: Some(true),
@@ -111,6 +113,12 @@ impl<'a, D: Driver> Run<'a, D> {
             Step::Write(step) => self.write(step).await,
             Step::Balance(step) => self.balance(step).await,
             Step::Holds(step) => self.holds(step).await,
+            Step::Events(step) => {
+                let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
+                let events =
+                    self.driver.events(&wallet).await.map_err(|refusal| shown(&refusal))?;
+                lines(&step.events, &events.iter().map(line::event).collect::<Vec<_>>())
+            }
             Step::Entries(step) => {
                 let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
                 let entries =
@@ -181,6 +189,10 @@ impl<'a, D: Driver> Run<'a, D> {
                     scale: create.scale,
                     policy: create.policy.clone(),
                     overdraft_limit: create.overdraft_limit.clone(),
+                    notices: notices(
+                        create.low_balance_thresholds.as_ref(),
+                        create.expiring_soon_leads.as_ref(),
+                    ),
                 }
             }
             Action::Update(update) => {
@@ -191,7 +203,11 @@ impl<'a, D: Driver> Run<'a, D> {
                 let etag = update.if_version.map_or(Ok(String::new()), seen)?;
                 let (policy, overdraft_limit) =
                     (update.update.clone(), update.overdraft_limit.clone());
-                Change::Update { policy, overdraft_limit, etag }
+                let notices = notices(
+                    update.low_balance_thresholds.as_ref(),
+                    update.expiring_soon_leads.as_ref(),
+                );
+                Change::Update { policy, overdraft_limit, notices, etag }
             }
             Action::Grant(grant) => Change::Grant {
                 amount: grant.grant.clone(),
@@ -236,6 +252,7 @@ impl<'a, D: Driver> Run<'a, D> {
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
             }
+            Action::Status(status) => of_status(status),
             Action::Transfer(transfer) => Change::Transfer {
                 to: self.wallet(
                     Some(&transfer.to),
@@ -350,10 +367,25 @@ impl<'a, D: Driver> Run<'a, D> {
             let entries = self.driver.entries(wallet).await.map_err(|refusal| shown(&refusal))?;
             let grants = self.driver.grants(wallet).await.map_err(|refusal| shown(&refusal))?;
             let holds = self.driver.holds(wallet).await.map_err(|refusal| shown(&refusal))?;
+            let events = self.driver.events(wallet).await.map_err(|refusal| shown(&refusal))?;
             audit(&entries, &grants, &holds, &holdings)?;
+            audit_events(&events)?;
             self.driver.verify(wallet).await?;
         }
         Ok(())
+    }
+}
+
+fn notices(thresholds: Option<&Vec<String>>, leads: Option<&Vec<Span>>) -> Notices {
+    let micros = |leads: &Vec<Span>| leads.iter().map(|lead| lead.micros).collect();
+    Notices { thresholds: thresholds.cloned(), lead_micros: leads.map(micros) }
+}
+
+fn of_status(StatusAction { status, rest }: &StatusAction) -> Change {
+    match status.as_str() {
+        "FROZEN" => Change::Freeze,
+        "ACTIVE" => Change::Unfreeze,
+        _ => Change::Close { rest: rest.clone() },
     }
 }
 
@@ -408,7 +440,20 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
                     same(what, answered, asked)?;
                 }
             }
-            Ok(())
+            if let Some(thresholds) = &update.low_balance_thresholds {
+                same("the thresholds", &wallet.low_balance_thresholds, thresholds)?;
+            }
+            match &update.expiring_soon_leads {
+                None => Ok(()),
+                Some(leads) => {
+                    let leads: Vec<i64> = leads.iter().map(|lead| lead.micros).collect();
+                    same("the leads", &wallet.expiring_soon_lead_micros, &leads)
+                }
+            }
+        }
+        Action::Status(StatusAction { status, .. }) => {
+            let wallet = written.wallet.as_ref().ok_or("answers no wallet")?;
+            same("the status", &wallet.status, status)
         }
         Action::Grant(grant) => grant_answered(grant, written.grant.as_ref()),
         Action::Hold(asked) => {

@@ -9,7 +9,11 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use crate::{driver::WalletRef, instant::Instant, step::Step};
+use crate::{
+    driver::WalletRef,
+    instant::{Instant, Span},
+    step::Step,
+};
 
 /// The asset of scenarios that do not care, at the default scale.
 const SHARED_ASSET: &str = "credits";
@@ -42,6 +46,10 @@ pub struct File {
     /// How far spends may take the wallet's balance below zero; absent: not at all.
     #[serde(default)]
     pub overdraft_limit: String,
+    /// The amounts below which the wallet's balance is low.
+    pub low_balance_thresholds: Option<Vec<String>>,
+    /// How long before a grant expires it is announced.
+    pub expiring_soon_leads: Option<Vec<Span>>,
     /// Whether there is a wallet from the beginning.
     #[serde(default = "yes")]
     pub opened: bool,

@@ -27,6 +27,8 @@ pub enum Step {
     Grants(GrantsStep),
     /// Ask for the holds.
     Holds(HoldsStep),
+    /// Ask for the events.
+    Events(EventsStep),
 }
 
 /// `{ time = "2026-01-03" }`
@@ -83,6 +85,8 @@ pub enum Action {
     Revoke(RevokeAction),
     /// Move credits to another wallet.
     Transfer(TransferAction),
+    /// Freeze, unfreeze or close the wallet.
+    Status(StatusAction),
     /// Let a grant end at another instant.
     ChangeExpiry(ChangeExpiryAction),
 }
@@ -148,6 +152,10 @@ pub struct CreateAction {
     /// The overdraft limit to ask for.
     #[serde(default)]
     pub overdraft_limit: String,
+    /// The amounts below which its balance is low.
+    pub low_balance_thresholds: Option<Vec<String>>,
+    /// How long before a grant expires it is announced.
+    pub expiring_soon_leads: Option<Vec<Span>>,
     /// The asset's code that must be answered.
     pub code: Option<String>,
     /// The scale that must be answered.
@@ -165,6 +173,10 @@ pub struct UpdateAction {
     /// The overdraft limit to choose; empty: the one there is.
     #[serde(default)]
     pub overdraft_limit: String,
+    /// The amounts below which its balance is low; absent: those that there are.
+    pub low_balance_thresholds: Option<Vec<String>>,
+    /// How long before a grant expires it is announced; absent: as it is.
+    pub expiring_soon_leads: Option<Vec<Span>>,
     /// Only if the settings are still the first, second, … that this file saw.
     pub if_version: Option<usize>,
 }
@@ -290,6 +302,18 @@ pub struct HoldsStep {
     pub holds: Vec<String>,
 }
 
+/// `{ events = ["2026-01-02 DEPLETED: 75 -> 0 by 2"] }`: all events.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// The lines, by number.
+    pub events: Vec<String>,
+}
+
 /// `{ reverse = "spend", amount = "30", slices = ["1: 30 RESTORED"] }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -329,6 +353,17 @@ pub struct RevokeAction {
     pub revoke: String,
     /// How much has been refunded in all.
     pub cumulative: String,
+}
+
+/// `{ status = "FROZEN" }`, `{ status = "ACTIVE" }`, `{ status = "CLOSED", rest = "VOID" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusAction {
+    /// What it becomes.
+    pub status: String,
+    /// What becomes of what is left, if it is closed.
+    #[serde(default)]
+    pub rest: String,
 }
 
 /// `{ transfer = "250", to = "shop", received = ["250 from 2026-01-01"] }`
@@ -402,7 +437,7 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 19] = [
+const ACTIONS: [&str; 21] = [
     "time",
     "advance",
     "create",
@@ -418,10 +453,12 @@ const ACTIONS: [&str; 19] = [
     "reverse",
     "revoke",
     "transfer",
+    "status",
     "change_expiry",
     "entries",
     "grants",
     "holds",
+    "events",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -440,8 +477,10 @@ impl Step {
             "entries" => return into(table).map(Self::Entries),
             "grants" => return into(table).map(Self::Grants),
             "holds" => return into(table).map(Self::Holds),
+            "events" => return into(table).map(Self::Events),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" | "revoke" | "transfer" | "change_expiry" => action,
+            | "release" | "extend" | "reverse" | "revoke" | "transfer" | "status"
+            | "change_expiry" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -460,6 +499,7 @@ impl Step {
             "reverse" => Action::Reverse(into(table)?),
             "revoke" => Action::Revoke(into(table)?),
             "transfer" => Action::Transfer(into(table)?),
+            "status" => Action::Status(into(table)?),
             "change_expiry" => Action::ChangeExpiry(into(table)?),
             _ => Action::Expire(into(table)?),
         };

@@ -9,6 +9,7 @@ use crate::{
     demo::DemoArgs,
     end_grant::EndGrantArgs,
     entries::EntriesArgs,
+    events::EventsArgs,
     exit::EXIT_CODES,
     explain::ExplainCommand,
     grant::GrantArgs,
@@ -17,6 +18,7 @@ use crate::{
     migrate::MigrateArgs,
     output::Format,
     replay::ReplayArgs,
+    report::ReportCommand,
     reverse::ReverseArgs,
     revoke::RevokeArgs,
     serve::ServeArgs,
@@ -73,6 +75,8 @@ pub enum Operation {
     Timeline(TimelineArgs),
     /// List a wallet's ledger, all of it or what passes some filters
     Entries(EntriesArgs),
+    /// List what happened to wallets: low balances, credits that expire soon; or follow it
+    Events(EventsArgs),
     /// List a wallet's grants
     Grants(GrantsArgs),
     /// Put credits in a wallet, spendable within a window
@@ -99,6 +103,9 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Report figures over one wallet or many, period by period
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Show one transaction with its entries
     Transaction(TransactionArgs),
     /// Say why a transaction drew what it drew, or what a balance is made of

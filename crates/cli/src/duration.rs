@@ -20,6 +20,16 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(millis))
 }
 
+/// Writes a duration of the service in the largest unit that it is a whole number of.
+pub fn show(duration: &prost_types::Duration) -> String {
+    let millis = duration.seconds.saturating_mul(1_000) + i64::from(duration.nanos / 1_000_000);
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    match units.into_iter().find(|(_, unit)| millis % unit == 0) {
+        Some((name, unit)) if duration.nanos == 0 => format!("{}{name}", millis / unit),
+        Some(_) | None => duration.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +45,13 @@ mod tests {
         {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_duration_is_shown_as_it_is_typed() {
+        for text in ["7d", "36h", "90m", "61s"] {
+            assert_eq!(show(&parse(text).unwrap().try_into().unwrap()), text);
+        }
+        assert_eq!(show(&parse("1500ms").unwrap().try_into().unwrap()), "1.500s");
     }
 }

@@ -10,6 +10,7 @@ use purse_server::{
     auth::Credentials,
     node::{Database, Node, NodeOptions, default_lanes, start_embedded},
     telemetry::{LogFormat, init_logs},
+    watch::WatchOptions,
 };
 use purse_storage::embedded::Embedded;
 use tokio::runtime::Runtime;
@@ -108,6 +109,7 @@ async fn start_node(embedded: &Arc<Embedded>) -> Result<Node, Failure> {
         metrics_listen: None,
         credentials: Credentials::open(),
         lanes: default_lanes(),
+        watch: WatchOptions::default(),
         test_clock: false,
         allow_data_loss: false,
         append_only: true,

@@ -3,8 +3,9 @@
 use purse_client::{
     Client, Error,
     v1::{
-        ListEntriesRequest, ListEntriesResponse, ListGrantsRequest, ListGrantsResponse,
-        ListHoldsRequest, ListHoldsResponse, ListWalletsRequest, ListWalletsResponse,
+        ListEntriesRequest, ListEntriesResponse, ListEventsRequest, ListEventsResponse,
+        ListGrantsRequest, ListGrantsResponse, ListHoldsRequest, ListHoldsResponse,
+        ListWalletsRequest, ListWalletsResponse,
     },
 };
 
@@ -56,6 +57,10 @@ pages! {
     list_grants(ListGrantsRequest) -> ListGrantsResponse, grants
 }
 
+pages! {
+    /// Lists events up to a limit, 0 for all. A token in the answer says that more follow.
+    list_events(ListEventsRequest) -> ListEventsResponse, events
+}
 pages! {
     /// Lists holds up to a limit, 0 for all. A token in the answer says that more follow.
     list_holds(ListHoldsRequest) -> ListHoldsResponse, holds

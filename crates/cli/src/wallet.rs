@@ -1,6 +1,6 @@
 //! `purse wallet`: create, get, list and update.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use clap::{Args, Subcommand};
 use prost_types::FieldMask;
@@ -14,11 +14,13 @@ use purse_client::{
 
 use crate::{
     args::WalletArgs,
+    duration,
     exit::Failure,
     instant, label,
     output::Output,
     pages,
     table::{self, Column},
+    wallet_status::{self, CloseArgs, FreezeArgs},
     write_args::{WriteArgs, parse_pair},
 };
 
@@ -33,6 +35,12 @@ pub enum WalletCommand {
     List(ListArgs),
     /// Change a wallet's settings
     Update(UpdateArgs),
+    /// Let no credits be taken; those that are held may still be captured
+    Freeze(FreezeArgs),
+    /// Let credits be taken again
+    Unfreeze(FreezeArgs),
+    /// Close an empty wallet for good
+    Close(CloseArgs),
 }
 
 /// What `wallet create` takes. Its `--metadata` is the wallet's.
@@ -50,7 +58,28 @@ pub struct CreateArgs {
     #[arg(long, value_name = "AMOUNT")]
     overdraft_limit: Option<String>,
     #[command(flatten)]
+    notices: NoticeArgs,
+    #[command(flatten)]
     write: WriteArgs,
+}
+
+/// What a wallet is to be told of.
+#[derive(Debug, Args)]
+pub struct NoticeArgs {
+    /// An amount below which the balance is low, told by `purse events`; may be repeated
+    #[arg(long, value_name = "AMOUNT")]
+    low_balance: Vec<String>,
+    /// How long before a grant expires it is told, such as 7d; may be repeated
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    expiring_soon: Vec<Duration>,
+}
+
+impl NoticeArgs {
+    fn leads(&self) -> Result<Vec<prost_types::Duration>, Failure> {
+        let leads = self.expiring_soon.iter().map(|lead| (*lead).try_into());
+        let leads = leads.collect::<Result<_, _>>();
+        leads.map_err(|_| Failure::Usage("--expiring-soon is too long".to_owned()))
+    }
 }
 
 /// What `wallet list` takes.
@@ -78,6 +107,14 @@ pub struct UpdateArgs {
     /// How far spends may take the balance below zero from now on; 0: not at all
     #[arg(long, value_name = "AMOUNT")]
     overdraft_limit: Option<String>,
+    #[command(flatten)]
+    notices: NoticeArgs,
+    /// Take all amounts of --low-balance from the wallet
+    #[arg(long, conflicts_with = "low_balance")]
+    clear_low_balance: bool,
+    /// Take all durations of --expiring-soon from the wallet
+    #[arg(long, conflicts_with = "expiring_soon")]
+    clear_expiring_soon: bool,
     /// The wallet's new metadata, in place of all it has; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     wallet_metadata: Vec<(String, String)>,
@@ -102,12 +139,16 @@ pub async fn run(
         WalletCommand::Get(args) => get(args, client, output).await,
         WalletCommand::List(args) => list(args, client, output).await,
         WalletCommand::Update(args) => update(args, client, output).await,
+        WalletCommand::Freeze(args) => wallet_status::freeze(args, client, output).await,
+        WalletCommand::Unfreeze(args) => wallet_status::unfreeze(args, client, output).await,
+        WalletCommand::Close(args) => wallet_status::close(args, client, output).await,
     }
 }
 
 async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let CreateArgs { wallet, scale, policy, overdraft_limit, write } = args;
+    let CreateArgs { wallet, scale, policy, overdraft_limit, notices, write } = args;
     write.refuse_commit_token()?;
+    let validate_only = write.validate_only;
     let WalletArgs { account, asset } = wallet;
     let request = CreateWalletRequest {
         account,
@@ -115,6 +156,8 @@ async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Resul
         scale,
         drawdown_policy: policy.unwrap_or(DrawdownPolicy::Unspecified).into(),
         overdraft_limit: overdraft_limit.unwrap_or_default(),
+        expiring_soon_leads: notices.leads()?,
+        low_balance_thresholds: notices.low_balance,
         idempotency_key: write.key(),
         metadata: write.metadata(),
         actor: write.actor,
@@ -125,6 +168,7 @@ async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Resul
     output.answer(&answer, |answer| {
         let outcome = match (answer.created, answer.replayed) {
             (_, true) => "replayed: the first answer to this key",
+            (true, false) if validate_only => "validated; nothing was written",
             (true, false) => "created",
             (false, false) => "there before; nothing was written",
         };
@@ -172,6 +216,9 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
         wallet,
         policy,
         overdraft_limit,
+        notices,
+        clear_low_balance,
+        clear_expiring_soon,
         wallet_metadata,
         clear_wallet_metadata,
         etag,
@@ -185,12 +232,18 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
     if overdraft_limit.is_some() {
         paths.push("overdraft_limit".to_owned());
     }
+    if clear_low_balance || !notices.low_balance.is_empty() {
+        paths.push("low_balance_thresholds".to_owned());
+    }
+    if clear_expiring_soon || !notices.expiring_soon.is_empty() {
+        paths.push("expiring_soon_leads".to_owned());
+    }
     if clear_wallet_metadata || !wallet_metadata.is_empty() {
         paths.push("metadata".to_owned());
     }
     if paths.is_empty() {
         return Err(Failure::Usage(
-            "say what to change: --policy, --overdraft-limit, --wallet-metadata or --clear-wallet-metadata"
+            "say what to change, such as --policy, --overdraft-limit, --low-balance or --expiring-soon"
                 .to_owned(),
         ));
     }
@@ -201,6 +254,8 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
         wallet: Some(Wallet {
             drawdown_policy: policy.unwrap_or(DrawdownPolicy::Unspecified).into(),
             overdraft_limit: overdraft_limit.unwrap_or_default(),
+            expiring_soon_leads: notices.leads()?,
+            low_balance_thresholds: notices.low_balance,
             metadata: BTreeMap::from_iter(wallet_metadata),
             ..Wallet::default()
         }),
@@ -219,16 +274,22 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
     })
 }
 
-fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
+/// A wallet's settings.
+pub fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
     let wallet = wallet.cloned().unwrap_or_default();
     let policy = label::drawdown_policy(wallet.drawdown_policy());
+    let status = label::wallet_status(wallet.status());
     let metadata = label::metadata(&wallet.metadata);
+    let leads: Vec<String> = wallet.expiring_soon_leads.iter().map(duration::show).collect();
     table::record([
         ("account", wallet.account),
         ("asset", wallet.asset),
+        ("status", status),
         ("scale", wallet.scale.to_string()),
         ("policy", policy),
         ("overdraft limit", wallet.overdraft_limit),
+        ("low balance", wallet.low_balance_thresholds.join(", ")),
+        ("expiring soon", leads.join(", ")),
         ("metadata", metadata),
         ("created", instant::show(wallet.created_at)),
         ("updated", instant::show(wallet.updated_at)),

@@ -1,7 +1,8 @@
 //! One method per RPC. Each takes and gives the messages of the API as they are.
 
 use purse_proto::v1::{
-    self, grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+    self, event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
+    report_service_client::ReportServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -37,6 +38,12 @@ calls! { WalletServiceClient:
     list_wallets(ListWalletsRequest) -> ListWalletsResponse;
     /// Changes a wallet's settings.
     update_wallet(UpdateWalletRequest) -> UpdateWalletResponse;
+    /// Lets no credits be taken from a wallet.
+    freeze_wallet(FreezeWalletRequest) -> FreezeWalletResponse;
+    /// Lets credits be taken again.
+    unfreeze_wallet(UnfreezeWalletRequest) -> UnfreezeWalletResponse;
+    /// Closes a wallet for good.
+    close_wallet(CloseWalletRequest) -> CloseWalletResponse;
     /// Answers what a wallet holds, now or at any instant.
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
     /// Answers what a wallet holds over a range of time, as steps.
@@ -75,6 +82,11 @@ calls! { WalletServiceClient:
     explain_balance(ExplainBalanceRequest) -> ExplainBalanceResponse;
 }
 
+calls! { EventServiceClient:
+    /// Answers a page of the events of a wallet, an account or the namespace.
+    list_events(ListEventsRequest) -> ListEventsResponse;
+}
+
 calls! { GrantServiceClient:
     /// Puts credits in a wallet, spendable within a window.
     grant(GrantRequest) -> GrantResponse;
@@ -92,4 +104,9 @@ calls! { GrantServiceClient:
     change_grant_expiry(ChangeGrantExpiryRequest) -> ChangeGrantExpiryResponse;
     /// Takes back what was granted on a payment, as far as that was refunded.
     revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
+}
+
+calls! { ReportServiceClient:
+    /// Answers a page of a report of what credits cost, of one wallet or of all wallets of an asset.
+    report_cost_basis(ReportCostBasisRequest) -> ReportCostBasisResponse;
 }

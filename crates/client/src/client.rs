@@ -1,6 +1,6 @@
 //! The client and the one loop that every call goes through.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
@@ -28,7 +28,7 @@ pub struct Client {
 struct Shared {
     endpoint: String,
     authorization: Option<MetadataValue<Ascii>>,
-    timeout: std::time::Duration,
+    timeout: Duration,
     retry: RetryPolicy,
     jitter: Jitter,
 }
@@ -80,10 +80,32 @@ impl Client {
         }
     }
 
+    /// How long to wait before another try of what has failed so many times; the error if that is not to be.
+    pub(crate) fn wait_after(&self, status: Status, failures: u32) -> Result<Duration, Error> {
+        let Shared { endpoint, timeout, retry, jitter, .. } = self.shared.as_ref();
+        let seen = Seen { endpoint, timeout: *timeout, attempts: failures, last: None };
+        let error = seen.error(Failure::Status(status));
+        retry.wait(&error, failures, Instant::now() + *timeout, jitter).ok_or(error)
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.shared.timeout
+    }
+
     fn request<M>(&self, message: M, deadline: Instant) -> Request<M> {
-        let mut request = Request::new(message);
+        let mut request = self.without_deadline(message);
         // Endpoint::timeout would not tell the server; this does.
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        request
+    }
+
+    /// A request that may take as long as it likes: of a stream.
+    pub(crate) fn without_deadline<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
         if let Some(authorization) = &self.shared.authorization {
             request.metadata_mut().insert("authorization", authorization.clone());
         }

@@ -40,6 +40,9 @@
 //! to come back. Every try sends the same request and so the same key: however many of them arrive, the
 //! write happens once.
 //!
+//! **Watches.** [`Client::watch_events`] gives a [`Watch`], which tells events as they happen and goes on by itself
+//! where it was cut. Keep the position of the last message that was dealt with to go on after a crash.
+//!
 //! **Errors.** An [`Error`] says whether the service refused, cannot be reached or did not answer in time.
 //! A [`Refusal`] has the stable reason to decide by:
 //!
@@ -59,6 +62,7 @@ mod error;
 mod options;
 mod refusal;
 mod retry;
+mod watch;
 
 pub use client::Client;
 pub use error::Error;
@@ -67,3 +71,4 @@ pub use purse_proto::v1;
 pub use refusal::{Refusal, Violation};
 pub use retry::RetryPolicy;
 pub use tonic::Code;
+pub use watch::Watch;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::{
     Actor, Amount, Category, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint,
-    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, Metadata, OperationName, PositiveAmount,
-    Priority, Reason, Scale, Timestamp, TransactionId, TransactionKind, WalletName, Window,
+    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, OperationName,
+    PositiveAmount, Priority, Reason, Scale, Thresholds, Timestamp, TransactionId, TransactionKind,
+    WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -20,6 +21,10 @@ pub struct CreateWallet {
     pub drawdown_policy: DrawdownPolicy,
     /// How far spends may take the balance below zero.
     pub overdraft_limit: Amount,
+    /// The amounts below which the balance is low.
+    pub low_balance_thresholds: Thresholds,
+    /// How long before a grant expires it is announced.
+    pub expiring_soon_leads: LeadTimes,
 }
 
 /// Change a wallet's settings; `None` leaves one as it is.
@@ -29,6 +34,10 @@ pub struct UpdateWallet {
     pub drawdown_policy: Option<DrawdownPolicy>,
     /// Another limit of the overdraft. Debt above it stays and is repaid as ever.
     pub overdraft_limit: Option<Amount>,
+    /// Other amounts below which the balance is low. That it is below one of them already is no event.
+    pub low_balance_thresholds: Option<Thresholds>,
+    /// Other lengths of time before a grant expires. That one has begun already is no event.
+    pub expiring_soon_leads: Option<LeadTimes>,
     /// Other metadata of the wallet.
     pub metadata: Option<Metadata>,
     /// The version that the settings must have.
@@ -191,6 +200,23 @@ pub struct Receive {
     pub grants: Vec<GrantTerms>,
 }
 
+/// Close a wallet for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloseWallet {
+    /// What becomes of what is left.
+    pub rest: Rest,
+}
+
+/// What becomes of what a wallet has left when it is closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// There must be none.
+    #[default]
+    Refuse,
+    /// It is voided. Nothing may be held or owed.
+    Void,
+}
+
 /// One write as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -224,6 +250,12 @@ pub enum Command {
     Transfer(Transfer),
     /// Take in what another wallet sent.
     Receive(Receive),
+    /// Let nothing be taken until it is unfrozen.
+    FreezeWallet,
+    /// Let credits be taken again.
+    UnfreezeWallet,
+    /// Let nothing happen any more.
+    CloseWallet(CloseWallet),
 }
 
 impl Command {
@@ -244,6 +276,9 @@ impl Command {
             Self::ReverseSpend(_) => TransactionKind::ReverseSpend,
             Self::RevokeFunding(_) => TransactionKind::RevokeFunding,
             Self::Transfer(_) | Self::Receive(_) => TransactionKind::Transfer,
+            Self::FreezeWallet => TransactionKind::FreezeWallet,
+            Self::UnfreezeWallet => TransactionKind::UnfreezeWallet,
+            Self::CloseWallet(_) => TransactionKind::CloseWallet,
         }
     }
 
@@ -264,7 +299,10 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -285,7 +323,10 @@ impl Command {
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
-            | Self::RevokeFunding(_) => None,
+            | Self::RevokeFunding(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -304,7 +345,10 @@ impl Command {
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
-            | Self::Receive(_) => false,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => false,
         }
     }
 
@@ -325,7 +369,10 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -345,7 +392,10 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -366,7 +416,10 @@ impl Command {
             | Self::ExtendHold(..)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -387,7 +440,10 @@ impl Command {
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -408,7 +464,10 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 }

@@ -12,15 +12,17 @@ mod hold;
 mod reverse;
 mod revoke;
 mod spend;
+mod status;
 mod transfer;
 mod wallet;
 
 pub use spend::LATE_WINDOW_MICROS;
 
 use crate::{
-    Command, Debt, DrawdownKey, Entry, EntryHash, Grant, GrantNumber, GrantTerms, Head, Hold,
-    HoldNumber, Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord,
-    Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
+    Command, Debt, DrawdownKey, Entry, EntryHash, Event, Grant, GrantNumber, GrantTerms, Head,
+    Hold, HoldNumber, Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord,
+    Timestamp, TransactionId, WalletSettings, WalletState, WalletStatus, draft::Draft,
+    settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -34,6 +36,10 @@ pub struct Decision {
     pub hashes: Vec<EntryHash>,
     /// How many of the entries were merely due.
     pub settled: usize,
+    /// The events, in their order: first those of what was due, then the command's own.
+    pub events: Vec<Event>,
+    /// How many of the events time alone made.
+    pub settled_events: usize,
     /// The head of the ledger after them.
     pub head: Head,
     /// The grants that changed or are new, as they are after it.
@@ -132,9 +138,10 @@ fn attempt(
         return wallet::create(state, create, request, clock).map_err(Stop::from);
     }
     let state = state.ok_or(Rejection::WalletNotFound)?;
+    status::check(state.settings.status, &request.command)?;
     let mut draft = Draft::new(state, clock);
     settle(&mut draft)?;
-    let settled = draft.entries.len();
+    let (settled, settled_events) = (draft.entries.len(), draft.events.len());
     let mut settings = None;
     let mut reversed = None;
     let mut sent = Vec::new();
@@ -158,11 +165,17 @@ fn attempt(
         Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
         Command::Transfer(transfer) => sent = transfer::send(&mut draft, transfer)?,
         Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
+        Command::FreezeWallet => settings = Some(status::set(&draft, WalletStatus::Frozen)),
+        Command::UnfreezeWallet => settings = Some(status::set(&draft, WalletStatus::Active)),
+        Command::CloseWallet(close) => settings = Some(status::close(&mut draft, *close)?),
     }
+    draft.end_step();
+    announce_at_once(&mut draft, settled);
     let Draft {
         now,
         mut head,
         entries,
+        events,
         changed,
         vacated,
         changed_debts,
@@ -176,6 +189,8 @@ fn attempt(
         entries,
         hashes,
         settled,
+        events,
+        settled_events,
         head,
         grants: changed,
         vacated,
@@ -188,6 +203,29 @@ fn attempt(
         sent,
         writes: true,
     })
+}
+
+/// Announces what the command, whose entries come after the first `settled`, has made due: grants that it made, and a
+/// grant that ends sooner than before.
+fn announce_at_once(draft: &mut Draft<'_>, settled: usize) {
+    let (leads, now) = (draft.leads(), draft.now);
+    if leads.as_slice().is_empty() {
+        return;
+    }
+    let mut due = Vec::new();
+    for (key, grant) in draft.new_grants.iter().filter_map(|number| draft.grant(*number)) {
+        let made_due = leads.announcements(grant).filter(|(at, _)| *at <= now);
+        due.extend(made_due.map(|(_, lead)| (key, lead)));
+    }
+    for entry in &draft.entries[settled..] {
+        let changed = entry.allocations.first().and_then(|part| draft.grant(part.grant));
+        if let (Some(change), Some((key, grant))) = (entry.expiry, changed) {
+            due.extend(leads.overtaken(grant, change, now).map(|lead| (key, lead)));
+        }
+    }
+    for (key, lead) in due {
+        draft.announce(&key, lead, now);
+    }
 }
 
 /// The hashes of new entries, the first `settled` of which time alone made; the head gets the last.

@@ -2,13 +2,14 @@
 //!
 //! The state itself is never changed, so a rejection leaves no trace. [`Draft::book`] is the one way to
 //! append an entry: it numbers it, moves the amounts in grants and balances, and keeps invariants 1 to 3.
+//! [`Draft::end_step`] and [`Draft::announce`] are the only ways to append an event.
 
 use std::collections::BTreeMap;
 
 use crate::{
-    Allocation, Amount, Coverage, Debt, DebtMove, DebtPart, DrawdownKey, Entry, EntryKind,
-    ExpiryChange, Grant, GrantNumber, GrantTerms, Head, Hold, HoldNumber, OperationName, Sequence,
-    Timestamp, WalletState,
+    Allocation, Amount, Coverage, Debt, DebtMove, DebtPart, DrawdownKey, Entry, EntryKind, Event,
+    ExpiryChange, Grant, GrantNumber, GrantTerms, Head, Hold, HoldNumber, LeadTimes, Movement,
+    Occurrence, OperationName, Period, Sequence, Timestamp, WalletState,
 };
 
 /// A state and what a command has changed of it so far.
@@ -31,6 +32,10 @@ pub struct Draft<'a> {
     pub changed_holds: BTreeMap<HoldNumber, Hold>,
     /// The grants that they made.
     pub new_grants: Vec<GrantNumber>,
+    /// The events so far.
+    pub events: Vec<Event>,
+    /// The number of entries whose step has ended.
+    noted: usize,
 }
 
 /// An entry to append. Each allocation names a grant by its place; grants and debts must be there.
@@ -79,6 +84,8 @@ impl<'a> Draft<'a> {
             changed_debts: BTreeMap::new(),
             changed_holds: BTreeMap::new(),
             new_grants: Vec::new(),
+            events: Vec::new(),
+            noted: 0,
         }
     }
 
@@ -139,6 +146,16 @@ impl<'a> Draft<'a> {
         self.head.next_due_at = earliest(self.head.next_due_at, at);
     }
 
+    /// How long before they expire grants are announced.
+    pub fn leads(&self) -> &'a LeadTimes {
+        &self.state.settings.expiring_soon_leads
+    }
+
+    /// The next instant at which time alone does something with a grant.
+    pub fn due_at(&self, grant: &Grant) -> Option<Timestamp> {
+        grant.due_at(self.leads(), self.now)
+    }
+
     /// The debts as they are now, oldest first; `None`: those of the state are not held.
     pub fn debts(&self) -> Option<Vec<&Debt>> {
         if !self.state.has_all_debts {
@@ -184,7 +201,7 @@ impl<'a> Draft<'a> {
         let allocation = Allocation { grant: grant.number, amount: grant.parts.available };
         self.head.last_grant_number = grant.number;
         self.new_grants.push(grant.number);
-        self.head.next_due_at = earliest(self.head.next_due_at, grant.due_at());
+        self.becomes_due(self.due_at(&grant));
         self.changed.insert(key, grant);
         self.book(kind, counts_from, &[(key, allocation)]);
         key
@@ -200,7 +217,7 @@ impl<'a> Draft<'a> {
         self.append(Booking { expiry: Some(change), ..booking });
         if let Some(grant) = self.changed.remove(key) {
             self.vacated.push(*key);
-            self.becomes_due(grant.due_at());
+            self.becomes_due(self.due_at(&grant));
             let place = DrawdownKey::of(self.state.settings.drawdown_policy, &grant);
             self.changed.insert(place, grant);
         }
@@ -242,6 +259,38 @@ impl<'a> Draft<'a> {
         self.changed_debts.insert(entry, Debt::made(entry, operation.cloned()));
         let debts = vec![DebtPart { entry, amount: debt }];
         self.append(Booking { debts, ..booking });
+    }
+
+    /// Ends a step: all that time did at one instant, or all that the command did. What the entries since the
+    /// step before have crossed becomes events.
+    pub fn end_step(&mut self) {
+        let movement = Movement::over(&self.entries[self.noted..]);
+        self.noted = self.entries.len();
+        let Some(Movement { balance, last: (entry, at) }) = movement else { return };
+        let thresholds = &self.state.settings.low_balance_thresholds;
+        for occurrence in self.head.lows.cross(thresholds, balance) {
+            self.happened(occurrence, at, Some(entry));
+        }
+    }
+
+    /// Announces that what a grant has available expires soon, unless that is nothing by now.
+    pub fn announce(&mut self, key: &DrawdownKey, lead: Period, at: Timestamp) {
+        let Some(grant) = self.held(key).cloned() else { return };
+        let Some(soon) = Occurrence::expiring_soon(&grant, lead) else { return };
+        // It is due at another instant now.
+        self.changed.insert(*key, grant);
+        self.happened(soon, at, None);
+    }
+
+    fn happened(&mut self, occurrence: Occurrence, at: Timestamp, entry: Option<Sequence>) {
+        self.head.last_event = self.head.last_event.next();
+        self.events.push(Event {
+            sequence: self.head.last_event,
+            occurrence,
+            effective_at: at,
+            recorded_at: self.now,
+            entry,
+        });
     }
 
     /// Appends an entry.

@@ -5,10 +5,10 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, DrawdownPolicy,
-    Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, Metadata, NewGrant, OperationName, Reason,
-    ReleaseHold, ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet, WalletName,
-    canonical::Canonical,
+    Actor, CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet,
+    DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes, Metadata,
+    NewGrant, OperationName, Reason, ReleaseHold, Rest, ReverseSpend, RevokeFunding, Spend,
+    Thresholds, Transfer, UpdateWallet, WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -66,6 +66,8 @@ impl Canonical {
                 asset_scale: _,
                 drawdown_policy,
                 overdraft_limit,
+                low_balance_thresholds,
+                expiring_soon_leads,
             }) => {
                 self.text(b'C', b"create_wallet");
                 if let Some(scale) = requested_scale {
@@ -75,31 +77,10 @@ impl Canonical {
                 if !overdraft_limit.is_zero() {
                     self.text(3, overdraft_limit.to_string().as_bytes());
                 }
+                self.thresholds(4, low_balance_thresholds);
+                self.leads(5, expiring_soon_leads);
             }
-            Command::UpdateWallet(UpdateWallet {
-                drawdown_policy,
-                overdraft_limit,
-                metadata,
-                expected_version,
-            }) => {
-                self.text(b'C', b"update_wallet");
-                if let Some(policy) = drawdown_policy {
-                    self.policy(1, *policy);
-                }
-                if let Some(metadata) = metadata {
-                    self.text(2, b"");
-                    for (key, value) in metadata.as_map() {
-                        self.text(3, key.as_bytes());
-                        self.text(4, value.as_bytes());
-                    }
-                }
-                if let Some(version) = expected_version {
-                    self.text(5, &version.to_be_bytes());
-                }
-                if let Some(limit) = overdraft_limit {
-                    self.text(6, limit.to_string().as_bytes());
-                }
-            }
+            Command::UpdateWallet(update) => self.update(update),
             Command::Grant(NewGrant {
                 amount,
                 effective_at,
@@ -155,6 +136,18 @@ impl Canonical {
             Command::Transfer(transfer) => self.transfer(transfer),
             // Asked for by nobody: it shares the fingerprint of its transfer.
             Command::Receive(_) => {}
+            Command::FreezeWallet => self.text(b'C', b"freeze_wallet"),
+            Command::UnfreezeWallet => self.text(b'C', b"unfreeze_wallet"),
+            Command::CloseWallet(CloseWallet { rest }) => self.close(*rest),
+        }
+    }
+
+    fn close(&mut self, rest: Rest) {
+        self.text(b'C', b"close_wallet");
+        match rest {
+            // The default, so as good as not set.
+            Rest::Refuse => {}
+            Rest::Void => self.text(1, b"void"),
         }
     }
 
@@ -231,7 +224,59 @@ impl Canonical {
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => {}
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => {}
+        }
+    }
+
+    fn update(&mut self, update: &UpdateWallet) {
+        let UpdateWallet {
+            drawdown_policy,
+            overdraft_limit,
+            low_balance_thresholds,
+            expiring_soon_leads,
+            metadata,
+            expected_version,
+        } = update;
+        self.text(b'C', b"update_wallet");
+        if let Some(policy) = drawdown_policy {
+            self.policy(1, *policy);
+        }
+        if let Some(metadata) = metadata {
+            self.text(2, b"");
+            for (key, value) in metadata.as_map() {
+                self.text(3, key.as_bytes());
+                self.text(4, value.as_bytes());
+            }
+        }
+        if let Some(version) = expected_version {
+            self.text(5, &version.to_be_bytes());
+        }
+        if let Some(limit) = overdraft_limit {
+            self.text(6, limit.to_string().as_bytes());
+        }
+        // None is another request than leaving what there is.
+        if let Some(thresholds) = low_balance_thresholds {
+            self.text(7, b"");
+            self.thresholds(8, thresholds);
+        }
+        if let Some(leads) = expiring_soon_leads {
+            self.text(9, b"");
+            self.leads(10, leads);
+        }
+    }
+
+    fn thresholds(&mut self, tag: u8, thresholds: &Thresholds) {
+        for threshold in thresholds.as_slice() {
+            self.text(tag, threshold.get().to_string().as_bytes());
+        }
+    }
+
+    fn leads(&mut self, tag: u8, leads: &LeadTimes) {
+        for lead in leads.as_slice() {
+            self.text(tag, &lead.micros().to_be_bytes());
         }
     }
 
@@ -248,9 +293,9 @@ impl Canonical {
 mod tests {
     use crate::{
         AccountName, Actor, Amount, AssetCode, Category, ChangeGrantExpiry, Command, CostBasis,
-        ExpiredPolicy, Fingerprint, FundingRef, GracePeriod, GrantNumber, Metadata, NamespaceId,
-        NamespaceName, NewGrant, PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding,
-        Scale, Spend, Timestamp, TransactionId, WalletName,
+        ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, Metadata, NamespaceId, NamespaceName,
+        NewGrant, Period, PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding, Scale,
+        Spend, Timestamp, TransactionId, WalletName,
     };
     use std::collections::BTreeSet;
     use uuid::Uuid;
@@ -292,7 +337,7 @@ mod tests {
 
     #[test]
     fn each_field_of_a_reversal_counts() {
-        let grace = |micros| ExpiredPolicy::Grace(GracePeriod::from_micros(micros).unwrap());
+        let grace = |micros| ExpiredPolicy::Grace(Period::from_micros(micros).unwrap());
         let all = [
             reversal(None, ExpiredPolicy::RestoreThenExpire),
             reversal(Some("10"), ExpiredPolicy::RestoreThenExpire),

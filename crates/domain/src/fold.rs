@@ -205,9 +205,21 @@ impl Fold {
         &self.debts
     }
 
+    /// The number of the last grant so far.
+    pub fn last_grant_number(&self) -> GrantNumber {
+        self.head.last_grant_number
+    }
+
+    /// Time has passed until then, and has left no entry.
+    #[must_use]
+    pub fn settled_to(mut self, at: Timestamp) -> Self {
+        self.head.recorded_at = self.head.recorded_at.max(at);
+        self
+    }
+
     /// The state after the entries so far, with all grants, open and ended. Its revision and, if a transaction
-    /// without entries came last, its `recorded_at` are behind: entries do not tell them. So it is for reads;
-    /// nothing may be decided on it. The deadlines of holds are not in the ledger either: `deadline` says those
+    /// without entries came last, its `recorded_at` are behind, and it knows no events: entries do not tell
+    /// them. So it is for reads; nothing may be decided on it. The deadlines of holds are not in the ledger either: `deadline` says those
     /// of the open ones.
     pub fn into_state(self, deadline: impl Fn(HoldNumber) -> Timestamp) -> WalletState {
         let Self { settings, head, grants, mut debts, mut holds } = self;
@@ -217,7 +229,10 @@ impl Fold {
         debts.retain(|_, debt| !debt.left.is_zero());
         let open = holds.values().filter(|hold| hold.is_open());
         let deadlines = open.map(|hold| hold.expires_at);
-        let next_due_at = grants.values().filter_map(Grant::due_at).chain(deadlines).min();
+        let due = grants
+            .values()
+            .filter_map(|grant| grant.due_at(&settings.expiring_soon_leads, head.recorded_at));
+        let next_due_at = due.chain(deadlines).min();
         let place = |grant: Grant| (DrawdownKey::of(settings.drawdown_policy, &grant), grant);
         WalletState {
             grants: grants.into_values().map(place).collect(),

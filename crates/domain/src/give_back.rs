@@ -23,8 +23,7 @@ pub(crate) fn give_back(
         }
         let Some(grant) = draft.held(key) else { continue };
         if !grant.has_ended(effective_at) {
-            let due_at = grant.due_at();
-            draft.becomes_due(due_at);
+            draft.becomes_due(draft.due_at(grant));
             has_more.push(*key);
             continue;
         }

@@ -55,6 +55,12 @@ pub enum Rejection {
         /// The scale that was asked for.
         requested: Scale,
     },
+    /// A low-balance threshold has more decimal places than the asset.
+    #[error("a low-balance threshold has more than {} decimal places", scale.places())]
+    ThresholdTooPrecise {
+        /// The asset's scale.
+        scale: Scale,
+    },
     /// The wallet has no such hold.
     #[error("the wallet has no hold {hold}")]
     HoldNotFound {
@@ -156,6 +162,26 @@ pub enum Rejection {
     WindowEndsBeforeItStarts {
         /// When it would become effective.
         effective_at: Timestamp,
+    },
+    /// The wallet is frozen.
+    #[error("the wallet is frozen: no credits can be taken until it is unfrozen")]
+    WalletFrozen,
+    /// The wallet is closed.
+    #[error("the wallet is closed for good")]
+    WalletClosed,
+    /// A wallet that is to be closed holds or owes something.
+    #[error(
+        "the wallet is not empty: {available} available, {held} held, {debt} owed, {scheduled} scheduled"
+    )]
+    WalletNotEmpty {
+        /// In effective grants, not held.
+        available: Amount,
+        /// Set aside.
+        held: Amount,
+        /// Owed.
+        debt: Amount,
+        /// Granted, not effective yet.
+        scheduled: Amount,
     },
     /// It would not do what its preview said.
     #[error("what the commit token stands for has changed; preview it again")]

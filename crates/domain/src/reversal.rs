@@ -1,48 +1,10 @@
 //! Reversals: what is known of a spend that is to be reversed, what becomes of credits whose grant has
 //! ended, and what an answer says of each slice.
 
-use thiserror::Error;
-
 use crate::{
-    Allocation, Amount, Debt, Entry, EntryKind, Grant, GrantNumber, Sequence, Timestamp,
+    Allocation, Amount, Debt, Entry, EntryKind, Grant, GrantNumber, Period, Sequence, Timestamp,
     TransactionKind, Window,
 };
-
-/// 36,525 days, a hundred years: more than any courtesy, and no instant overflows.
-const MOST_GRACE_MICROS: i64 = 36_525 * 86_400 * 1_000_000;
-
-/// The lifetime that a grace gives, from the reversal on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GracePeriod(i64);
-
-/// Why a duration is no grace period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum GracePeriodError {
-    /// Nothing, or less.
-    #[error("must be at least a microsecond")]
-    NotPositive,
-    /// More than a hundred years.
-    #[error("must not be longer than 36525 days")]
-    TooLong,
-}
-
-impl GracePeriod {
-    /// A period of so many microseconds.
-    pub fn from_micros(micros: i64) -> Result<Self, GracePeriodError> {
-        if micros <= 0 {
-            Err(GracePeriodError::NotPositive)
-        } else if micros > MOST_GRACE_MICROS {
-            Err(GracePeriodError::TooLong)
-        } else {
-            Ok(Self(micros))
-        }
-    }
-
-    /// Its microseconds.
-    pub fn micros(self) -> i64 {
-        self.0
-    }
-}
 
 /// What becomes of credits that come back to a grant that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,7 +15,7 @@ pub enum ExpiredPolicy {
     /// They move to a new grant with the life that the old one had left when it was spent.
     Reissue,
     /// They move to a new grant that lives so long.
-    Grace(GracePeriod),
+    Grace(Period),
 }
 
 impl ExpiredPolicy {

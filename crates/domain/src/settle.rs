@@ -3,11 +3,12 @@
 //! Every command is decided on a settled draft, and every read settles without writing, so a balance is
 //! exact at each microsecond whether or not anything has been booked (design, section 3, "Settle").
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use crate::{
     Allocation, Balances, Coverage, DrawdownKey, Entry, EntryKind, GrantNumber, Head, Hold,
-    HoldNumber, Missing, Step, Timestamp, WalletState, debt::repay, draft::Draft, hold::move_out,
+    HoldNumber, Missing, Period, Step, Timestamp, WalletState, debt::repay, draft::Draft,
+    hold::move_out,
 };
 
 /// What time does, in the order in which it happens at one instant.
@@ -19,9 +20,11 @@ enum Due {
     Expiry(GrantNumber, DrawdownKey),
     /// What was scheduled becomes available.
     Activation(GrantNumber, DrawdownKey),
+    /// What a grant has left is announced to expire, by a lead.
+    Announcement(GrantNumber, Reverse<Period>, DrawdownKey),
 }
 
-/// Books what is due by the draft's instant, in order of its own instant.
+/// Books what is due by the draft's instant, in order of its own instant, each instant as a step of its own.
 pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
     let now = draft.now;
     if draft.head.next_due_at.is_none_or(|due_at| due_at > now) {
@@ -35,6 +38,7 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
         return Err(Missing::DueBy(now));
     }
 
+    let settled_to = draft.state().head.recorded_at;
     let mut due: Vec<(Timestamp, Due)> = Vec::new();
     let deadlines = draft.holds().filter(|hold| hold.is_open() && hold.expires_at <= now);
     due.extend(deadlines.map(|hold| (hold.expires_at, Due::Deadline(hold.number))));
@@ -50,19 +54,33 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
         if let Some(expires_at) = window.expires_at().filter(|expires_at| *expires_at <= now) {
             due.push((expires_at, Due::Expiry(grant.number, key)));
         }
+        // Those that were due by the last transaction were made by then.
+        let announcements = draft.leads().announcements(grant);
+        let announcements = announcements.filter(|(at, _)| settled_to < *at && *at <= now);
+        due.extend(
+            announcements
+                .map(|(at, lead)| (at, Due::Announcement(grant.number, Reverse(lead), key))),
+        );
     }
     due.sort_unstable();
-    for (at, due) in due {
-        match due {
-            Due::Deadline(hold) => lapse(draft, hold, at),
-            Due::Expiry(_, key) => book_rest(draft, EntryKind::Expired, &key, at),
-            Due::Activation(_, key) => {
-                book_rest(draft, EntryKind::Activated, &key, at);
-                repay(draft, &key, at)?;
+    for at_once in due.chunk_by(|(a, _), (b, _)| a == b) {
+        for (at, due) in at_once {
+            match due {
+                Due::Deadline(hold) => lapse(draft, *hold, *at),
+                Due::Expiry(_, key) => book_rest(draft, EntryKind::Expired, key, *at),
+                Due::Activation(_, key) => {
+                    book_rest(draft, EntryKind::Activated, key, *at);
+                    repay(draft, key, *at)?;
+                }
+                Due::Announcement(_, Reverse(lead), key) => {
+                    draft.end_step();
+                    draft.announce(key, *lead, *at);
+                }
             }
         }
+        draft.end_step();
     }
-    let grants = draft.grants().filter_map(|(_, grant)| grant.due_at());
+    let grants = draft.grants().filter_map(|(_, grant)| draft.due_at(grant));
     let holds = draft.holds().filter(|hold| hold.is_open()).map(|hold| hold.expires_at);
     draft.head.next_due_at = grants.chain(holds).chain(not_held).min();
     Ok(())

@@ -6,7 +6,8 @@
 use thiserror::Error;
 
 use crate::{
-    Debt, EntryHash, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber, Sequence, WalletState,
+    Debt, EntryHash, Event, EventSequence, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber,
+    Recount, Sequence, WalletState,
 };
 
 /// What is wrong with a wallet: the first thing that was found.
@@ -39,6 +40,9 @@ pub enum Discrepancy {
     /// A hold differs.
     #[error("hold {0} is kept otherwise than its entries say")]
     Hold(HoldNumber),
+    /// An event differs, or is not there, or is not in the entries.
+    #[error("event {} is kept otherwise than its entries say", .0.0)]
+    Event(EventSequence),
     /// A debt differs.
     #[error("the debt of entry {0} is kept otherwise than its entries say")]
     Debt(Sequence),
@@ -50,20 +54,45 @@ impl Discrepancy {
         match self {
             Self::Entry(error) => Some(error.entry()),
             Self::Debt(entry) => Some(*entry),
-            Self::Head { .. } | Self::DueTooLate { .. } | Self::Grant(_) | Self::Hold(_) => None,
+            Self::Head { .. }
+            | Self::DueTooLate { .. }
+            | Self::Grant(_)
+            | Self::Hold(_)
+            | Self::Event(_) => None,
         }
     }
 }
 
-/// Compares a whole ledger, and the last of its hashes, with the wallet as it is kept: all of its grants and
-/// holds, open and ended, and all open debts.
-pub fn verify(fold: Fold, last_hash: EntryHash, kept: &WalletState) -> Result<(), Discrepancy> {
+/// Compares an event as it is kept with what the entries say. They do not say when an announcement was written,
+/// but that was not before it counts.
+pub fn verify_event(kept: &Event, said: &Event) -> Result<(), Discrepancy> {
+    let recorded_at = match said.entry {
+        Some(_) => said.recorded_at,
+        None => kept.recorded_at.max(said.effective_at),
+    };
+    if *kept == (Event { recorded_at, ..said.clone() }) {
+        Ok(())
+    } else {
+        Err(Discrepancy::Event(said.sequence))
+    }
+}
+
+/// Compares a whole ledger, its events, and the last of its hashes, with the wallet as it is kept: all of its
+/// grants and holds, open and ended, and all open debts.
+pub fn verify(
+    fold: Fold,
+    events: &Recount,
+    last_hash: EntryHash,
+    kept: &WalletState,
+) -> Result<(), Discrepancy> {
     let deadline =
         |hold| kept.holds.get(&hold).map_or(kept.head.recorded_at, |hold| hold.expires_at);
-    let said = fold.into_state(deadline);
+    let said = fold.settled_to(kept.head.recorded_at).into_state(deadline);
     let heads = [
         ("balances", format!("{:?}", kept.head.balances), format!("{:?}", said.head.balances)),
         ("last hash", format!("{:?}", kept.head.last_hash), format!("{last_hash:?}")),
+        ("last event", kept.head.last_event.0.to_string(), events.last().0.to_string()),
+        ("lows", kept.head.lows.bits().to_string(), events.lows().bits().to_string()),
         ("last entry", kept.head.last_sequence.to_string(), said.head.last_sequence.to_string()),
         (
             "last grant",

@@ -9,9 +9,23 @@ use rust_decimal::Decimal;
 
 use crate::{
     Amount, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind,
-    FundingRecord, FundingRef, Grant, GrantNumber, Hold, HoldNumber, Metadata, Scale, Sequence,
-    SignedAmount, SpendRecord, Timestamp, TransactionId, WalletName, draft::earliest,
+    EventSequence, FundingRecord, FundingRef, Grant, GrantNumber, Hold, HoldNumber, LeadTimes,
+    Lows, Metadata, Scale, Sequence, SignedAmount, SpendRecord, Thresholds, Timestamp,
+    TransactionId, WalletName, draft::earliest,
 };
+
+/// What may happen to a wallet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WalletStatus {
+    /// Everything.
+    #[default]
+    Active,
+    /// Nothing that takes credits, but captures of what was set aside before. Credits may come in and come back, and
+    /// time goes on.
+    Frozen,
+    /// Nothing, for ever.
+    Closed,
+}
 
 /// A wallet's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +38,14 @@ pub struct WalletSettings {
     pub drawdown_policy: DrawdownPolicy,
     /// How far its balance may fall below zero by spends.
     pub overdraft_limit: Amount,
+    /// The amounts below which its balance is low.
+    pub low_balance_thresholds: Thresholds,
+    /// How long before a grant expires it is announced.
+    pub expiring_soon_leads: LeadTimes,
     /// The caller's own data.
     pub metadata: Metadata,
+    /// Whether credits may be taken, or anything happen at all.
+    pub status: WalletStatus,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When these settings last changed.
@@ -143,10 +163,16 @@ pub struct Head {
     pub last_grant_number: GrantNumber,
     /// The last hold's number; 0 before the first.
     pub last_hold_number: HoldNumber,
-    /// No later than the earliest instant at which time alone changes the balances: reads before it need
-    /// nothing else. It may lie too early after the grant that set it was used up, never too late.
+    /// The last event's number; 0 before the first.
+    pub last_event: EventSequence,
+    /// From where the balance has fallen and not come back to.
+    pub lows: Lows,
+    /// No later than the earliest instant at which time alone does something: changes the balances, so that
+    /// reads before it need nothing else, or announces that a grant expires soon. It may lie too early after
+    /// the grant that set it was used up, never too late.
     pub next_due_at: Option<Timestamp>,
-    /// When the last transaction was recorded; time never runs backwards from here.
+    /// When the last transaction was recorded; time never runs backwards from here, and what was due by then
+    /// is booked.
     pub recorded_at: Timestamp,
     /// How many transactions the wallet has seen. Two states of a wallet with one revision are one state.
     pub revision: i64,
@@ -224,6 +250,8 @@ impl WalletState {
             last_hash: EntryHash::START,
             last_grant_number: GrantNumber(0),
             last_hold_number: HoldNumber(0),
+            last_event: EventSequence(0),
+            lows: Lows::NONE,
             next_due_at: None,
             recorded_at: settings.created_at,
             revision: 1,
@@ -240,6 +268,11 @@ impl WalletState {
             spends: BTreeMap::new(),
             fundings: BTreeMap::new(),
         }
+    }
+
+    /// The next instant at which time alone does something with a grant of this wallet.
+    pub fn due_at(&self, grant: &Grant) -> Option<Timestamp> {
+        grant.due_at(&self.settings.expiring_soon_leads, self.head.recorded_at)
     }
 
     /// Adds a grant that was loaded, unless it is held already: what is held may have changed since. Says the place
@@ -320,7 +353,7 @@ impl WalletState {
         };
         // A hold is of no use without the grants that it pins.
         let holds = std::mem::take(&mut self.holds);
-        let due = dropped.values().filter_map(Grant::due_at);
+        let due = dropped.values().filter_map(|grant| self.due_at(grant));
         let dropped_due = due.chain(holds.values().map(|hold| hold.expires_at)).min();
         let last = if dropped.is_empty() {
             Some(DrawdownKey::LAST)

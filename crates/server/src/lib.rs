@@ -8,7 +8,7 @@
 //! * [`service`]: the methods of the services, each a line or two;
 //! * [`parse`] and [`render`]: proto to domain and back;
 //! * [`status`]: the one place that makes a `tonic::Status`;
-//! * [`lane`]: where requests gather into batches;
+//! * [`lane`]: where requests gather into batches; [`watch`]: where events are streamed from;
 //! * [`auth`]: from a bearer token to a namespace and roles;
 //! * [`page`], [`assets`], [`clock`]: page tokens, scales, time and ids;
 //! * [`deadline`], [`telemetry`], [`health`]: what surrounds every call;
@@ -28,3 +28,4 @@ pub mod server;
 pub mod service;
 pub mod status;
 pub mod telemetry;
+pub mod watch;

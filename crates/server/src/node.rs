@@ -16,6 +16,7 @@ use crate::{
     clock::{RandomIds, SystemClock, TestClock},
     health::{Demands, fit},
     server::{Server, ServerError, ServerOptions},
+    watch::WatchOptions,
 };
 
 /// Connections that read.
@@ -48,6 +49,8 @@ pub struct NodeOptions {
     pub credentials: Credentials,
     /// Lanes, each with a connection.
     pub lanes: usize,
+    /// How often watches do something.
+    pub watch: WatchOptions,
     /// A clock that callers may set, instead of the system's.
     pub test_clock: bool,
     /// Work on a database that may lose what it acknowledged.
@@ -99,6 +102,7 @@ impl Node {
             metrics_listen,
             credentials,
             lanes,
+            watch,
             test_clock,
             allow_data_loss,
             append_only,
@@ -130,7 +134,15 @@ impl Node {
         refuse_unfit(&storage, demands).await?;
         let server = Server::start(
             storage.clone(),
-            ServerOptions { listen, metrics_listen, credentials, lanes, test_clock, demands },
+            ServerOptions {
+                listen,
+                metrics_listen,
+                credentials,
+                lanes,
+                watch,
+                test_clock,
+                demands,
+            },
         )
         .await?;
         Ok(Self { server, storage })
@@ -164,7 +176,8 @@ async fn refuse_unfit(storage: &Storage, demands: Demands) -> Result<(), Storage
         Err(
             error @ (StorageError::SchemaVersion { .. }
             | StorageError::UnsafeDurability { .. }
-            | StorageError::MayChangeLedger),
+            | StorageError::MayChangeLedger
+            | StorageError::MayNotServe { .. }),
         ) => Err(error),
         Ok(())
         | Err(
@@ -180,7 +193,7 @@ async fn bring_up_to_date(url: &str, role: Option<&str>) -> Result<(), StorageEr
         tracing::info!(version = step.version, name = step.name, "migrated");
     }
     if let Some(role) = role {
-        grant_to(&client, role).await?;
+        grant_to(&mut client, role).await?;
     }
     Ok(())
 }

@@ -47,10 +47,15 @@ impl Query {
 
     /// The cursor of a token; `None` for the first page.
     pub fn cursor(&self, token: &str) -> Result<Option<String>, Violation> {
+        self.cursor_of("page_token", token)
+    }
+
+    /// The cursor of the token in a field; `None`: there is none.
+    pub fn cursor_of(&self, field: &'static str, token: &str) -> Result<Option<String>, Violation> {
         if token.is_empty() {
             return Ok(None);
         }
-        let wrong = |problem: &str| Violation { field: "page_token", problem: problem.to_owned() };
+        let wrong = |problem: &str| Violation { field, problem: problem.to_owned() };
         let bytes = BASE64_URL_SAFE_NO_PAD
             .decode(token)
             .ok()

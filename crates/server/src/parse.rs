@@ -3,14 +3,18 @@
 //! Messages are destructured, so a field that is added to a proto breaks the build here until it is read.
 //! All violations of a request are answered at once, each with its field's name.
 
+mod event;
 mod explanation;
 mod grant;
 mod history;
 mod hold;
+mod report;
 mod reversal;
 mod transfer;
 mod wallet;
+mod wallet_status;
 
+pub use event::{EventQuery, WatchFrom, list_events, watch_events};
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
 pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
 pub use history::{get_transaction, list_entries};
@@ -18,6 +22,7 @@ pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
     release_hold,
 };
+pub use report::{cursor as report_cursor, report_cost_basis};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use transfer::transfer;
 pub use wallet::{
@@ -25,12 +30,14 @@ pub use wallet::{
     verify_wallet,
 };
 
+pub use wallet_status::{close_wallet, freeze_wallet, unfreeze_wallet};
+
 use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
     AccountName, Actor, AssetCode, Command, CommitToken, Fingerprint, GrantNumber, HoldNumber,
-    IdempotencyKey, Metadata, OperationName, PositiveAmount, Reason, Request, Scale, Timestamp,
-    TransactionId, WalletName,
+    IdempotencyKey, Metadata, OperationName, Period, PositiveAmount, Reason, Request, Scale,
+    Timestamp, TransactionId, WalletName,
 };
 use tonic::Status;
 use uuid::Uuid;
@@ -197,6 +204,15 @@ impl Fields {
         self.note("grant_number", "must be greater than zero");
         None
     }
+}
+
+/// A length of time; what is finer than a microsecond is cut off.
+fn period(duration: prost_types::Duration) -> Result<Period, String> {
+    let prost_types::Duration { seconds, nanos } = duration;
+    let micros = seconds.checked_mul(1_000_000);
+    let micros = micros.and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
+    let micros = micros.ok_or("must not be longer than 36525 days")?;
+    Period::from_micros(micros).map_err(|error| error.to_string())
 }
 
 /// What every write carries, as it came.

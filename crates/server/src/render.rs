@@ -1,14 +1,18 @@
 //! Domain to proto: answers.
 
+mod event;
 mod explanation;
+mod report;
 
+pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
+pub use report::cost_page;
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
     ExpiredPolicy, ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold,
-    HoldStatus, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
-    TransactionKind, WalletName, WalletSettings, slices,
+    HoldStatus, Period, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
+    TransactionKind, WalletName, WalletSettings, WalletStatus, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
@@ -21,6 +25,13 @@ pub fn instant(at: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos }
 }
 
+/// A length of time.
+fn period(period: Period) -> prost_types::Duration {
+    let (seconds, micros) = (period.micros() / 1_000_000, period.micros() % 1_000_000);
+    // Below 10^9.
+    prost_types::Duration { seconds, nanos: i32::try_from(micros * 1_000).unwrap_or(0) }
+}
+
 /// A wallet's settings.
 pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
     let WalletSettings {
@@ -28,7 +39,10 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         scale,
         drawdown_policy,
         overdraft_limit,
+        low_balance_thresholds,
+        expiring_soon_leads,
         metadata,
+        status,
         created_at,
         updated_at,
         version,
@@ -40,10 +54,25 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         scale: i32::from(scale.places()),
         drawdown_policy: policy(*drawdown_policy).into(),
         overdraft_limit: overdraft_limit.to_string(),
+        low_balance_thresholds: low_balance_thresholds
+            .as_slice()
+            .iter()
+            .map(|threshold| threshold.get().to_string())
+            .collect(),
+        expiring_soon_leads: expiring_soon_leads.as_slice().iter().copied().map(period).collect(),
         metadata: metadata.as_map().clone(),
         created_at: Some(instant(*created_at)),
         updated_at: Some(instant(*updated_at)),
         etag: version.to_string(),
+        status: wallet_status(*status).into(),
+    }
+}
+
+fn wallet_status(status: WalletStatus) -> v1::WalletStatus {
+    match status {
+        WalletStatus::Active => v1::WalletStatus::Active,
+        WalletStatus::Frozen => v1::WalletStatus::Frozen,
+        WalletStatus::Closed => v1::WalletStatus::Closed,
     }
 }
 
@@ -477,6 +506,9 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
         TransactionKind::RevokeFunding => v1::TransactionKind::RevokeFunding,
         TransactionKind::Transfer => v1::TransactionKind::Transfer,
+        TransactionKind::FreezeWallet => v1::TransactionKind::FreezeWallet,
+        TransactionKind::UnfreezeWallet => v1::TransactionKind::UnfreezeWallet,
+        TransactionKind::CloseWallet => v1::TransactionKind::CloseWallet,
         TransactionKind::ChangeGrantExpiry => v1::TransactionKind::ChangeGrantExpiry,
     }
 }

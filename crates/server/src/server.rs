@@ -4,7 +4,10 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use purse_proto::{
     testing::v1::test_clock_service_server::TestClockServiceServer,
-    v1::{grant_service_server::GrantServiceServer, wallet_service_server::WalletServiceServer},
+    v1::{
+        event_service_server::EventServiceServer, grant_service_server::GrantServiceServer,
+        report_service_server::ReportServiceServer, wallet_service_server::WalletServiceServer,
+    },
 };
 use purse_storage::Storage;
 use thiserror::Error;
@@ -22,8 +25,9 @@ use crate::{
     deadline::DeadlineLayer,
     health::{Demands, READINESS, follow_database},
     lane::Lanes,
-    service::{Grants, Shared, TestClockControl, Wallets},
+    service::{Events, Grants, Reports, Shared, TestClockControl, Wallets},
     telemetry::{Metrics, TelemetryLayer, serve_metrics},
+    watch::{WatchOptions, Watches},
 };
 
 /// Most bytes of a message: a page of a thousand entries, or a batch, with room for metadata.
@@ -54,6 +58,8 @@ pub struct ServerOptions {
     pub credentials: Credentials,
     /// As many as the storage has writers.
     pub lanes: usize,
+    /// How often watches do something.
+    pub watch: WatchOptions,
     /// A clock that callers may set.
     pub test_clock: Option<Arc<TestClock>>,
     /// What the database must be like.
@@ -100,8 +106,15 @@ pub struct Server {
 impl Server {
     /// Starts to listen. It is not ready before the database is.
     pub async fn start(storage: Storage, options: ServerOptions) -> Result<Self, ServerError> {
-        let ServerOptions { listen, metrics_listen, credentials, lanes, test_clock, demands } =
-            options;
+        let ServerOptions {
+            listen,
+            metrics_listen,
+            credentials,
+            lanes,
+            watch,
+            test_clock,
+            demands,
+        } = options;
         if credentials.is_open() && !listen.ip().is_loopback() {
             return Err(ServerError::OpenToNetwork { address: listen });
         }
@@ -129,6 +142,7 @@ impl Server {
         let shared = Shared {
             lanes: Arc::new(Lanes::start(&storage, lanes, &metrics, &tasks, &lanes_stop)),
             assets: Arc::new(Assets::new(storage.clone())),
+            watches: Arc::new(Watches::new(storage.clone(), watch, stop.clone())),
             storage,
         };
         tasks.close();
@@ -199,11 +213,17 @@ fn own_services(
     let authenticate = Authenticate(credentials);
     let wallets = WalletServiceServer::new(Wallets(shared.clone()))
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let grants =
-        GrantServiceServer::new(Grants(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let grants = GrantServiceServer::new(Grants(shared.clone()))
+        .max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let events = EventServiceServer::new(Events(shared.clone()))
+        .max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let reports =
+        ReportServiceServer::new(Reports(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
     let mut routes = routes
         .add_service(InterceptedService::new(wallets, authenticate.clone()))
-        .add_service(InterceptedService::new(grants, authenticate.clone()));
+        .add_service(InterceptedService::new(grants, authenticate.clone()))
+        .add_service(InterceptedService::new(events, authenticate.clone()))
+        .add_service(InterceptedService::new(reports, authenticate.clone()));
     if let Some(clock) = test_clock {
         let control = TestClockServiceServer::new(TestClockControl(clock));
         routes = routes.add_service(InterceptedService::new(control, authenticate));

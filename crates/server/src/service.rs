@@ -1,13 +1,17 @@
 //! The methods of the services: who may call, parse, run, answer.
 
 mod batch;
+mod events;
 mod explanations;
 mod grants;
 mod holds;
+mod reports;
 mod test_clock;
 mod wallets;
 
+pub use events::Events;
 pub use grants::Grants;
+pub use reports::Reports;
 pub use test_clock::TestClockControl;
 pub use wallets::Wallets;
 
@@ -17,7 +21,7 @@ use purse_domain::{Group, Request};
 use purse_storage::{Answer, Outcome, Storage, StorageError};
 use tonic::Status;
 
-use crate::{assets::Assets, lane::Lanes, status, telemetry::CallTrace};
+use crate::{assets::Assets, lane::Lanes, status, telemetry::CallTrace, watch::Watches};
 
 /// What the services share.
 #[derive(Debug, Clone)]
@@ -28,6 +32,8 @@ pub struct Shared {
     pub lanes: Arc<Lanes>,
     /// For parsing amounts.
     pub assets: Arc<Assets>,
+    /// For streams of events.
+    pub watches: Arc<Watches>,
 }
 
 impl Shared {

@@ -5,9 +5,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use purse_domain::{GrantNumber, HoldNumber, Rejection, TransactionId, WalletName};
+use purse_domain::{
+    GrantNumber, HoldNumber, Rejection, Scale, TooManyPeriods, TransactionId, WalletName,
+};
 use purse_proto::v1::ErrorReason;
-use purse_storage::{StorageError, Unanswerable};
+use purse_storage::{
+    CostQuery, EventScope, EventsUnreadable, NoReport, StorageError, Unanswerable,
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
@@ -18,6 +22,8 @@ pub const DOMAIN: &str = "purse.v1";
 
 /// How long a caller should wait when there is too much to do: some batches.
 const OVERLOAD_DELAY: Duration = Duration::from_millis(100);
+/// How long a caller should wait for a stream when there are too many: another one has to end first.
+const STREAM_DELAY: Duration = Duration::from_secs(5);
 /// How long a caller should wait when the database is away: about a restart's tenth.
 const UNAVAILABLE_DELAY: Duration = Duration::from_millis(250);
 
@@ -75,6 +81,10 @@ pub fn invalid_field(field: &'static str, problem: String) -> Status {
     invalid_fields(&[Violation { field, problem }])
 }
 
+fn too_precise(field: &'static str, scale: Scale) -> Status {
+    invalid_field(field, format!("has more than {} decimal places", scale.places()))
+}
+
 /// The error of one item of a list, for the request that the list is a field of: `metadata.index` says which item,
 /// and the fields that are the item's get their path in the request.
 pub fn located(
@@ -122,13 +132,21 @@ pub fn asset_not_found(asset: &str) -> Status {
 
 /// There is no such wallet.
 pub fn wallet_not_found(wallet: &WalletName) -> Status {
-    let WalletName { account, asset, .. } = wallet;
+    no_wallet(wallet.account.as_str(), wallet.asset.as_str())
+}
+
+fn no_wallet(account: &str, asset: &str) -> Status {
     status(
         Code::NotFound,
         format!("account {account} has no wallet of {asset}; create it first"),
         ErrorReason::WalletNotFound,
-        &[("account", account.to_string()), ("asset", asset.to_string())],
+        &[("account", account.to_owned()), ("asset", asset.to_owned())],
     )
+}
+
+/// Of several wallets, the one that stands against it.
+fn named(wallet: &WalletName) -> [(&'static str, String); 2] {
+    [("account", wallet.account.to_string()), ("asset", wallet.asset.to_string())]
 }
 
 /// The wallet has no such grant.
@@ -214,10 +232,8 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
                 ("required", required.to_string()),
             ],
         ),
-        Rejection::OverdraftLimitTooPrecise { scale } => invalid_field(
-            "overdraft_limit",
-            format!("has more than {} decimal places", scale.places()),
-        ),
+        Rejection::OverdraftLimitTooPrecise { scale } => too_precise("overdraft_limit", *scale),
+        Rejection::ThresholdTooPrecise { scale } => too_precise("low_balance_thresholds", *scale),
         Rejection::TransactionNotFound { transaction } => transaction_not_found(*transaction),
         Rejection::TransactionNotReversible { transaction } => precondition(
             ErrorReason::TransactionNotReversible,
@@ -249,6 +265,17 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
+        Rejection::WalletFrozen => precondition(ErrorReason::WalletFrozen, &named(wallet)),
+        Rejection::WalletClosed => precondition(ErrorReason::WalletClosed, &named(wallet)),
+        Rejection::WalletNotEmpty { available, held, debt, scheduled } => precondition(
+            ErrorReason::WalletNotEmpty,
+            &[
+                ("available", available.to_string()),
+                ("held", held.to_string()),
+                ("debt", debt.to_string()),
+                ("scheduled", scheduled.to_string()),
+            ],
+        ),
         Rejection::StaleCommitToken => {
             status(Code::Aborted, message, ErrorReason::StaleCommitToken, &[])
         }
@@ -273,6 +300,26 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
     }
 }
 
+/// A report that cannot be made.
+pub fn no_report(why: &NoReport, query: &CostQuery) -> Status {
+    match why {
+        NoReport::WalletNotFound => {
+            let account = query.account.as_ref().map(ToString::to_string).unwrap_or_default();
+            no_wallet(&account, query.asset.as_str())
+        }
+        NoReport::RangeInverted { start, end } => {
+            invalid_field("end", format!("must not be before start: {end} is before {start}"))
+        }
+        NoReport::TooManyPeriods => invalid_field("period", TooManyPeriods.to_string()),
+        NoReport::TooManyLines { lines, most } => invalid_field(
+            "period",
+            format!(
+                "makes {lines} lines for one wallet, and {most} are the most; ask for fewer periods"
+            ),
+        ),
+    }
+}
+
 /// A read that has no answer.
 pub fn unanswerable(why: Unanswerable, wallet: &WalletName) -> Status {
     match why {
@@ -287,6 +334,16 @@ pub fn unanswerable(why: Unanswerable, wallet: &WalletName) -> Status {
     }
 }
 
+/// Events that cannot be read, by a position in `field`.
+pub fn events_unreadable(why: EventsUnreadable, scope: &EventScope, field: &'static str) -> Status {
+    match (why, scope) {
+        (EventsUnreadable::WalletNotFound, EventScope::Wallet(wallet)) => wallet_not_found(wallet),
+        (EventsUnreadable::WalletNotFound | EventsUnreadable::OtherPosition, _) => {
+            invalid_field(field, "is of another database; begin anew without it".to_owned())
+        }
+    }
+}
+
 /// The database failed.
 pub fn storage(error: &StorageError) -> Status {
     match error {
@@ -296,7 +353,8 @@ pub fn storage(error: &StorageError) -> Status {
         }
         StorageError::SchemaVersion { .. }
         | StorageError::UnsafeDurability { .. }
-        | StorageError::MayChangeLedger => {
+        | StorageError::MayChangeLedger
+        | StorageError::MayNotServe { .. } => {
             tracing::error!(%error, "the database cannot be used");
             unavailable()
         }
@@ -351,6 +409,23 @@ pub fn stopping() -> Status {
         ErrorReason::ServerStopping,
         &[],
     )
+}
+
+/// The server is shutting down, and a stream ends.
+pub fn stream_stopping() -> Status {
+    status(
+        Code::Unavailable,
+        "this server is shutting down; call again with the last position",
+        ErrorReason::ServerStopping,
+        &[],
+    )
+}
+
+/// There are as many streams as a server has.
+pub fn too_many_streams() -> Status {
+    let mut details = details(ErrorReason::Overloaded, &[]);
+    details.set_retry_info(Some(STREAM_DELAY));
+    Status::with_error_details(Code::ResourceExhausted, "too many streams are open", details)
 }
 
 /// The caller's deadline has passed.

@@ -9,7 +9,7 @@
 //! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps, and [`kept`], which
 //!   spares most batches the load;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
-//! * [`row`]: how domain values and columns correspond;
+//! * [`row`], `event_data`: how domain values and columns correspond;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
 //! * [`migrate`], [`privileges`]: the schema, there and back, and what the server may do to it;
 //! * [`embedded`]: a private PostgreSQL as a child process.
@@ -18,6 +18,7 @@ pub mod batch;
 pub mod embedded;
 pub mod environment;
 pub mod error;
+mod event_data;
 pub mod kept;
 pub mod load;
 pub mod migrate;
@@ -34,7 +35,8 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, ComposedBalance, EntryFilter, EntryPage, EntryQuery, EntryRecord,
+    BalanceAt, BalanceQuery, ComposedBalance, CostPage, CostQuery, EntryFilter, EntryPage,
+    EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable,
     ExplainedTransaction, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord,
-    TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
+    NoReport, TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
 };

@@ -27,7 +27,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 12] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
@@ -37,13 +37,16 @@ const MIGRATIONS: [Migration; 9] = [
     migration!(7, "funding", "0007_funding"),
     migration!(8, "transfers", "0008_transfers"),
     migration!(9, "grant expiry", "0009_grant_expiry"),
+    migration!(10, "events", "0010_events"),
+    migration!(11, "wallets by asset", "0011_wallets_by_asset"),
+    migration!(12, "wallet status", "0012_wallet_status"),
 ];
 
 /// The version that this build works on.
 pub const SCHEMA_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 /// Any number will do, as long as it is always the same.
-const LOCK: i64 = 0x7075_7273_6500_0001;
+pub(crate) const LOCK: i64 = 0x7075_7273_6500_0001;
 
 /// A step that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 //! same `settle` that writes book.
 
 mod balance;
+mod cost;
 mod entries;
+mod events;
 mod explain;
 mod fold;
 mod grants;
@@ -12,7 +14,9 @@ mod verify;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
+pub use cost::{CostPage, CostQuery, NoReport};
 pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
+pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable};
 pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};

@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 use bytes::{BufMut as _, BytesMut};
 use purse_domain::{
     Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryHash, EntryKind,
-    Fingerprint, FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold, HoldNumber,
-    Metadata, OperationName, PositiveAmount, Priority, Scale, Sequence, Timestamp, TransactionKind,
-    WalletName, WalletSettings, Window,
+    EventSequence, Fingerprint, FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold,
+    HoldNumber, LeadTimes, Lows, Metadata, OperationName, Period, PositiveAmount, Priority, Scale,
+    Sequence, Thresholds, Timestamp, TransactionKind, WalletName, WalletSettings, WalletStatus,
+    Window,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -218,6 +219,9 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::ReverseSpend => 7,
         TransactionKind::RevokeFunding => 8,
         TransactionKind::Transfer => 13,
+        TransactionKind::FreezeWallet => 14,
+        TransactionKind::UnfreezeWallet => 15,
+        TransactionKind::CloseWallet => 16,
         TransactionKind::ChangeGrantExpiry => 17,
     }
 }
@@ -237,6 +241,9 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         7 => Ok(TransactionKind::ReverseSpend),
         8 => Ok(TransactionKind::RevokeFunding),
         13 => Ok(TransactionKind::Transfer),
+        14 => Ok(TransactionKind::FreezeWallet),
+        15 => Ok(TransactionKind::UnfreezeWallet),
+        16 => Ok(TransactionKind::CloseWallet),
         17 => Ok(TransactionKind::ChangeGrantExpiry),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
@@ -261,6 +268,28 @@ pub(crate) fn policy(code: i16) -> Result<DrawdownPolicy, StorageError> {
 /// Metadata as JSON.
 pub(crate) type MetadataJson = Json<BTreeMap<String, String>>;
 
+/// The number of a database transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Xid(pub u64);
+
+impl<'a> FromSql<'a> for Xid {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(u64::from_be_bytes(raw.try_into()?)))
+    }
+
+    accepts!(XID8);
+}
+
+impl ToSql for Xid {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.put_u64(self.0);
+        Ok(IsNull::No)
+    }
+
+    accepts!(XID8);
+    to_sql_checked!();
+}
+
 /// Nothing for none, which costs no byte.
 pub(crate) fn fingerprint(stored: &[u8]) -> Result<Fingerprint, StorageError> {
     Fingerprint::from_stored(stored).ok_or_else(|| corrupt("a fingerprint"))
@@ -277,10 +306,13 @@ macro_rules! settings_columns {
         "w.scale,
          w.drawdown_policy,
          w.overdraft_limit,
+         w.low_balance_thresholds,
+         w.expiring_soon_leads,
          w.metadata::TEXT AS metadata,
          w.created_at,
          w.updated_at,
-         w.version"
+         w.version,
+         w.status"
     };
 }
 pub(crate) use settings_columns;
@@ -294,11 +326,57 @@ pub(crate) fn settings(
         scale: scale(columns.take()?)?,
         drawdown_policy: policy(columns.take()?)?,
         overdraft_limit: columns.amount()?,
+        low_balance_thresholds: thresholds(columns.take::<Option<_>>()?.unwrap_or_default())?,
+        expiring_soon_leads: leads(columns.take::<Option<_>>()?.unwrap_or_default())?,
         metadata: columns.metadata()?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
         version: columns.take()?,
+        status: wallet_status(columns.take()?)?,
     })
+}
+
+fn thresholds(amounts: Vec<Decimal>) -> Result<Thresholds, StorageError> {
+    let amounts = amounts.into_iter().map(|stored| {
+        PositiveAmount::from_stored(amount(stored)?)
+            .ok_or_else(|| corrupt("a threshold of nothing"))
+    });
+    Thresholds::new(amounts.collect::<Result<_, _>>()?).map_err(|_| corrupt("thresholds"))
+}
+
+fn leads(micros: Vec<i64>) -> Result<LeadTimes, StorageError> {
+    let periods = micros.into_iter().map(Period::from_micros).collect::<Result<_, _>>();
+    let leads = periods.map(LeadTimes::new).map_err(|_| corrupt("a lead"))?;
+    leads.map_err(|_| corrupt("leads"))
+}
+
+/// Nothing for none, which is what most wallets have.
+pub(crate) fn thresholds_array(thresholds: &Thresholds) -> Option<Vec<Decimal>> {
+    let amounts = thresholds.as_slice();
+    (!amounts.is_empty()).then(|| amounts.iter().map(|amount| amount.get().decimal()).collect())
+}
+
+/// Microseconds; nothing for none.
+pub(crate) fn leads_array(leads: &LeadTimes) -> Option<Vec<i64>> {
+    let periods = leads.as_slice();
+    (!periods.is_empty()).then(|| periods.iter().map(|period| period.micros()).collect())
+}
+
+pub(crate) fn wallet_status_code(status: WalletStatus) -> i16 {
+    match status {
+        WalletStatus::Active => 1,
+        WalletStatus::Frozen => 2,
+        WalletStatus::Closed => 3,
+    }
+}
+
+pub(crate) fn wallet_status(code: i16) -> Result<WalletStatus, StorageError> {
+    match code {
+        1 => Ok(WalletStatus::Active),
+        2 => Ok(WalletStatus::Frozen),
+        3 => Ok(WalletStatus::Closed),
+        _ => Err(corrupt("a wallet's status")),
+    }
 }
 
 pub(crate) fn scale(places: i16) -> Result<Scale, StorageError> {
@@ -316,6 +394,8 @@ macro_rules! head_columns {
          w.last_hash,
          w.last_grant_number,
          w.last_hold_number,
+         w.last_event,
+         w.lows,
          w.next_due_at,
          w.recorded_at,
          w.revision"
@@ -330,6 +410,8 @@ pub(crate) fn head(columns: &mut Columns<'_>) -> Result<Head, StorageError> {
         last_hash: EntryHash::from_stored(columns.take()?).ok_or_else(|| corrupt("a hash"))?,
         last_grant_number: GrantNumber(columns.take()?),
         last_hold_number: HoldNumber(columns.take()?),
+        last_event: EventSequence(columns.take()?),
+        lows: Lows::from_stored(columns.take()?).ok_or_else(|| corrupt("lows"))?,
         next_due_at: columns.instant_or_never()?,
         recorded_at: columns.instant()?,
         revision: columns.take()?,
@@ -482,10 +564,17 @@ pub(crate) struct SettingsSnapshot {
     /// Absent before there were overdrafts.
     #[serde(default)]
     overdraft_limit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    low_balance_thresholds: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expiring_soon_lead_micros: Option<Vec<i64>>,
     metadata: BTreeMap<String, String>,
     created_at_micros: i64,
     updated_at_micros: i64,
     version: i64,
+    /// Absent before wallets could be frozen.
+    #[serde(default)]
+    status: Option<i16>,
 }
 
 impl SettingsSnapshot {
@@ -494,10 +583,14 @@ impl SettingsSnapshot {
             scale: settings.scale.places(),
             drawdown_policy: policy_code(settings.drawdown_policy),
             overdraft_limit: Some(settings.overdraft_limit.to_string()),
+            low_balance_thresholds: thresholds_array(&settings.low_balance_thresholds)
+                .map(|amounts| amounts.iter().map(ToString::to_string).collect()),
+            expiring_soon_lead_micros: leads_array(&settings.expiring_soon_leads),
             metadata: settings.metadata.as_map().clone(),
             created_at_micros: settings.created_at.micros(),
             updated_at_micros: settings.updated_at.micros(),
             version: settings.version,
+            status: Some(wallet_status_code(settings.status)),
         }
     }
 
@@ -506,12 +599,18 @@ impl SettingsSnapshot {
             scale,
             drawdown_policy,
             overdraft_limit,
+            low_balance_thresholds,
+            expiring_soon_lead_micros,
             metadata,
             created_at_micros,
             updated_at_micros,
             version,
+            status,
         } = serde_json::from_str(json).map_err(|_| corrupt("a snapshot of settings"))?;
         let overdraft_limit = overdraft_limit.map_or(Ok(Decimal::ZERO), |limit| limit.parse());
+        let amounts = low_balance_thresholds.unwrap_or_default();
+        let amounts = amounts.iter().map(|amount| amount.parse()).collect::<Result<_, _>>();
+        let amounts = amounts.map_err(|_| corrupt("a snapshot of settings"))?;
         Ok(WalletSettings {
             name,
             scale: self::scale(i16::from(scale))?,
@@ -519,10 +618,13 @@ impl SettingsSnapshot {
             overdraft_limit: amount(
                 overdraft_limit.map_err(|_| corrupt("a snapshot of settings"))?,
             )?,
+            low_balance_thresholds: thresholds(amounts)?,
+            expiring_soon_leads: leads(expiring_soon_lead_micros.unwrap_or_default())?,
             metadata: Metadata::from_stored(metadata),
             created_at: Timestamp::from_micros(created_at_micros),
             updated_at: Timestamp::from_micros(updated_at_micros),
             version,
+            status: status.map_or(Ok(WalletStatus::Active), wallet_status)?,
         })
     }
 }

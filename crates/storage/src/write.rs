@@ -7,6 +7,7 @@
 mod assets;
 mod debts;
 mod entries;
+mod events;
 mod grants;
 mod holds;
 mod together;
@@ -22,6 +23,7 @@ use crate::StorageError;
 use assets::AssetRow;
 use debts::{DebtRow, Debts};
 use entries::EntryRow;
+use events::EventRow;
 use grants::{GrantChange, GrantPlace, GrantRow, Grants};
 use holds::{HoldRow, Holds};
 use together::{Rows, Together};
@@ -33,6 +35,7 @@ use wallets::{SettingsChange, WalletHead, WalletRow, Wallets};
 pub(crate) struct Writes {
     transactions: Vec<TransactionRow>,
     entries: Vec<EntryRow>,
+    events: Vec<EventRow>,
     wallets: Wallets,
     grants: Grants,
     debts: Debts,
@@ -56,6 +59,10 @@ impl Writes {
         for (index, (entry, hash)) in decision.entries.iter().zip(&decision.hashes).enumerate() {
             let owner = (index >= decision.settled).then_some(transaction.id);
             self.entries.push(EntryRow::new(name, entry, hash, owner));
+        }
+        for (index, event) in decision.events.iter().enumerate() {
+            let owner = (index >= decision.settled_events).then_some(transaction.id);
+            self.events.push(EventRow::new(name, event, owner));
         }
         self.grants.add(name, decision, transaction.id, after);
         self.debts.add(name, decision);
@@ -117,7 +124,7 @@ impl Writes {
     }
 
     fn tables(self) -> Tables {
-        let Self { transactions, entries, wallets, grants, debts, holds, assets } = self;
+        let Self { transactions, entries, events, wallets, grants, debts, holds, assets } = self;
         let (heads, wallets, settings) = wallets.rows();
         let (grant_changes, grants, places) = grants.rows();
         Tables {
@@ -126,6 +133,7 @@ impl Writes {
             grants,
             transactions,
             entries,
+            events,
             grant_changes,
             debts: debts.rows(),
             holds: holds.rows(),
@@ -143,6 +151,7 @@ struct Tables {
     grants: Vec<GrantRow>,
     transactions: Vec<TransactionRow>,
     entries: Vec<EntryRow>,
+    events: Vec<EventRow>,
     grant_changes: Vec<GrantChange>,
     debts: Vec<DebtRow>,
     holds: Vec<HoldRow>,
@@ -158,13 +167,14 @@ impl Tables {
 
     /// PostgreSQL does the last part first: it locks the wallets, in id order, and fails if one has changed
     /// since it was read.
-    fn usual(&self) -> [&dyn Rows; 9] {
+    fn usual(&self) -> [&dyn Rows; 10] {
         [
             &self.assets,
             &self.wallets,
             &self.grants,
             &self.transactions,
             &self.entries,
+            &self.events,
             &self.grant_changes,
             &self.debts,
             &self.holds,

@@ -1,18 +1,18 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
-    CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy,
-    ExpiredPolicy, Fingerprint, FundingRef, GracePeriod, GrantNumber, HoldNumber, IdempotencyKey,
-    Metadata, NamespaceId, NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold,
-    Request, ReverseSpend, RevokeFunding, Scale, Spend, Timestamp, TransactionId, Transfer,
-    UpdateWallet, WalletName,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, CloseWallet,
+    Command, CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess,
+    ExpirationPolicy, ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber,
+    IdempotencyKey, LeadTimes, Metadata, NamespaceId, NewGrant, OperationName, Period,
+    PositiveAmount, Priority, Reason, ReleaseHold, Request, Rest, ReverseSpend, RevokeFunding,
+    Scale, Spend, Thresholds, Timestamp, TransactionId, Transfer, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
 use crate::{
     answer::Refusal,
-    driver::{Change, WalletRef, Write},
+    driver::{Change, Notices, WalletRef, Write},
 };
 
 /// The wallet that is named.
@@ -69,10 +69,32 @@ fn commit_token(text: &str) -> Result<Option<CommitToken>, Refusal> {
     }
 }
 
+fn update(
+    policy: &str,
+    overdraft_limit: &str,
+    notices: &Notices,
+    etag: &str,
+) -> Result<UpdateWallet, Refusal> {
+    Ok(UpdateWallet {
+        drawdown_policy: match policy {
+            "" => None,
+            policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
+        },
+        overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
+        low_balance_thresholds: thresholds("wallet.low_balance_thresholds", notices)?,
+        expiring_soon_leads: leads("wallet.expiring_soon_leads", notices)?,
+        metadata: None,
+        expected_version: match etag {
+            "" => None,
+            etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
+        },
+    })
+}
+
 fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
     let amount = |text: &str| self::amount(text, scale);
     match change {
-        Change::Create { scale, policy, overdraft_limit } => {
+        Change::Create { scale, policy, overdraft_limit, notices } => {
             let places = |places| Scale::new(places).ok_or_else(|| Refusal::field("scale"));
             Ok(Command::CreateWallet(CreateWallet {
                 requested_scale: scale.map(places).transpose()?,
@@ -80,21 +102,13 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
                 drawdown_policy: drawdown_policy("drawdown_policy", policy)?,
                 overdraft_limit: self::overdraft_limit("overdraft_limit", overdraft_limit)?
                     .unwrap_or(Amount::ZERO),
+                low_balance_thresholds: thresholds("low_balance_thresholds", notices)?
+                    .unwrap_or_default(),
+                expiring_soon_leads: leads("expiring_soon_leads", notices)?.unwrap_or_default(),
             }))
         }
-        Change::Update { policy, overdraft_limit, etag } => {
-            Ok(Command::UpdateWallet(UpdateWallet {
-                drawdown_policy: match policy.as_str() {
-                    "" => None,
-                    policy => Some(drawdown_policy("wallet.drawdown_policy", policy)?),
-                },
-                overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
-                metadata: None,
-                expected_version: match etag.as_str() {
-                    "" => None,
-                    etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
-                },
-            }))
+        Change::Update { policy, overdraft_limit, notices, etag } => {
+            update(policy, overdraft_limit, notices, etag).map(Command::UpdateWallet)
         }
         Change::Grant {
             amount: text,
@@ -153,6 +167,9 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
                     .map_err(|_| Refusal::field("cumulative_amount"))?,
             }))
         }
+        Change::Freeze => Ok(Command::FreezeWallet),
+        Change::Unfreeze => Ok(Command::UnfreezeWallet),
+        Change::Close { rest } => close(rest),
         Change::Transfer { to, amount, expiration_policy, expires_at } => {
             let amount = self::amount(amount, scale)?;
             transfer(wallet, to, amount, self::expiration_policy(expiration_policy, *expires_at)?)
@@ -186,6 +203,15 @@ fn change_expiry(
 
 fn funding_ref(name: &str) -> Result<FundingRef, Refusal> {
     FundingRef::parse(name).map_err(|_| Refusal::field("funding_ref"))
+}
+
+fn close(rest: &str) -> Result<Command, Refusal> {
+    let rest = match rest {
+        "" | "REFUSE" => Rest::Refuse,
+        "VOID" => Rest::Void,
+        _ => return Err(Refusal::field("rest")),
+    };
+    Ok(Command::CloseWallet(CloseWallet { rest }))
 }
 
 fn transfer(
@@ -225,7 +251,7 @@ fn expired_policy(name: &str, grace_micros: Option<i64>) -> Result<ExpiredPolicy
     match (name, grace_micros) {
         ("" | "RESTORE_THEN_EXPIRE", None) => Ok(ExpiredPolicy::RestoreThenExpire),
         ("REISSUE", None) => Ok(ExpiredPolicy::Reissue),
-        ("GRACE", Some(micros)) => GracePeriod::from_micros(micros)
+        ("GRACE", Some(micros)) => Period::from_micros(micros)
             .map(ExpiredPolicy::Grace)
             .map_err(|_| Refusal::field("grace_period")),
         ("" | "RESTORE_THEN_EXPIRE" | "REISSUE" | "GRACE", _) => {
@@ -281,7 +307,10 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Reverse { .. }
         | Change::Revoke { .. }
         | Change::Transfer { .. }
-        | Change::ChangeExpiry { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::ChangeExpiry { .. }
+        | Change::Freeze
+        | Change::Unfreeze
+        | Change::Close { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 
@@ -298,6 +327,20 @@ fn drawdown_policy(field: &str, name: &str) -> Result<DrawdownPolicy, Refusal> {
         "OLDEST_FIRST" => Ok(DrawdownPolicy::OldestFirst),
         _ => Err(Refusal::field(field)),
     }
+}
+
+fn thresholds(field: &str, notices: &Notices) -> Result<Option<Thresholds>, Refusal> {
+    let Some(texts) = &notices.thresholds else { return Ok(None) };
+    let amounts = texts.iter().map(|text| PositiveAmount::parse(text, Scale::MAX));
+    let amounts = amounts.collect::<Result<_, _>>().map_err(|_| Refusal::field(field))?;
+    Thresholds::new(amounts).map(Some).map_err(|_| Refusal::field(field))
+}
+
+fn leads(field: &str, notices: &Notices) -> Result<Option<LeadTimes>, Refusal> {
+    let Some(micros) = &notices.lead_micros else { return Ok(None) };
+    let periods = micros.iter().copied().map(Period::from_micros);
+    let periods = periods.collect::<Result<_, _>>().map_err(|_| Refusal::field(field))?;
+    LeadTimes::new(periods).map(Some).map_err(|_| Refusal::field(field))
 }
 
 fn overdraft_limit(field: &str, limit: &str) -> Result<Option<Amount>, Refusal> {

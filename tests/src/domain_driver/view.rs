@@ -1,11 +1,14 @@
 //! From domain values to what a caller sees.
 
 use purse_domain::{
-    Amount, Balances, DrawdownPolicy, Entry, Grant, GrantParts, GrantStatus, Hold, HoldStatus,
-    Slice, SliceOutcome, Timestamp, WalletName,
+    Amount, Balances, Crossing, DrawdownPolicy, Entry, Event, Grant, GrantParts, GrantStatus, Hold,
+    HoldStatus, Occurrence, PositiveAmount, Slice, SliceOutcome, Timestamp, WalletName,
+    WalletStatus,
 };
 
-use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView};
+use crate::answer::{
+    EntryView, EventView, GrantView, HoldView, Holdings, OccurrenceView, SliceView,
+};
 
 /// Balances as texts.
 pub(super) fn holdings(balances: &Balances) -> Holdings {
@@ -133,11 +136,49 @@ pub(super) fn hold(hold: &Hold) -> HoldView {
     }
 }
 
+/// An event.
+pub(super) fn event(event: &Event) -> EventView {
+    let crossing =
+        |kind, threshold: Option<PositiveAmount>, balance: Crossing| OccurrenceView::Crossing {
+            kind,
+            threshold: threshold.map(|at| at.get().to_string()).unwrap_or_default(),
+            before: balance.before.to_string(),
+            after: balance.after.to_string(),
+        };
+    let occurrence = match event.occurrence {
+        Occurrence::LowBalance { threshold, balance } => {
+            crossing("LOW_BALANCE", Some(threshold), balance)
+        }
+        Occurrence::Depleted { balance } => crossing("DEPLETED", None, balance),
+        Occurrence::Recovered { threshold, balance } => crossing("RECOVERED", threshold, balance),
+        Occurrence::ExpiringSoon { grant, amount, expires_at, lead } => {
+            let (amount, lead_micros) = (amount.to_string(), lead.micros());
+            OccurrenceView::ExpiringSoon { grant: grant.0, amount, expires_at, lead_micros }
+        }
+    };
+    EventView {
+        sequence: event.sequence.0,
+        effective_at: event.effective_at,
+        recorded_at: event.recorded_at,
+        entry: event.entry.map_or(0, |entry| entry.0),
+        occurrence,
+    }
+}
+
 /// A policy's name on the wire.
 pub(super) fn policy(policy: DrawdownPolicy) -> &'static str {
     match policy {
         DrawdownPolicy::ExpiryFirst => "EXPIRY_FIRST",
         DrawdownPolicy::OldestFirst => "OLDEST_FIRST",
+    }
+}
+
+/// A status' name on the wire.
+pub(super) fn wallet_status(status: WalletStatus) -> &'static str {
+    match status {
+        WalletStatus::Active => "ACTIVE",
+        WalletStatus::Frozen => "FROZEN",
+        WalletStatus::Closed => "CLOSED",
     }
 }
 

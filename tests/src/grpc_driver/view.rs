@@ -2,12 +2,16 @@
 
 use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
-    Allocation, Balance, DebtPart, DrawdownPolicy, Entry, EntryBalances, EntryKind, ExcessPolicy,
-    ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, ReversedSlice, ReversedSliceOutcome,
-    Transaction, Wallet,
+    Allocation, Balance, ClosingRest, DebtPart, Depleted, DrawdownPolicy, Entry, EntryBalances,
+    EntryKind, Event, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold,
+    LowBalance, Recovered, ReversedSlice, ReversedSliceOutcome, Transaction, Wallet,
+    event::Occurrence,
 };
 
-use crate::answer::{EntryView, GrantView, HoldView, Holdings, SliceView, WalletView, Written};
+use crate::answer::{
+    EntryView, EventView, GrantView, HoldView, Holdings, OccurrenceView, SliceView, WalletView,
+    Written,
+};
 
 /// A policy that there is not, for names that are none.
 const NO_POLICY: i32 = 99;
@@ -19,6 +23,15 @@ pub(super) fn policy_number(name: &str) -> i32 {
     }
     let policy = DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{name}"));
     policy.map_or(NO_POLICY, i32::from)
+}
+
+/// The number of what becomes of the rest.
+pub(super) fn closing_rest_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return ClosingRest::Unspecified.into();
+    }
+    let rest = ClosingRest::from_str_name(&format!("CLOSING_REST_{name}"));
+    rest.map_or(NO_POLICY, i32::from)
 }
 
 /// The number of an expiration policy's name.
@@ -51,6 +64,10 @@ pub(super) fn duration(micros: i64) -> prost_types::Duration {
     prost_types::Duration { seconds, nanos }
 }
 
+fn micros(duration: &prost_types::Duration) -> i64 {
+    duration.seconds * 1_000_000 + i64::from(duration.nanos / 1_000)
+}
+
 /// An instant from the wire; what is none reads as the first one there is, which no file expects.
 fn instant(at: Option<&prost_types::Timestamp>) -> Timestamp {
     find_instant(at).unwrap_or_else(|| Timestamp::from_micros(i64::MIN))
@@ -75,8 +92,11 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             scale: wallet.scale,
             policy: policy.to_owned(),
             overdraft_limit: wallet.overdraft_limit.clone(),
+            low_balance_thresholds: wallet.low_balance_thresholds.clone(),
+            expiring_soon_lead_micros: wallet.expiring_soon_leads.iter().map(micros).collect(),
             created,
             etag: wallet.etag.clone(),
+            status: wallet.status().as_str_name().trim_start_matches("WALLET_STATUS_").to_owned(),
         }),
         slices: Vec::new(),
         received: Vec::new(),
@@ -160,6 +180,40 @@ pub(super) fn hold(hold: &Hold) -> HoldView {
         .map(|(name, amount)| (name, amount.clone()))
         .to_vec(),
         expires_at: instant(hold.expires_at.as_ref()),
+    }
+}
+
+/// An event.
+pub(super) fn event(event: Event) -> EventView {
+    let crossing = |kind, threshold, before, after| OccurrenceView::Crossing {
+        kind,
+        threshold,
+        before,
+        after,
+    };
+    let occurrence = match event.occurrence.unwrap_or(Occurrence::Depleted(Depleted::default())) {
+        Occurrence::LowBalance(LowBalance { threshold, balance_before, balance_after }) => {
+            crossing("LOW_BALANCE", threshold, balance_before, balance_after)
+        }
+        Occurrence::Depleted(Depleted { balance_before, balance_after }) => {
+            crossing("DEPLETED", String::new(), balance_before, balance_after)
+        }
+        Occurrence::Recovered(Recovered { threshold, balance_before, balance_after }) => {
+            crossing("RECOVERED", threshold, balance_before, balance_after)
+        }
+        Occurrence::ExpiringSoon(soon) => OccurrenceView::ExpiringSoon {
+            grant: soon.grant_number,
+            amount: soon.amount,
+            expires_at: instant(soon.expires_at.as_ref()),
+            lead_micros: soon.lead.as_ref().map_or(0, micros),
+        },
+    };
+    EventView {
+        sequence: event.sequence,
+        effective_at: instant(event.effective_at.as_ref()),
+        recorded_at: instant(event.recorded_at.as_ref()),
+        entry: event.entry_sequence,
+        occurrence,
     }
 }
 

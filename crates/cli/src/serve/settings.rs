@@ -1,16 +1,17 @@
 //! The settings of `purse serve`: flag over environment over file over default.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use purse_server::{
     auth::{Credentials, TokenSettings},
     node::{Database, NodeOptions, default_lanes},
     telemetry::LogFormat,
+    watch::WatchOptions,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::exit::Failure;
+use crate::{duration, exit::Failure};
 
 /// Where it listens if it is not told otherwise.
 pub const LISTEN: SocketAddr =
@@ -18,6 +19,8 @@ pub const LISTEN: SocketAddr =
 /// The port that OpenTelemetry gives to Prometheus exporters.
 const METRICS_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_464);
+/// How long a watch of events pauses if it is not told otherwise.
+const EVENTS_PAUSE: &str = "250ms";
 /// What is printed instead of a secret.
 const HIDDEN: &str = "(hidden)";
 
@@ -88,6 +91,10 @@ pub struct ServeArgs {
     #[arg(long, env = "PURSE_LANES", value_name = "NUMBER")]
     lanes: Option<usize>,
 
+    /// How long a watch of events pauses when it has told all there is; default 250ms
+    #[arg(long, env = "PURSE_EVENTS_PAUSE", value_name = "DURATION")]
+    events_pause: Option<String>,
+
     /// For tests: callers set the time
     #[arg(long)]
     test_clock: bool,
@@ -121,6 +128,7 @@ struct FileSettings {
     migrate: Option<bool>,
     migration_url: Option<String>,
     lanes: Option<usize>,
+    events_pause: Option<String>,
     production: Option<bool>,
     allow_data_loss: Option<bool>,
     log_format: Option<LogStyle>,
@@ -146,6 +154,8 @@ pub struct Settings {
     pub migration_url: Option<String>,
     /// How many lanes there are.
     pub lanes: usize,
+    /// How long a watch of events pauses when it has told all there is.
+    pub events_pause: String,
     /// Whether callers set the time.
     pub test_clock: bool,
     /// Whether what only tests want is refused.
@@ -189,6 +199,10 @@ impl Settings {
             migrate: args.migrate.or(file.migrate).unwrap_or(false),
             migration_url: args.migration_url.filter(|url| !url.is_empty()).or(file.migration_url),
             lanes: args.lanes.or(file.lanes).unwrap_or_else(default_lanes),
+            events_pause: args
+                .events_pause
+                .or(file.events_pause)
+                .unwrap_or_else(|| EVENTS_PAUSE.to_owned()),
             test_clock: args.test_clock,
             production: args.production.or(file.production).unwrap_or(false),
             allow_data_loss: args.allow_data_loss.or(file.allow_data_loss).unwrap_or(false),
@@ -204,6 +218,7 @@ impl Settings {
         if self.lanes == 0 {
             return refuse("lanes must be at least 1");
         }
+        self.watch()?;
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
             return refuse(
                 "without tokens only loopback is listened on, as anybody could spend; put tokens in the file of --config",
@@ -244,6 +259,14 @@ impl Settings {
         }
     }
 
+    fn watch(&self) -> Result<WatchOptions, Failure> {
+        let pause = duration::parse(&self.events_pause);
+        match pause.map_err(|error| Failure::Usage(format!("events_pause: {error}")))? {
+            Duration::ZERO => Err(Failure::Usage("events_pause must be at least 1ms".to_owned())),
+            pause => Ok(WatchOptions { pause, ..WatchOptions::default() }),
+        }
+    }
+
     /// The node that these settings describe.
     pub fn node(&self, database: Database) -> Result<NodeOptions, Failure> {
         let metrics_listen = match self.metrics_listen.parse().map_err(Failure::Usage)? {
@@ -258,6 +281,7 @@ impl Settings {
             metrics_listen,
             credentials,
             lanes: self.lanes,
+            watch: self.watch()?,
             test_clock: self.test_clock,
             allow_data_loss: self.allow_data_loss,
             append_only: self.production,

@@ -1,7 +1,12 @@
 //! The verbs for operations: exit codes, and where what is printed.
 
-use std::net::TcpListener;
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    process::{Command, Stdio},
+};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
@@ -142,6 +147,61 @@ async fn time_is_a_plot_for_people_and_json_for_programs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_are_listed_and_followed_and_followed_again_from_where_that_was_interrupted() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    let operate = |arguments: &[&str]| {
+        let finished = call(server.endpoint(), arguments);
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        finished.stdout
+    };
+    let notices = ["--low-balance", "50", "--low-balance", "10", "--expiring-soon", "7d"];
+    let created = operate(&[&["wallet", "create", ACCOUNT, ASSET][..], &notices].concat());
+    assert!(created.contains("10, 50") && created.contains("7d"), "{created}");
+    operate(&["grant", ACCOUNT, ASSET, "100"]);
+    operate(&["spend", ACCOUNT, ASSET, "70"]);
+    let listed = operate(&["events", ACCOUNT, ASSET]);
+    assert!(listed.contains("below 50: 100 → 30"), "{listed}");
+
+    let follow = |arguments: &[&str], until: &str| {
+        let mut command = purse();
+        command.args(["--server", server.endpoint(), "events", "--follow"]).args(arguments);
+        followed(&mut command, until)
+    };
+    let (told, position) = follow(&[], "below 50");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    operate(&["spend", ACCOUNT, ASSET, "25"]);
+    let (told, _) = follow(&["--from", &position], "below 10");
+    assert!(!told.contains("below 50"), "{told}");
+    let (told, _) = follow(&["-o", "json"], "\"threshold\": \"10\"");
+    assert!(told.contains("\"lowBalance\""), "{told}");
+
+    operate(&["wallet", "update", ACCOUNT, ASSET, "--clear-low-balance", "--expiring-soon", "1d"]);
+    let shown = operate(&["wallet", "get", ACCOUNT, ASSET]);
+    assert!(!shown.contains("low balance") && shown.contains("1d"), "{shown}");
+    let refused = call(server.endpoint(), &["events", "--follow", "--from", "nonsense"]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("from_position"), "{refused:#?}");
+}
+
+/// Runs until it has printed something, interrupts it, and gives what it printed and its position.
+fn followed(command: &mut Command, until: &str) -> (String, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut told = String::new();
+    while !told.contains(until) {
+        told += &lines.next().expect("it goes on").unwrap();
+        told.push('\n');
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let position = said.split_once("--from ").expect("a position").1;
+    (told, position.split_whitespace().next().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_spend_and_a_balance_are_explained() {
     let folder = Folder::new();
     let server = Server::start(&folder).await;
@@ -213,4 +273,38 @@ async fn a_ledger_is_listed_by_filters_and_a_transaction_by_its_id() {
     for said in [id, "image", "checkout", "an order", "order=18", "spent"] {
         assert!(shown.stdout.contains(said), "{said}: {}", shown.stdout);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn costs_are_reported_for_all_wallets_or_one() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    for (account, amount) in [("org:1", "10"), ("org:2", "20.5")] {
+        let create = ["wallet", "create", account, ASSET];
+        assert_eq!(call(server.endpoint(), &create).code, Some(0));
+        let bought = ["--cost-basis", "0.000000000001", "--category", "purchased"];
+        let grant = [&["grant", account, ASSET, amount][..], &bought].concat();
+        assert_eq!(call(server.endpoint(), &grant).code, Some(0));
+    }
+    assert_eq!(call(server.endpoint(), &["spend", "org:1", ASSET, "4"]).code, Some(0));
+    let report = ["report", "cost-basis", ASSET, "--from", "2020-01-01", "--to", "2999-01-01"];
+    let shown = call(server.endpoint(), &report);
+    assert_eq!(shown.code, Some(0), "{shown:#?}");
+    for said in ["0.0000000000305", "0.000000000004", "0.0000000000265", "forecast"] {
+        assert!(shown.stdout.contains(said), "{said}: {}", shown.stdout);
+    }
+    let each = ["--per-wallet", "--by-category", "--credits"];
+    let shown = call(server.endpoint(), &[&report[..], &each].concat());
+    for said in ["org:1", "org:2", "all", "purchased", "30.5", "26.5"] {
+        assert!(shown.stdout.contains(said), "{said}: {}", shown.stdout);
+    }
+    let one = ["--account", "org:2", "-o", "json"];
+    let shown = call(server.endpoint(), &[&report[..], &one].concat());
+    let answer: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(answer["totals"][0]["credits"]["closing"], "20.5", "{answer:#}");
+    let days = call(server.endpoint(), &[&report[..], &["--by", "day"]].concat());
+    assert_eq!(days.code, Some(1), "{days:#?}");
+    assert!(days.stderr.contains("400 periods"), "{days:#?}");
+    let nonsense = call(server.endpoint(), &[&report[..], &["--by", "fortnight"]].concat());
+    assert_eq!(nonsense.code, Some(2), "{nonsense:#?}");
 }

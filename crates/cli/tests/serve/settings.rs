@@ -18,7 +18,7 @@ struct Setting {
     shown: [&'static str; 3],
 }
 
-const SETTINGS: [Setting; 5] = [
+const SETTINGS: [Setting; 6] = [
     Setting {
         name: "listen",
         flag: ["--listen", "127.0.0.1:3"],
@@ -46,6 +46,13 @@ const SETTINGS: [Setting; 5] = [
         variable: ["PURSE_LANES", "2"],
         file: "1",
         shown: ["1", "2", "3"],
+    },
+    Setting {
+        name: "events_pause",
+        flag: ["--events-pause", "3s"],
+        variable: ["PURSE_EVENTS_PAUSE", "2s"],
+        file: "'1s'",
+        shown: ["'1s'", "'2s'", "'3s'"],
     },
     Setting {
         name: "log_format",

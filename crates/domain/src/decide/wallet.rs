@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Stop};
 use crate::{
-    Amount, Coverage, CreateWallet, Missing, Rejection, Request, Scale, Timestamp, UpdateWallet,
-    WalletSettings, WalletState, draft::Draft,
+    Amount, Coverage, CreateWallet, DrawdownKey, Grant, LeadTimes, Missing, Rejection, Request,
+    Scale, Thresholds, Timestamp, UpdateWallet, WalletSettings, WalletState, WalletStatus,
+    draft::Draft,
 };
 
 /// Opens a wallet, or answers the one there is and writes nothing.
@@ -15,12 +16,20 @@ pub(super) fn create(
     request: &Request,
     clock: Timestamp,
 ) -> Result<Decision, Rejection> {
-    let CreateWallet { requested_scale, asset_scale, drawdown_policy, overdraft_limit } = create;
+    let CreateWallet {
+        requested_scale,
+        asset_scale,
+        drawdown_policy,
+        overdraft_limit,
+        low_balance_thresholds,
+        expiring_soon_leads,
+    } = create;
     let scale = asset_scale.or(*requested_scale).unwrap_or(Scale::MAX);
     if let Some(requested) = requested_scale.filter(|requested| *requested != scale) {
         return Err(Rejection::AssetScaleMismatch { scale, requested });
     }
     check_overdraft_limit(*overdraft_limit, scale)?;
+    check_thresholds(low_balance_thresholds, scale)?;
     let settings = if let Some(state) = state {
         WalletSettings::clone(&state.settings)
     } else {
@@ -29,7 +38,10 @@ pub(super) fn create(
             scale,
             drawdown_policy: *drawdown_policy,
             overdraft_limit: *overdraft_limit,
+            low_balance_thresholds: low_balance_thresholds.clone(),
+            expiring_soon_leads: expiring_soon_leads.clone(),
             metadata: request.metadata.clone(),
+            status: WalletStatus::Active,
             created_at: clock,
             updated_at: clock,
             version: 1,
@@ -44,6 +56,8 @@ pub(super) fn create(
         entries: Vec::new(),
         hashes: Vec::new(),
         settled: 0,
+        events: Vec::new(),
+        settled_events: 0,
         head,
         grants: BTreeMap::new(),
         vacated: Vec::new(),
@@ -61,7 +75,14 @@ pub(super) fn create(
 /// Changes settings. Another drawdown policy moves every open grant to its new place. What is as asked for
 /// already stays at its version.
 pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<WalletSettings, Stop> {
-    let UpdateWallet { drawdown_policy, overdraft_limit, metadata, expected_version } = update;
+    let UpdateWallet {
+        drawdown_policy,
+        overdraft_limit,
+        low_balance_thresholds,
+        expiring_soon_leads,
+        metadata,
+        expected_version,
+    } = update;
     let before = &draft.state().settings;
     if expected_version.is_some_and(|expected| expected != before.version) {
         return Err(Rejection::StaleVersion { version: before.version }.into());
@@ -72,9 +93,18 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
     }
     let overdraft_limit = overdraft_limit.unwrap_or(before.overdraft_limit);
     check_overdraft_limit(overdraft_limit, before.scale)?;
+    let thresholds = low_balance_thresholds.as_ref().unwrap_or(&before.low_balance_thresholds);
+    check_thresholds(thresholds, before.scale)?;
+    let leads = expiring_soon_leads.as_ref().unwrap_or(&before.expiring_soon_leads);
+    if *leads != before.expiring_soon_leads {
+        follow_leads(draft, leads)?;
+    }
+    draft.head.lows = draft.head.lows.carried(&before.low_balance_thresholds, thresholds);
     let metadata = metadata.as_ref().unwrap_or(&before.metadata);
     if drawdown_policy == before.drawdown_policy
         && overdraft_limit == before.overdraft_limit
+        && *thresholds == before.low_balance_thresholds
+        && *leads == before.expiring_soon_leads
         && *metadata == before.metadata
     {
         return Ok(WalletSettings::clone(before));
@@ -82,11 +112,32 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
     Ok(WalletSettings {
         drawdown_policy,
         overdraft_limit,
+        low_balance_thresholds: thresholds.clone(),
+        expiring_soon_leads: leads.clone(),
         metadata: metadata.clone(),
         updated_at: draft.now,
         version: before.version + 1,
         ..WalletSettings::clone(before)
     })
+}
+
+/// With other leads every open grant is due at another instant. One that has passed already makes no event.
+fn follow_leads(draft: &mut Draft<'_>, leads: &LeadTimes) -> Result<(), Missing> {
+    if draft.coverage() != Coverage::Complete {
+        return Err(Missing::AllOpen);
+    }
+    let open = draft.grants().filter(|(_, grant)| grant.is_open());
+    let open: BTreeMap<DrawdownKey, Grant> =
+        open.map(|(key, grant)| (key, grant.clone())).collect();
+    for grant in open.values() {
+        draft.becomes_due(grant.due_at(leads, draft.now));
+    }
+    draft.changed.extend(open);
+    Ok(())
+}
+
+fn check_thresholds(thresholds: &Thresholds, scale: Scale) -> Result<(), Rejection> {
+    if thresholds.fit(scale) { Ok(()) } else { Err(Rejection::ThresholdTooPrecise { scale }) }
 }
 
 fn check_overdraft_limit(limit: Amount, scale: Scale) -> Result<(), Rejection> {

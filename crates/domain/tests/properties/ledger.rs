@@ -6,9 +6,10 @@ use std::{
 };
 
 use purse_domain::{
-    Amount, Balances, Command, Composer, Composition, Decision, Entry, Fold, FundingRecord, Grant,
-    GrantNumber, GrantTerms, HoldNumber, OperationName, Sequence, SignedAmount, SpendRecord,
-    Timestamp, Verdict, WalletState, balances_at, decide,
+    Amount, Balances, Command, Composer, Composition, Decision, Entry, Event, Fold, FundingRecord,
+    Grant, GrantNumber, GrantTerms, HoldNumber, NoticesFrom, OperationName, Recount, Sequence,
+    SignedAmount, SpendRecord, Timestamp, TransactionId, Verdict, WalletSettings, WalletState,
+    balances_at, decide,
     draft::Draft,
     explain::{Explainer, Explanation, Unexplained},
     settle::{settle, settled},
@@ -23,6 +24,12 @@ pub struct Ledger {
     pub state: WalletState,
     /// All entries.
     pub entries: Vec<Entry>,
+    /// All events.
+    pub events: Vec<Event>,
+    /// Which write made which entry; what is not here time did.
+    owners: BTreeMap<Sequence, TransactionId>,
+    /// What the wallet wanted to be told of, from its opening on.
+    notices: Vec<NoticesFrom>,
     /// What commands said that their entries are for.
     operations: BTreeMap<Sequence, OperationName>,
     /// When which hold got which deadline.
@@ -38,6 +45,9 @@ impl Ledger {
         Self {
             state,
             entries: Vec::new(),
+            events: Vec::new(),
+            owners: BTreeMap::new(),
+            notices: vec![notices_from(&settings(), Sequence(0), START)],
             operations: BTreeMap::new(),
             deadlines: Vec::new(),
             writes: 0,
@@ -63,7 +73,13 @@ impl Ledger {
         self.deadlines.extend(holds.map(|hold| (decision.now, hold.number, hold.expires_at)));
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
+        self.events.extend_from_slice(&decision.events);
         self.writes += 1;
+        let own = decision.own_entries().iter().map(|entry| entry.sequence);
+        self.owners.extend(own.map(|sequence| (sequence, transaction(self.writes))));
+        if let Some(settings) = &decision.settings {
+            self.notices.push(notices_from(settings, decision.head.last_sequence, decision.now));
+        }
         let spend = SpendRecord::of(command.kind(), decision.own_entries());
         self.state.spends.insert(transaction(self.writes), spend);
     }
@@ -72,9 +88,11 @@ impl Ledger {
     pub fn sweep(&mut self, at: Timestamp) {
         let mut draft = Draft::new(&self.state, at);
         settle(&mut draft).expect("all grants are held");
-        let Draft { head, entries, .. } = draft;
+        let Draft { head, entries, events, .. } = draft;
         self.entries.extend(entries);
+        self.events.extend(events);
         self.state = settled(&self.state, at).expect("all grants are held");
+        self.state.head.recorded_at = head.recorded_at;
         assert_eq!(self.state.head.balances, head.balances);
         assert_eq!(self.state.head.next_due_at, head.next_due_at);
     }
@@ -101,6 +119,20 @@ impl Ledger {
             fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
         }
         fold
+    }
+
+    /// The events, from the entries and settings alone.
+    pub fn recounted(&self) -> Recount {
+        let terms = self.terms();
+        let mut fold = self.folded(&[]);
+        let mut recount = Recount::new(Sequence(0), self.notices.clone());
+        for entry in &self.entries {
+            recount.add(&fold, entry, self.owners.get(&entry.sequence).copied());
+            let operation = self.operations.get(&entry.sequence);
+            fold.book(entry, operation, &terms).expect("entries that were decided are a ledger");
+        }
+        recount.finish(&fold, self.state.head.recorded_at);
+        recount
     }
 
     /// Why the entries of a command moved what they moved.
@@ -177,6 +209,15 @@ impl Ledger {
             before = after;
         }
         sum
+    }
+}
+
+fn notices_from(settings: &WalletSettings, after: Sequence, at: Timestamp) -> NoticesFrom {
+    NoticesFrom {
+        after,
+        at,
+        low_balance_thresholds: settings.low_balance_thresholds.clone(),
+        expiring_soon_leads: settings.expiring_soon_leads.clone(),
     }
 }
 

@@ -9,6 +9,8 @@
 //! * the rest: the properties themselves, one file per rule.
 
 mod composing;
+mod costing;
+mod events;
 mod explaining;
 mod folding;
 mod invariants;

@@ -11,7 +11,7 @@ use purse_domain::{
     Timestamp,
 };
 
-use crate::program::{HOUR, START, amount};
+use crate::program::{HOUR, START, amount, settings};
 
 /// The hours that usage may be late.
 const LATE_HOURS: i64 = 72;
@@ -21,6 +21,8 @@ const LATE_HOURS: i64 = 72;
 pub struct Model {
     policy: DrawdownPolicy,
     overdraft_limit: i64,
+    /// In microseconds, the longest first.
+    leads: Vec<i64>,
     grants: Vec<ModelGrant>,
     debts: Vec<ModelDebt>,
     holds: Vec<ModelHold>,
@@ -185,6 +187,7 @@ impl Model {
         Self {
             policy: DrawdownPolicy::default(),
             overdraft_limit: 0,
+            leads: settings().expiring_soon_leads.as_slice().iter().map(|l| l.micros()).collect(),
             grants: Vec::new(),
             debts: Vec::new(),
             holds: Vec::new(),
@@ -203,6 +206,61 @@ impl Model {
             then.holds.iter().map(|hold| hold.held_at(None, at)).sum(),
             then.debts.iter().map(|debt| debt.left_at(at)).sum(),
         ]
+    }
+
+    /// What is announced after an instant and up to another, if nothing else happens, of grants from the
+    /// `first`th on: when, which grant, with which lead, and how much of it is there then.
+    pub fn announcements(
+        &self,
+        after: Timestamp,
+        until: Timestamp,
+        first: usize,
+    ) -> Vec<(Timestamp, i32, i64, i64)> {
+        let mut found = Vec::new();
+        for (index, grant) in self.grants.iter().enumerate().skip(first) {
+            let Some(expires_at) = grant.expires_at else { continue };
+            for lead in &self.leads {
+                let soonest = grant.effective_at.max(grant.granted_at);
+                let at = expires_at.plus_micros(-lead).max(soonest);
+                if at <= after || at > until {
+                    continue;
+                }
+                let mut then = self.clone();
+                then.repay_until(at);
+                let grant = &then.grants[index];
+                let amount = if grant.has_ended(at) { 0 } else { then.free_at(grant, at) };
+                if amount > 0 {
+                    found.push((at, grant.number, *lead, amount));
+                }
+            }
+        }
+        found
+    }
+
+    /// What is announced at once because a command let a grant end sooner: of the wallet `before` it the instant was
+    /// ahead.
+    pub fn overtaken(&self, before: &Self, now: Timestamp) -> Vec<(Timestamp, i32, i64, i64)> {
+        let mut found = Vec::new();
+        for (index, grant) in before.grants.iter().enumerate() {
+            let soonest = grant.effective_at.max(grant.granted_at);
+            let now_ends = self.grants[index].expires_at;
+            for lead in &self.leads {
+                let is_ahead = |end: Option<Timestamp>| match end {
+                    None => true,
+                    Some(end) => end.plus_micros(-lead).max(soonest) > now,
+                };
+                let amount = self.free_at(&self.grants[index], now);
+                if is_ahead(grant.expires_at) && !is_ahead(now_ends) && amount > 0 {
+                    found.push((now, grant.number, *lead, amount));
+                }
+            }
+        }
+        found
+    }
+
+    /// The number of grants so far.
+    pub fn grant_count(&self) -> usize {
+        self.grants.len()
     }
 
     /// What each grant has available, scheduled and held at an instant, and what is owed of each debt; those with
@@ -302,6 +360,9 @@ impl Model {
                 self.policy = update.drawdown_policy.unwrap_or(self.policy);
                 let limit = update.overdraft_limit.map(hundredths);
                 self.overdraft_limit = limit.unwrap_or(self.overdraft_limit);
+                if let Some(leads) = &update.expiring_soon_leads {
+                    self.leads = leads.as_slice().iter().map(|lead| lead.micros()).collect();
+                }
                 Outcome::Done(Vec::new())
             }
             Command::Grant(new) => self.grant(new, now),
@@ -327,6 +388,9 @@ impl Model {
             Command::ReverseSpend(reverse) => self.reverse(reverse, now),
             Command::RevokeFunding(revoke) => self.revoke(revoke, now),
             Command::Transfer(_) | Command::Receive(_) => Outcome::Refused("there is one wallet"),
+            Command::FreezeWallet | Command::UnfreezeWallet | Command::CloseWallet(_) => {
+                Outcome::Refused("programs do not freeze or close")
+            }
         };
         if matches!(outcome, Outcome::Done(_)) {
             self.writes.push(reversible);

@@ -282,7 +282,8 @@ impl Store {
         let Coverage::Partial { drawn_to, next_due_at } = state.coverage else { return };
         match missing {
             Missing::DueBy(at) => {
-                let is_due = |grant: &Grant| grant.due_at().is_some_and(|due_at| due_at <= at);
+                let is_due =
+                    |grant: &Grant| self.database.due_at(grant).is_some_and(|due_at| due_at <= at);
                 for (_, grant) in self.open().filter(|(_, grant)| is_due(grant)) {
                     state.hold_loaded(grant);
                 }
@@ -347,7 +348,7 @@ impl Store {
     fn next_due(&self, counts: impl Fn(&DrawdownKey, &Grant) -> bool) -> Option<Timestamp> {
         self.open()
             .filter(|(key, grant)| counts(key, grant))
-            .filter_map(|(_, grant)| grant.due_at())
+            .filter_map(|(_, grant)| self.database.due_at(&grant))
             .min()
     }
 }
@@ -360,8 +361,8 @@ fn same(partial: &Verdict, complete: &Verdict, after: &Ledger) -> Result<(), Tes
             let early = partial.head.next_due_at;
             let holds = after.state.holds.values().filter(|hold| hold.is_open());
             let deadlines = holds.map(|hold| hold.expires_at);
-            let exact =
-                after.state.grants.values().filter_map(Grant::due_at).chain(deadlines).min();
+            let due = after.state.grants.values().filter_map(|grant| after.state.due_at(grant));
+            let exact = due.chain(deadlines).min();
             prop_assert!(not_later(early, exact), "{early:?} is after {exact:?}");
             let without = |decision: &Decision| {
                 let head = Head { next_due_at: None, ..decision.head };

@@ -6,10 +6,10 @@ use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
     CostBasis, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef,
-    GracePeriod, GrantNumber, HoldNumber, IdempotencyKey, Metadata, NamespaceId, NamespaceName,
-    NewGrant, OperationName, PositiveAmount, Priority, Reason, ReleaseHold, Request, ReverseSpend,
-    RevokeFunding, Scale, Spend, Timestamp, TransactionId, UpdateWallet, WalletName,
-    WalletSettings,
+    GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, NamespaceId, NamespaceName,
+    NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold, Request,
+    ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp, TransactionId, UpdateWallet,
+    WalletName, WalletSettings, WalletStatus,
 };
 use uuid::Uuid;
 
@@ -90,6 +90,8 @@ pub enum Action {
     Extend(i32, i64),
     /// Choose an overdraft limit, in hundredths.
     Overdraft(u32),
+    /// Choose thresholds, in hundredths, and leads, in hours.
+    Notices(BTreeSet<u32>, BTreeSet<i64>),
     /// Reverse a spend.
     Reverse {
         /// The how manieth accepted write it was.
@@ -133,6 +135,7 @@ fn actions() -> impl Strategy<Value = Action> {
             .prop_map(|(grant, hours)| Action::ChangeExpiry(grant, hours)),
         1 => select(&POLICIES[..]).prop_map(Action::Policy),
         1 => select(&[0, 5_000, 20_000][..]).prop_map(Action::Overdraft),
+        1 => notices(),
         3 => holds(),
         3 => captures(),
         1 => (1..8, option::of(1_u32..3_000)).prop_map(|(hold, most)| Action::Release(hold, most)),
@@ -140,6 +143,12 @@ fn actions() -> impl Strategy<Value = Action> {
         5 => reversals(),
         3 => revocations(),
     ]
+}
+
+fn notices() -> impl Strategy<Value = Action> {
+    let thresholds = collection::btree_set(select(&[1_u32, 1_000, 3_000, 6_000][..]), 0..=3);
+    let leads = collection::btree_set(select(&[1_i64, 6, 24, 48][..]), 0..=3);
+    (thresholds, leads).prop_map(|(thresholds, leads)| Action::Notices(thresholds, leads))
 }
 
 /// What grants are paid by; the last pays for none.
@@ -161,7 +170,7 @@ fn reversals() -> impl Strategy<Value = Action> {
         Just(ExpiredPolicy::RestoreThenExpire),
         Just(ExpiredPolicy::Reissue),
         (1_i64..40).prop_map(|hours| {
-            let period = GracePeriod::from_micros(hours * HOUR).expect("some hours");
+            let period = Period::from_micros(hours * HOUR).expect("some hours");
             ExpiredPolicy::Grace(period)
         }),
     ];
@@ -232,9 +241,29 @@ pub fn amount(hundredths: u32) -> PositiveAmount {
     PositiveAmount::parse(&text, Scale::MAX).expect("programs have positive amounts")
 }
 
+fn thresholds(hundredths: impl IntoIterator<Item = u32>) -> Thresholds {
+    Thresholds::new(hundredths.into_iter().map(amount).collect()).expect("a few, distinct")
+}
+
+fn leads(hours: impl IntoIterator<Item = i64>) -> LeadTimes {
+    let periods = hours.into_iter().map(|hours| Period::from_micros(hours * HOUR));
+    let periods = periods.collect::<Result<_, _>>().expect("some hours");
+    LeadTimes::new(periods).expect("a few, distinct")
+}
+
 fn limit(hundredths: u32) -> Amount {
     if hundredths == 0 { Amount::ZERO } else { amount(hundredths).get() }
 }
+
+/// Changes nothing.
+const NOTHING: UpdateWallet = UpdateWallet {
+    drawdown_policy: None,
+    overdraft_limit: None,
+    low_balance_thresholds: None,
+    expiring_soon_leads: None,
+    metadata: None,
+    expected_version: None,
+};
 
 /// The request of an action that is asked for at `clock`.
 pub fn request(action: &Action, clock: Timestamp) -> Request {
@@ -253,7 +282,7 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             effective_at: starts_in.map(from_now),
             expires_at: ends_in.map(from_now),
             priority: Priority::new(*priority).expect("a small number"),
-            category: Category::adjustment(),
+            category: category(*cost),
             cost_basis: CostBasis::parse(&cost.to_string()).expect("a digit"),
             applies_to: applies_to.iter().map(|name| operation(name)).collect(),
             funding_ref: funding.map(funding_ref),
@@ -291,17 +320,17 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             grant: GrantNumber(*grant),
             expires_at: hours.map(from_now),
         }),
-        Action::Policy(policy) => Command::UpdateWallet(UpdateWallet {
-            drawdown_policy: Some(*policy),
-            overdraft_limit: None,
-            metadata: None,
-            expected_version: None,
-        }),
+        Action::Policy(policy) => {
+            Command::UpdateWallet(UpdateWallet { drawdown_policy: Some(*policy), ..NOTHING })
+        }
         Action::Overdraft(hundredths) => Command::UpdateWallet(UpdateWallet {
-            drawdown_policy: None,
             overdraft_limit: Some(limit(*hundredths)),
-            metadata: None,
-            expected_version: None,
+            ..NOTHING
+        }),
+        Action::Notices(low, soon) => Command::UpdateWallet(UpdateWallet {
+            low_balance_thresholds: Some(thresholds(low.iter().copied())),
+            expiring_soon_leads: Some(leads(soon.iter().copied())),
+            ..NOTHING
         }),
         Action::Revoke { funding, amount: hundredths } => Command::RevokeFunding(RevokeFunding {
             funding_ref: funding_ref(funding),
@@ -339,7 +368,10 @@ pub fn settings() -> WalletSettings {
         scale: Scale::MAX,
         drawdown_policy: DrawdownPolicy::default(),
         overdraft_limit: Amount::ZERO,
+        low_balance_thresholds: thresholds([1_000, 4_000]),
+        expiring_soon_leads: leads([30, 6]),
         metadata: Metadata::default(),
+        status: WalletStatus::Active,
         created_at: START,
         updated_at: START,
         version: 1,
@@ -350,6 +382,11 @@ fn wallet_name() -> WalletName {
     let namespace = NamespaceId::of(&NamespaceName::parse("default").expect("a code"));
     let account = AccountName::parse("org:42").expect("a name");
     WalletName::new(namespace, account, AssetCode::parse("credits").expect("a code"))
+}
+
+/// No decision depends on it.
+fn category(cost: u8) -> Category {
+    Category::parse(if cost == 0 { "free" } else { "paid" }).expect("a code")
 }
 
 fn operation(name: &str) -> OperationName {

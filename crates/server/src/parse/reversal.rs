@@ -1,16 +1,13 @@
 //! Requests to reverse and to revoke.
 
 use purse_domain::{
-    Amount, Command, ExpiredPolicy, FundingRef, GracePeriod, Request, ReverseSpend, RevokeFunding,
-    Scale,
+    Amount, Command, ExpiredPolicy, FundingRef, Request, ReverseSpend, RevokeFunding, Scale,
 };
 use purse_proto::v1;
 use tonic::Status;
 
 use super::{Fields, Write};
 use crate::auth::Caller;
-
-const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// A request to reverse a spend, and what it says of grants that have ended. `scale` is the asset's; `None`:
 /// there is no such asset.
@@ -100,7 +97,7 @@ fn expired_policy(
     };
     match (policy, grace_period) {
         (v1::ExpiredPolicy::Grace, Some(period)) => {
-            fields.check("grace_period", micros(period)).map(ExpiredPolicy::Grace)
+            fields.check("grace_period", super::period(period)).map(ExpiredPolicy::Grace)
         }
         (v1::ExpiredPolicy::Grace, None) => {
             fields.note("grace_period", "is missing, and GRACE needs it");
@@ -115,12 +112,4 @@ fn expired_policy(
             Some(ExpiredPolicy::RestoreThenExpire)
         }
     }
-}
-
-fn micros(period: prost_types::Duration) -> Result<GracePeriod, String> {
-    let prost_types::Duration { seconds, nanos } = period;
-    let micros = seconds.checked_mul(MICROS_PER_SECOND);
-    let micros = micros.and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
-    let micros = micros.ok_or("must not be longer than 36525 days")?;
-    GracePeriod::from_micros(micros).map_err(|error| error.to_string())
 }

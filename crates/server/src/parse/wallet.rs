@@ -1,8 +1,8 @@
 //! Requests of the `WalletService`.
 
 use purse_domain::{
-    AccountName, Amount, AssetCode, Command, CreateWallet, DrawdownPolicy, Metadata, Request,
-    Scale, Spend, TimeRange, UpdateWallet, WalletName,
+    AccountName, Amount, AssetCode, Command, CreateWallet, DrawdownPolicy, LeadTimes, Metadata,
+    PositiveAmount, Request, Scale, Spend, Thresholds, TimeRange, UpdateWallet, WalletName,
 };
 use purse_proto::v1;
 use purse_storage::{BalanceQuery, TimelineQuery, WalletQuery};
@@ -16,6 +16,10 @@ const DEFAULT_POINTS: usize = 1_000;
 /// A larger number means this: an answer stays well below the message limit.
 const MOST_POINTS: usize = 10_000;
 
+/// What an update mask may name.
+const UPDATABLE: &str =
+    "drawdown_policy, overdraft_limit, low_balance_thresholds, expiring_soon_leads and metadata";
+
 /// A request to open a wallet.
 pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Result<Request, Status> {
     let v1::CreateWalletRequest {
@@ -24,6 +28,8 @@ pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Resul
         scale,
         drawdown_policy,
         overdraft_limit,
+        low_balance_thresholds,
+        expiring_soon_leads,
         idempotency_key,
         actor,
         reason,
@@ -36,12 +42,16 @@ pub fn create_wallet(caller: &Caller, message: v1::CreateWalletRequest) -> Resul
         .check_optional("scale", scale.map(|places| Scale::new(places).ok_or("must be 0 to 6")));
     let policy = policy(&mut fields, "drawdown_policy", drawdown_policy);
     let overdraft_limit = self::overdraft_limit(&mut fields, "overdraft_limit", &overdraft_limit);
+    let thresholds = thresholds(&mut fields, "low_balance_thresholds", &low_balance_thresholds);
+    let leads = leads(&mut fields, "expiring_soon_leads", expiring_soon_leads);
     let command = (|| {
         Some(Command::CreateWallet(CreateWallet {
             requested_scale: requested_scale?,
             asset_scale: None,
             drawdown_policy: policy?,
             overdraft_limit: overdraft_limit?,
+            low_balance_thresholds: thresholds?,
+            expiring_soon_leads: leads?,
         }))
     })();
     Write { idempotency_key, actor, reason, metadata, validate_only, commit_token: String::new() }
@@ -66,10 +76,7 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
     let wallet = fields.wallet(caller, &account, &asset);
     let paths = update_mask.map(|mask| mask.paths).unwrap_or_default();
     if paths.is_empty() {
-        fields.note(
-            "update_mask",
-            "must name at least one of drawdown_policy, overdraft_limit and metadata",
-        );
+        fields.note("update_mask", format!("must name at least one of {UPDATABLE}"));
     }
     if settings.is_none() {
         fields.note("wallet", "is missing");
@@ -78,6 +85,8 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
     let mut update = UpdateWallet {
         drawdown_policy: None,
         overdraft_limit: None,
+        low_balance_thresholds: None,
+        expiring_soon_leads: None,
         metadata: None,
         expected_version: None,
     };
@@ -92,12 +101,21 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
                 update.overdraft_limit =
                     overdraft_limit(&mut fields, field, &settings.overdraft_limit);
             }
+            "low_balance_thresholds" => {
+                let field = "wallet.low_balance_thresholds";
+                update.low_balance_thresholds =
+                    thresholds(&mut fields, field, &settings.low_balance_thresholds);
+            }
+            "expiring_soon_leads" => {
+                let field = "wallet.expiring_soon_leads";
+                update.expiring_soon_leads =
+                    leads(&mut fields, field, settings.expiring_soon_leads.clone());
+            }
             "metadata" => {
                 update.metadata =
                     fields.check("wallet.metadata", Metadata::parse(settings.metadata.clone()));
             }
-            _ => fields
-                .note("update_mask", "may name drawdown_policy, overdraft_limit and metadata only"),
+            _ => fields.note("update_mask", format!("may name {UPDATABLE} only")),
         }
     }
     if !etag.is_empty() {
@@ -243,6 +261,24 @@ fn policy(fields: &mut Fields, field: &'static str, policy: i32) -> Option<Drawd
             None
         }
     }
+}
+
+/// The amounts below which a balance is low. Whether the asset has so many decimal places is for the domain.
+fn thresholds(fields: &mut Fields, field: &'static str, amounts: &[String]) -> Option<Thresholds> {
+    let parsed = amounts.iter().map(|amount| PositiveAmount::parse(amount, Scale::MAX));
+    let parsed = fields.check(field, parsed.collect::<Result<_, _>>())?;
+    fields.check(field, Thresholds::new(parsed))
+}
+
+/// How long before a grant expires it is told.
+fn leads(
+    fields: &mut Fields,
+    field: &'static str,
+    leads: Vec<prost_types::Duration>,
+) -> Option<LeadTimes> {
+    let parsed = leads.into_iter().map(super::period).collect::<Result<_, _>>();
+    let parsed = fields.check(field, parsed)?;
+    fields.check(field, LeadTimes::new(parsed))
 }
 
 /// Empty is none. Whether the asset has so many decimal places is for the domain: it may be new.

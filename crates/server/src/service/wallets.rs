@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Shared, batch::Parsing, holds::Written};
 use crate::{
-    auth::{Role, caller},
+    auth::{self, Role, caller},
     parse, render, status,
     telemetry::CallTrace,
 };
@@ -73,6 +73,50 @@ impl WalletService for Wallets {
         let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(v1::UpdateWalletResponse {
             wallet: answer.transaction.settings.as_ref().map(render::wallet),
+            replayed: answer.replayed,
+        }))
+    }
+
+    async fn freeze_wallet(
+        &self,
+        request: Request<v1::FreezeWalletRequest>,
+    ) -> Result<Response<v1::FreezeWalletResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Admin)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::freeze_wallet(&caller, request.into_inner())?;
+        let answer = self.0.write(trace, began, command).await?;
+        let wallet = answer.transaction.settings.as_ref().map(render::wallet);
+        Ok(Response::new(v1::FreezeWalletResponse { wallet, replayed: answer.replayed }))
+    }
+
+    async fn unfreeze_wallet(
+        &self,
+        request: Request<v1::UnfreezeWalletRequest>,
+    ) -> Result<Response<v1::UnfreezeWalletResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Admin)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::unfreeze_wallet(&caller, request.into_inner())?;
+        let answer = self.0.write(trace, began, command).await?;
+        let wallet = answer.transaction.settings.as_ref().map(render::wallet);
+        Ok(Response::new(v1::UnfreezeWalletResponse { wallet, replayed: answer.replayed }))
+    }
+
+    async fn close_wallet(
+        &self,
+        request: Request<v1::CloseWalletRequest>,
+    ) -> Result<Response<v1::CloseWalletResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Admin)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::close_wallet(&caller, request.into_inner())?;
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
+        Ok(Response::new(v1::CloseWalletResponse {
+            wallet: answer.transaction.settings.as_ref().map(render::wallet),
+            transaction: Some(transaction),
+            balance: Some(balance),
             replayed: answer.replayed,
         }))
     }
@@ -142,12 +186,14 @@ impl WalletService for Wallets {
         request: Request<v1::ReverseSpendRequest>,
     ) -> Result<Response<v1::ReverseSpendResponse>, Status> {
         let began = Instant::now();
-        // Who may only spend could else prolong every grant: spend it, let it expire, and reverse that.
-        let role = match request.get_ref().expired_policy() {
-            v1::ExpiredPolicy::Unspecified | v1::ExpiredPolicy::RestoreThenExpire => Role::Spender,
-            v1::ExpiredPolicy::Reissue | v1::ExpiredPolicy::Grace => Role::Granter,
-        };
-        let caller = caller(&request, role)?;
+        let caller = caller(&request, Role::Spender)?;
+        match request.get_ref().expired_policy() {
+            v1::ExpiredPolicy::Unspecified | v1::ExpiredPolicy::RestoreThenExpire => {}
+            // Who may only spend could else prolong every grant: spend it, let it expire, and reverse that.
+            v1::ExpiredPolicy::Reissue | v1::ExpiredPolicy::Grace => {
+                auth::caller(&request, Role::Granter)?;
+            }
+        }
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
@@ -167,15 +213,16 @@ impl WalletService for Wallets {
         request: Request<v1::TransferRequest>,
     ) -> Result<Response<v1::TransferResponse>, Status> {
         let began = Instant::now();
-        // Who may only spend could else prolong every grant: send it away without expiry, and back.
-        let role = match request.get_ref().expiration_policy() {
-            v1::ExpirationPolicy::Unspecified if request.get_ref().expires_at.is_some() => {
-                Role::Granter
-            }
-            v1::ExpirationPolicy::Unspecified | v1::ExpirationPolicy::Preserve => Role::Spender,
-            v1::ExpirationPolicy::None | v1::ExpirationPolicy::Fixed => Role::Granter,
+        let caller = caller(&request, Role::Spender)?;
+        let keeps_expiry = match request.get_ref().expiration_policy() {
+            v1::ExpirationPolicy::Unspecified => request.get_ref().expires_at.is_none(),
+            v1::ExpirationPolicy::Preserve => true,
+            v1::ExpirationPolicy::None | v1::ExpirationPolicy::Fixed => false,
         };
-        let caller = caller(&request, role)?;
+        if !keeps_expiry {
+            // Who may only spend could else prolong every grant: send it away without expiry, and back.
+            auth::caller(&request, Role::Granter)?;
+        }
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;

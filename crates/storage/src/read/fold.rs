@@ -8,11 +8,13 @@ use std::{
 use deadpool_postgres::Client;
 use purse_domain::{
     Chain, Entry, EntryHash, Fingerprint, Fold, FoldError, Grant, GrantNumber, GrantTerms,
-    HoldNumber, IdempotencyKey, OperationName, Owner, Sequence, Timestamp, WalletState,
+    HoldNumber, IdempotencyKey, OperationName, Owner, Sequence, Timestamp, TransactionId,
+    WalletName, WalletState,
 };
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::verify::EventCheck;
 use crate::{
     StorageError,
     load::NUMBERED_GRANTS,
@@ -27,7 +29,8 @@ const ENTRIES: &str = concat!(
          t.operation,
          t.idempotency_key,
          t.fingerprint,
-         e.hash
+         e.hash,
+         e.transaction_id
       FROM entries AS e
       LEFT JOIN LATERAL (
           SELECT *
@@ -58,23 +61,40 @@ pub(super) async fn state_after(
     now: &WalletState,
     last: Sequence,
 ) -> Result<WalletState, StorageError> {
-    let folded = fold(client, now, last).await?;
+    let folded = fold(client, now, last, None).await?;
     let (fold, _) = folded.map_err(|error| StorageError::Corrupt(error.to_string()))?;
     let deadlines = deadlines(client, now).await?;
     Ok(fold.into_state(|hold| deadlines.of(hold)))
 }
 
-/// The ledger up to entry `last` and its last hash, or what is wrong with it.
+/// The ledger up to entry `last` and its last hash, or what is wrong with it. Along the way `events` are compared
+/// with what the entries say.
 pub(super) async fn fold(
     client: &Client,
     now: &WalletState,
     last: Sequence,
+    mut events: Option<&mut EventCheck>,
 ) -> Result<Result<(Fold, EntryHash), FoldError>, StorageError> {
     let mut fold = Fold::opened(Arc::clone(&now.settings));
-    let walked =
-        walk(client, now, last, |entry, operation, terms| fold.book(entry, operation, terms))
-            .await?;
-    Ok(walked.map(|(last_hash, _)| (fold, last_hash)))
+    let mut pages = Pages::of(client, now, last);
+    loop {
+        let read = pages.read(|line, terms| {
+            if let Some(events) = &mut events {
+                events.recount.add(&fold, &line.entry, line.transaction);
+            }
+            fold.book(&line.entry, line.operation.as_ref(), terms)
+        });
+        let more = match read.await? {
+            Ok(more) => more,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(events) = &mut events {
+            events.compare(client).await?;
+        }
+        if !more {
+            return Ok(Ok((fold, pages.chain.last())));
+        }
+    }
 }
 
 /// Reads the ledger up to entry `last`, a page at a time, and hands on each entry with what its transaction was for
@@ -85,17 +105,50 @@ pub(super) async fn walk(
     last: Sequence,
     mut book: impl FnMut(&Entry, Option<&OperationName>, &Terms) -> Result<(), FoldError>,
 ) -> Result<Result<(EntryHash, Terms), FoldError>, StorageError> {
-    let name = &now.settings.name;
-    let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-    let statement = client.prepare_cached(ENTRIES).await?;
-    let mut chain = Chain::default();
-    let mut terms = Terms::new();
-    let mut after = Sequence(0);
-    while after < last {
+    let mut pages = Pages::of(client, now, last);
+    loop {
+        let read = pages.read(|line, terms| book(&line.entry, line.operation.as_ref(), terms));
+        match read.await? {
+            Ok(true) => {}
+            Ok(false) => return Ok(Ok((pages.chain.last(), pages.terms))),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+/// A ledger while it is read, from its first entry on.
+struct Pages<'a> {
+    client: &'a Client,
+    name: &'a WalletName,
+    last: Sequence,
+    after: Sequence,
+    chain: Chain,
+    terms: Terms,
+}
+
+impl<'a> Pages<'a> {
+    fn of(client: &'a Client, now: &'a WalletState, last: Sequence) -> Self {
+        let (chain, terms) = (Chain::default(), Terms::new());
+        Self { client, name: &now.settings.name, last, after: Sequence(0), chain, terms }
+    }
+
+    /// Reads the next page and hands on each of its lines with the terms of the grants so far. Answers whether there
+    /// are more, or what is wrong.
+    async fn read(
+        &mut self,
+        mut book: impl FnMut(&Line, &Terms) -> Result<(), FoldError>,
+    ) -> Result<Result<bool, FoldError>, StorageError> {
+        let Self { client, name, last, after, chain, terms } = self;
+        if *after >= *last {
+            return Ok(Ok(false));
+        }
+        let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+        let statement = client.prepare_cached(ENTRIES).await?;
         let rows = client.query(&statement, &[&account, &wallet, &after.0, &last.0, &PAGE]).await?;
-        let entries: Vec<Line> = rows.iter().map(Line::read).collect::<Result<_, _>>()?;
-        add_terms(client, (account, wallet), &entries, &mut terms).await?;
-        for Line { entry, operation, owner, hash } in &entries {
+        let lines: Vec<Line> = rows.iter().map(Line::read).collect::<Result<_, _>>()?;
+        add_terms(client, (account, wallet), &lines, terms).await?;
+        for line in &lines {
+            let Line { entry, owner, hash, .. } = line;
             let owner =
                 owner.as_ref().map(|(key, fingerprint)| Owner { key: key.as_ref(), fingerprint });
             let terms_of = |number| terms.get(&number).map(|terms| &**terms);
@@ -104,16 +157,16 @@ pub(super) async fn walk(
             if follows && !chain.check(name.wallet_id, entry, owner, terms_of, *hash) {
                 return Ok(Err(FoldError::OtherHash { sequence }));
             }
-            if let Err(error) = book(entry, operation.as_ref(), &terms) {
+            if let Err(error) = book(line, terms) {
                 return Ok(Err(error));
             }
-            after = sequence;
+            *after = sequence;
         }
-        if entries.is_empty() {
-            return Ok(Err(FoldError::OutOfSequence { sequence: last, last: after }));
+        if lines.is_empty() {
+            return Ok(Err(FoldError::OutOfSequence { sequence: *last, last: *after }));
         }
+        Ok(Ok(*after < *last))
     }
-    Ok(Ok((chain.last(), terms)))
 }
 
 /// The deadlines of holds as they are now: one that was moved since counts as if it had always been there.
@@ -151,6 +204,7 @@ struct Line {
     operation: Option<OperationName>,
     owner: Option<(Option<IdempotencyKey>, Fingerprint)>,
     hash: Option<EntryHash>,
+    transaction: Option<TransactionId>,
 }
 
 impl Line {
@@ -161,7 +215,9 @@ impl Line {
         let key = columns.take::<Option<String>>()?.map(IdempotencyKey::from_stored);
         let fingerprint = columns.take::<Option<&[u8]>>()?.and_then(Fingerprint::from_stored);
         let hash = columns.take::<Option<&[u8]>>()?.and_then(EntryHash::from_stored);
-        Ok(Self { entry, operation, owner: fingerprint.map(|of| (key, of)), hash })
+        let transaction = columns.take::<Option<Uuid>>()?.map(TransactionId::from_uuid);
+        let owner = fingerprint.map(|of| (key, of));
+        Ok(Self { entry, operation, owner, hash, transaction })
     }
 }
 

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    Coverage, Discrepancy, GrantNumber, HoldNumber, Missing, Sequence, Timestamp, WalletName,
-    WalletState, verify,
+    Coverage, Discrepancy, EventSequence, GrantNumber, HoldNumber, Missing, NoticesFrom, Recount,
+    Sequence, Timestamp, WalletName, WalletState, verify, verify_event,
 };
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
-use super::fold::fold;
+use super::{
+    events::{event, event_columns},
+    fold::fold,
+};
 use crate::{
     Storage, StorageError,
     load::load_missing,
-    row::{self, Columns, grant_columns, hold_columns},
+    row::{self, Columns, SettingsSnapshot, grant_columns, hold_columns},
 };
 
 const GRANTS: &str = concat!(
@@ -29,6 +33,35 @@ const HOLDS: &str = concat!(
     " FROM holds AS h
       WHERE h.account_id = $1 AND h.wallet_id = $2"
 );
+
+/// What a wallet's settings were after each transaction that was about them.
+const SETTINGS: &str = "
+    SELECT t.after_sequence,
+        t.recorded_at,
+        t.settings::TEXT AS settings
+    FROM transactions AS t
+    WHERE t.account_id = $1 AND t.wallet_id = $2 AND t.settings IS NOT NULL";
+
+const EVENTS_SINCE: &str = "
+    SELECT w.events_since
+    FROM wallets AS w
+    WHERE w.account_id = $1 AND w.wallet_id = $2";
+
+/// A run of events, by number.
+const EVENTS: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM events AS e
+      WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.event_sequence BETWEEN $3 AND $4
+      ORDER BY e.event_sequence"
+);
+
+const FIRST_EVENT_AFTER: &str = "
+    SELECT e.event_sequence
+    FROM events AS e
+    WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.event_sequence > $3
+    ORDER BY e.event_sequence
+    LIMIT 1";
 
 /// What a verification looked at, and what it found.
 #[derive(Debug, Clone)]
@@ -53,13 +86,23 @@ impl Storage {
     ) -> Result<Option<Verification>, StorageError> {
         let snapshot = self.snapshot().await?;
         let client = snapshot.client()?;
-        let Some(mut kept) = super::wallet(client, name).await? else { return Ok(None) };
+        let Some(mut kept) = super::wallet(client, name).await? else {
+            snapshot.end().await?;
+            return Ok(None);
+        };
         load_all(client, &mut kept).await?;
-        let folded = fold(client, &kept, kept.head.last_sequence).await?;
+        let mut events = EventCheck::begin(client, name).await?;
+        let folded = fold(client, &kept, kept.head.last_sequence, Some(&mut events)).await?;
+        let found = match folded {
+            Err(error) => Err(Discrepancy::from(error)),
+            Ok((fold, last_hash)) => {
+                events.recount.finish(&fold, kept.head.recorded_at);
+                events.end(client).await?;
+                let EventCheck { recount, wrong, .. } = &events;
+                verify(fold, recount, last_hash, &kept).and(wrong.clone().map_or(Ok(()), Err))
+            }
+        };
         snapshot.end().await?;
-        let found = folded
-            .map_err(Discrepancy::from)
-            .and_then(|(fold, last_hash)| verify(fold, last_hash, &kept));
         Ok(Some(Verification {
             recorded_at: kept.head.recorded_at,
             entries: kept.head.last_sequence,
@@ -67,6 +110,77 @@ impl Storage {
             holds: kept.head.last_hold_number,
             discrepancy: found.err(),
         }))
+    }
+}
+
+/// A wallet's events while its entries are read: those that are kept against those that the entries say.
+pub(super) struct EventCheck {
+    account: Uuid,
+    wallet: Uuid,
+    pub(super) recount: Recount,
+    /// The first thing that was found.
+    wrong: Option<Discrepancy>,
+}
+
+impl EventCheck {
+    async fn begin(client: &Client, name: &WalletName) -> Result<Self, StorageError> {
+        let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
+        let statement = client.prepare_cached(SETTINGS).await?;
+        let rows = client.query(&statement, &[&account, &wallet]).await?;
+        let mut changes = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut columns = Columns::of(row);
+            let (after, at) = (Sequence(columns.take()?), columns.instant()?);
+            let settings = SettingsSnapshot::parse(columns.take()?, name.clone())?;
+            changes.push((after, at, settings));
+        }
+        changes.sort_by_key(|(after, at, settings)| (settings.version, *after, *at));
+        let notices = changes.into_iter().map(|(after, at, settings)| NoticesFrom {
+            after,
+            at,
+            low_balance_thresholds: settings.low_balance_thresholds,
+            expiring_soon_leads: settings.expiring_soon_leads,
+        });
+        let notices = notices.collect();
+        let statement = client.prepare_cached(EVENTS_SINCE).await?;
+        let row = client.query_one(&statement, &[&account, &wallet]).await?;
+        let since = Sequence(Columns::of(&row).take()?);
+        Ok(Self { account, wallet, recount: Recount::new(since, notices), wrong: None })
+    }
+
+    /// Compares the events that the entries read since the last time say.
+    pub(super) async fn compare(&mut self, client: &Client) -> Result<(), StorageError> {
+        let said = self.recount.take();
+        let (Some(first), Some(last), None) = (said.first(), said.last(), &self.wrong) else {
+            return Ok(());
+        };
+        let statement = client.prepare_cached(EVENTS).await?;
+        let rows = client
+            .query(&statement, &[&self.account, &self.wallet, &first.sequence.0, &last.sequence.0])
+            .await?;
+        for (index, said) in said.iter().enumerate() {
+            let kept = match rows.get(index) {
+                None => Err(Discrepancy::Event(said.sequence)),
+                Some(row) => verify_event(&event(&mut Columns::of(row))?, said),
+            };
+            if let Err(wrong) = kept {
+                self.wrong = Some(wrong);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the last ones, and looks for any that the entries do not say.
+    async fn end(&mut self, client: &Client) -> Result<(), StorageError> {
+        self.compare(client).await?;
+        let statement = client.prepare_cached(FIRST_EVENT_AFTER).await?;
+        let last = self.recount.last().0;
+        let beyond = client.query_opt(&statement, &[&self.account, &self.wallet, &last]).await?;
+        if let (Some(row), None) = (&beyond, &self.wrong) {
+            self.wrong = Some(Discrepancy::Event(EventSequence(Columns::of(row).take()?)));
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use postgres_types::ToSql;
 use purse_domain::{
     AccountId, Decision, DrawdownKey, EntryKind, Grant, GrantNumber, GrantParts, GrantTerms,
-    TransactionId, WalletId, WalletName, WalletState,
+    Timestamp, TransactionId, WalletId, WalletName, WalletState,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -18,7 +18,8 @@ type GrantId = (AccountId, WalletId, GrantNumber);
 /// The grants of a batch as they are at its end.
 #[derive(Debug, Default)]
 pub(super) struct Grants {
-    changed: BTreeMap<GrantId, Grant>,
+    /// With the next instant at which time alone does something with it.
+    changed: BTreeMap<GrantId, (Grant, Option<Timestamp>)>,
     new: BTreeMap<GrantId, New>,
     moved: BTreeMap<GrantId, GrantPlace>,
 }
@@ -39,7 +40,7 @@ impl Grants {
     ) {
         let id = |grant: &Grant| (name.account_id, name.wallet_id, grant.number);
         for grant in decision.grants.values() {
-            self.changed.insert(id(grant), grant.clone());
+            self.changed.insert(id(grant), (grant.clone(), after.due_at(grant)));
         }
         for grant in decision.made_grants() {
             let place = DrawdownKey::of(after.settings.drawdown_policy, grant);
@@ -71,10 +72,10 @@ impl Grants {
     /// As rows: those that changed, new ones, and places.
     pub(super) fn rows(self) -> (Vec<GrantChange>, Vec<GrantRow>, Vec<GrantPlace>) {
         let (mut changes, mut new) = (Vec::new(), Vec::new());
-        for (id, grant) in &self.changed {
+        for (id, (grant, due_at)) in &self.changed {
             match self.new.get(id) {
-                Some(made) => new.push(GrantRow::new(*id, grant, made)),
-                None => changes.push(GrantChange::new(*id, grant)),
+                Some(made) => new.push(GrantRow::new(*id, grant, *due_at, made)),
+                None => changes.push(GrantChange::new(*id, grant, *due_at)),
             }
         }
         (changes, new, self.moved.into_values().collect())
@@ -146,7 +147,7 @@ impl Row for GrantChange {
 }
 
 impl GrantChange {
-    fn new((account, wallet, number): GrantId, grant: &Grant) -> Self {
+    fn new((account, wallet, number): GrantId, grant: &Grant, due_at: Option<Timestamp>) -> Self {
         let GrantParts { available, held, consumed, expired, voided, revoked, transferred_out } =
             &grant.parts;
         Self {
@@ -163,7 +164,7 @@ impl GrantChange {
             revoked: revoked.decimal(),
             transferred_out: transferred_out.decimal(),
             open: grant.is_open(),
-            due_at: grant.due_at().map(Instant),
+            due_at: due_at.map(Instant),
             lost: grant.lost.decimal(),
         }
     }
@@ -214,7 +215,12 @@ impl Row for GrantRow {
 }
 
 impl GrantRow {
-    fn new((account, wallet, number): GrantId, grant: &Grant, new: &New) -> Self {
+    fn new(
+        (account, wallet, number): GrantId,
+        grant: &Grant,
+        due_at: Option<Timestamp>,
+        new: &New,
+    ) -> Self {
         let GrantTerms {
             amount,
             granted_window: _,
@@ -249,7 +255,7 @@ impl GrantRow {
             revoked: revoked.decimal(),
             transferred_out: transferred_out.decimal(),
             open: grant.is_open(),
-            due_at: grant.due_at().map(Instant),
+            due_at: due_at.map(Instant),
             drawdown_key: new.place.as_bytes().to_vec(),
             lost: grant.lost.decimal(),
             funding_ref: funding_ref.as_ref().map(|name| name.as_str().to_owned()),

@@ -81,6 +81,8 @@ pub(super) struct WalletHead {
     revision: i64,
     last_hold_number: i32,
     last_hash: Vec<u8>,
+    last_event: i64,
+    lows: i32,
 }
 
 impl Row for WalletHead {
@@ -94,6 +96,8 @@ impl Row for WalletHead {
             last_grant_number = r.last_grant_number,
             last_hold_number = r.last_hold_number,
             last_hash = r.last_hash,
+            last_event = r.last_event,
+            lows = r.lows,
             next_due_at = r.next_due_at,
             recorded_at = r.recorded_at,
             revision = CASE WHEN w.revision = r.found THEN r.revision END
@@ -109,6 +113,8 @@ impl WalletHead {
             last_hash,
             last_grant_number,
             last_hold_number,
+            last_event,
+            lows,
             next_due_at,
             recorded_at,
             revision,
@@ -128,6 +134,8 @@ impl WalletHead {
             revision: *revision,
             last_hold_number: last_hold_number.0,
             last_hash: last_hash.as_bytes().to_vec(),
+            last_event: last_event.0,
+            lows: lows.bits(),
         }
     }
 }
@@ -159,6 +167,11 @@ pub(super) struct WalletRow {
     overdraft_limit: Decimal,
     last_hold_number: i32,
     last_hash: Vec<u8>,
+    low_balance_thresholds: Option<Vec<Decimal>>,
+    expiring_soon_leads: Option<Vec<i64>>,
+    last_event: i64,
+    lows: i32,
+    status: i16,
 }
 
 impl Row for WalletRow {
@@ -166,7 +179,8 @@ impl Row for WalletRow {
         INSERT INTO wallets (account_id, wallet_id, namespace_id, account, asset, scale,
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
             scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
-            overdraft_limit, last_hold_number, last_hash)
+            overdraft_limit, last_hold_number, last_hash, low_balance_thresholds,
+            expiring_soon_leads, last_event, lows, status)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -177,7 +191,10 @@ impl WalletRow {
             scale,
             drawdown_policy,
             overdraft_limit,
+            low_balance_thresholds,
+            expiring_soon_leads,
             metadata,
+            status,
             created_at,
             updated_at,
             version,
@@ -188,6 +205,8 @@ impl WalletRow {
             last_hash,
             last_grant_number,
             last_hold_number,
+            last_event,
+            lows,
             next_due_at,
             recorded_at,
             revision,
@@ -216,6 +235,11 @@ impl WalletRow {
             overdraft_limit: overdraft_limit.decimal(),
             last_hold_number: last_hold_number.0,
             last_hash: last_hash.as_bytes().to_vec(),
+            low_balance_thresholds: row::thresholds_array(low_balance_thresholds),
+            expiring_soon_leads: row::leads_array(expiring_soon_leads),
+            last_event: last_event.0,
+            lows: lows.bits(),
+            status: row::wallet_status_code(*status),
         }
     }
 }
@@ -231,6 +255,9 @@ pub(super) struct SettingsChange {
     updated_at: Instant,
     version: i64,
     overdraft_limit: Decimal,
+    low_balance_thresholds: Option<Vec<Decimal>>,
+    expiring_soon_leads: Option<Vec<i64>>,
+    status: i16,
 }
 
 impl Row for SettingsChange {
@@ -238,9 +265,12 @@ impl Row for SettingsChange {
         UPDATE wallets AS w
         SET drawdown_policy = r.drawdown_policy,
             overdraft_limit = r.overdraft_limit,
+            low_balance_thresholds = r.low_balance_thresholds,
+            expiring_soon_leads = r.expiring_soon_leads,
             metadata = r.metadata,
             updated_at = r.updated_at,
-            version = r.version
+            version = r.version,
+            status = r.status
         FROM unnest($1::wallet_settings[]) AS r
         WHERE w.account_id = r.account_id AND w.wallet_id = r.wallet_id";
 }
@@ -255,6 +285,9 @@ impl SettingsChange {
             updated_at: Instant(settings.updated_at),
             version: settings.version,
             overdraft_limit: settings.overdraft_limit.decimal(),
+            low_balance_thresholds: row::thresholds_array(&settings.low_balance_thresholds),
+            expiring_soon_leads: row::leads_array(&settings.expiring_soon_leads),
+            status: row::wallet_status_code(settings.status),
         }
     }
 }

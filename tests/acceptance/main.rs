@@ -6,9 +6,11 @@
 
 mod bad_input;
 mod balances;
+mod costs;
 mod credentials;
 mod database_away;
 mod deadlines;
+mod deadlocks;
 mod events;
 mod expiry_changes;
 mod explanations;
@@ -21,6 +23,7 @@ mod large_wallets;
 mod limits;
 mod lists;
 mod many_callers;
+mod mayhem;
 mod migrations;
 mod privileges;
 mod random_programs;

@@ -3,7 +3,10 @@
 use purse_proto::v1::{self, EntryKind};
 use tonic::Code;
 
-use crate::fixture::{ASSET, Server, at_once, grant, refusal, spend, timestamp, with_token};
+use crate::{
+    deadlocks::deadlocks,
+    fixture::{ASSET, Server, at_once, grant, refusal, spend, timestamp, with_token},
+};
 
 fn transfer(from: &str, to: &str, amount: &str, key: &str) -> v1::TransferRequest {
     v1::TransferRequest {
@@ -176,7 +179,8 @@ async fn crossing_transfers_on_two_servers_never_lock_each_other_out() {
         HAVING sum(CASE WHEN e.kind = 15 THEN e.amount ELSE -e.amount END) <> 0
             OR count(DISTINCT e.wallet_id) <> 2";
     assert_eq!(one.sql().await.query(unbalanced, &[]).await.unwrap().len(), 0);
-    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    let deadlocks: i64 = one.sql().await.query_one(deadlocks, &[]).await.unwrap().get(0);
-    assert_eq!(deadlocks, 0);
+    let url = one.url.clone();
+    one.node.stop().await;
+    other.node.stop().await;
+    assert_eq!(deadlocks(&url).await, 0);
 }

@@ -1,35 +1,15 @@
-//! The flags of `purse-bench spends`.
+//! The flags that every workload has.
 
-use std::path::PathBuf;
+use std::{fs, io, path::PathBuf};
 
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, value_parser};
+use serde::Serialize;
 
-use crate::load::Window;
+use crate::{folder::Folder, load::Window, server};
 
-/// Flags of `purse-bench spends`.
+/// How long to measure.
 #[derive(Debug, Args)]
-pub struct Arguments {
-    /// Only the workload in which all spends are from one wallet.
-    #[arg(long, conflicts_with = "many")]
-    pub hot: bool,
-    /// Only the workload in which spends are spread over many wallets.
-    #[arg(long)]
-    pub many: bool,
-    /// Only one side; no ratio then.
-    #[arg(long, value_name = "SIDE")]
-    pub only: Option<Side>,
-    /// Callers of Purse at once.
-    #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..))]
-    pub callers: u32,
-    /// HTTP/2 connections that the callers share.
-    #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(1..))]
-    pub connections: u32,
-    /// Wallets on each side, besides the hot one.
-    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u64).range(1..))]
-    pub wallets: u64,
-    /// Grants per wallet.
-    #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=1_000))]
-    pub grants: u64,
+pub struct Pace {
     /// Seconds measured, per round and side.
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..))]
     pub seconds: u64,
@@ -39,28 +19,34 @@ pub struct Arguments {
     /// Rounds per workload; the sides take turns.
     #[arg(long, default_value_t = 3, value_parser = value_parser!(u32).range(1..))]
     pub rounds: u32,
-    /// Connections of pgbench.
-    #[arg(long, default_value_t = 32, value_parser = value_parser!(u32).range(1..))]
-    pub naive_clients: u32,
-    /// Threads of pgbench.
-    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..))]
-    pub naive_threads: u32,
-    /// Decides which wallets are chosen.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Decides the idempotency keys; default: another one in each run.
-    #[arg(long, value_name = "NUMBER")]
-    pub run: Option<u64>,
+}
+
+impl Pace {
+    /// The time of one round.
+    pub fn window(&self) -> Window {
+        Window { warm_up_seconds: self.warm_up, measured_seconds: self.seconds }
+    }
+
+    /// The time in words, for the report.
+    pub fn in_words(&self) -> String {
+        let Self { seconds, warm_up, rounds } = self;
+        format!("{seconds} s measured after {warm_up} s of warm-up; rounds in turns: {rounds}")
+    }
+}
+
+/// What to measure, and where the figures go.
+#[derive(Debug, Args)]
+pub struct Place {
     /// The server's binary; default: `purse` beside this one.
     #[arg(long, value_name = "FILE")]
     pub purse: Option<PathBuf>,
     /// A data folder to keep, so that the next run finds its wallets there; default: a throw-away one.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// The PostgreSQL for both sides, as a URL; default: the one that `purse serve` embeds.
+    /// The PostgreSQL to work on, as a URL; default: the one that `purse serve` embeds.
     #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     pub database: Option<String>,
-    /// The folder of `pgbench` and `psql`; default: found.
+    /// The folder of PostgreSQL's programs; default: found.
     #[arg(long, value_name = "DIR")]
     pub pg_bin: Option<PathBuf>,
     /// Also write the report there, as JSON.
@@ -68,35 +54,35 @@ pub struct Arguments {
     pub json: Option<PathBuf>,
 }
 
-/// One of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Side {
-    /// Purse through gRPC.
-    Purse,
-    /// The naive transaction under pgbench.
-    Naive,
-}
-
-impl Arguments {
-    /// The time of one round.
-    pub fn window(&self) -> Window {
-        Window { warm_up_seconds: self.warm_up, measured_seconds: self.seconds }
+impl Place {
+    /// How the server is started.
+    pub fn server(&self, folder: &Folder) -> io::Result<server::Settings> {
+        let data = self.data_dir.clone().unwrap_or_else(|| folder.path().join("data"));
+        Ok(server::Settings {
+            purse: self.purse.clone().map_or_else(purse_beside_this, Ok)?,
+            data,
+            database_url: self.database.clone(),
+            log: folder.path().join("server.log"),
+        })
     }
 
-    /// The load in words, for the report.
-    pub fn load(&self) -> String {
-        format!(
-            "{} wallets with {} grants; Purse: {} callers on {} connections; naive: {} clients in \
-             {} threads; {} s measured after {} s of warm-up; rounds in turns: {}",
-            self.wallets,
-            self.grants,
-            self.callers,
-            self.connections,
-            self.naive_clients,
-            self.naive_threads,
-            self.seconds,
-            self.warm_up,
-            self.rounds
-        )
+    /// Writes the report as JSON, if that was asked for.
+    pub fn write(&self, report: &impl Serialize) -> io::Result<()> {
+        if let Some(file) = &self.json {
+            fs::write(file, serde_json::to_string_pretty(report)?)?;
+            eprintln!("Written to {}.", file.display());
+        }
+        Ok(())
+    }
+}
+
+fn purse_beside_this() -> io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("purse"))
+}
+
+/// Says so if the figures will mean nothing.
+pub fn warn_of_a_debug_build() {
+    if cfg!(debug_assertions) {
+        eprintln!("A debug build: the figures mean nothing. Run it with --release.");
     }
 }

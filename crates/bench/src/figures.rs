@@ -1,4 +1,5 @@
-//! What one round measured, and what several rounds say together. Whole numbers throughout.
+//! What one round measured, what several rounds say together, and how figures are written. Whole numbers
+//! throughout.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -56,19 +57,19 @@ pub struct Percentiles {
 /// One side's measured window.
 #[derive(Debug)]
 pub struct Round {
-    pub spends_per_second: u64,
+    pub calls_per_second: u64,
     pub latencies: Latencies,
 }
 
 /// One side's rounds, summed up.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// Spends per second of each round, in the order they were run.
+    /// Calls per second of each round, in the order they were run.
     pub rounds: Vec<u64>,
     pub min: u64,
     pub median: u64,
     pub max: u64,
-    /// Over all spends of all rounds.
+    /// Over all calls of all rounds.
     #[serde(flatten)]
     pub percentiles: Percentiles,
 }
@@ -76,7 +77,7 @@ pub struct Summary {
 impl Summary {
     /// `None` without any round.
     pub fn of(rounds: &[Round]) -> Option<Self> {
-        let in_order: Vec<u64> = rounds.iter().map(|round| round.spends_per_second).collect();
+        let in_order: Vec<u64> = rounds.iter().map(|round| round.calls_per_second).collect();
         let mut sorted = in_order.clone();
         sorted.sort_unstable();
         let mut latencies = Latencies::new();
@@ -108,9 +109,34 @@ pub fn ratio_hundredths(dividend: u64, divisor: u64) -> Option<u64> {
     (dividend * 100 + divisor / 2).checked_div(divisor)
 }
 
+/// `12345` as `12,345`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `438` as `4.38`.
+pub fn hundredths(number: u64) -> String {
+    format!("{}.{:02}", number / 100, number % 100)
+}
+
+/// Microseconds as milliseconds with two decimal places.
+pub fn milliseconds(micros: u64) -> String {
+    hundredths((micros + 5) / 10)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Latencies, Round, Summary, median, ratio_hundredths};
+    use super::{
+        Latencies, Round, Summary, grouped, hundredths, median, milliseconds, ratio_hundredths,
+    };
 
     #[test]
     fn the_median_of_an_even_number_of_rounds_lies_between_the_middle_two() {
@@ -130,10 +156,10 @@ mod tests {
 
     #[test]
     fn a_summary_keeps_the_order_of_rounds_and_merges_their_latencies() {
-        let round = |spends_per_second, micros| {
+        let round = |calls_per_second, micros| {
             let mut latencies = Latencies::new();
             latencies.record(micros);
-            Round { spends_per_second, latencies }
+            Round { calls_per_second, latencies }
         };
         let summary = Summary::of(&[round(30, 100), round(10, 300), round(20, 200)]);
         let Some(summary) = summary else { panic!("three rounds have a summary") };
@@ -141,5 +167,16 @@ mod tests {
         assert_eq!((summary.min, summary.median, summary.max), (10, 20, 30));
         assert_eq!((summary.percentiles.p50_micros, summary.percentiles.max_micros), (200, 300));
         assert!(Summary::of(&[]).is_none());
+    }
+
+    #[test]
+    fn figures_are_printed_for_people() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(hundredths(1_504), "15.04");
+        assert_eq!(milliseconds(4_756), "4.76");
+        assert_eq!(milliseconds(4), "0.00");
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
+use tonic::Status;
 
 use crate::figures::{Latencies, Round};
 
@@ -31,12 +32,47 @@ pub struct Failure {
     pub message: String,
 }
 
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self { code: format!("{:?}", status.code()), message: status.message().to_owned() }
+    }
+}
+
 /// How often one code was answered.
 #[derive(Debug, Default)]
 pub struct FailureCount {
     pub count: u64,
     /// What the server said the first time.
     pub first_message: String,
+}
+
+/// Calls that failed, by code.
+#[derive(Debug, Default)]
+pub struct Failures(BTreeMap<String, FailureCount>);
+
+impl Failures {
+    fn count(&mut self, code: String, count: u64, message: String) {
+        let failure =
+            self.0.entry(code).or_insert_with(|| FailureCount { count: 0, first_message: message });
+        failure.count += count;
+    }
+
+    /// Adds what failed elsewhere.
+    pub fn add(&mut self, other: Self) {
+        for (code, FailureCount { count, first_message }) in other.0 {
+            self.count(code, count, first_message);
+        }
+    }
+
+    /// How many calls failed.
+    pub fn total(&self) -> u64 {
+        self.0.values().map(|failure| failure.count).sum()
+    }
+
+    /// By code.
+    pub fn into_counts(self) -> impl Iterator<Item = (String, FailureCount)> {
+        self.0.into_iter()
+    }
 }
 
 /// When to measure.
@@ -53,8 +89,8 @@ pub struct Tally {
     latencies: Latencies,
     /// Calls acknowledged at any time, warm-up and stragglers included.
     pub acknowledged: u64,
-    /// Calls that failed at any time, by code.
-    pub failures: BTreeMap<String, FailureCount>,
+    /// Calls that failed at any time.
+    pub failures: Failures,
 }
 
 /// Why a loop came to no result.
@@ -69,7 +105,7 @@ pub enum LoadError {
 }
 
 fn first_failure(tally: &Tally) -> String {
-    tally.failures.iter().next().map_or_else(String::new, |(code, failure)| {
+    tally.failures.0.iter().next().map_or_else(String::new, |(code, failure)| {
         format!("; {} times {code}: {}", failure.count, failure.first_message)
     })
 }
@@ -111,7 +147,7 @@ async fn call_until<C: Caller>(mut caller: C, starts_at: Instant, ends_at: Insta
                     tally.latencies.record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
                 }
             }
-            Err(Failure { code, message }) => tally.fail(code, 1, message),
+            Err(Failure { code, message }) => tally.failures.count(code, 1, message),
         }
         begun_at = answered_at;
     }
@@ -120,30 +156,20 @@ async fn call_until<C: Caller>(mut caller: C, starts_at: Instant, ends_at: Insta
 
 impl Tally {
     fn new() -> Self {
-        Self { latencies: Latencies::new(), acknowledged: 0, failures: BTreeMap::new() }
+        Self { latencies: Latencies::new(), acknowledged: 0, failures: Failures::default() }
     }
 
     fn add(&mut self, other: Self) {
         let Self { latencies, acknowledged, failures } = other;
         self.latencies.add(&latencies);
         self.acknowledged += acknowledged;
-        for (code, FailureCount { count, first_message }) in failures {
-            self.fail(code, count, first_message);
-        }
-    }
-
-    fn fail(&mut self, code: String, count: u64, message: String) {
-        let failure = self
-            .failures
-            .entry(code)
-            .or_insert_with(|| FailureCount { count: 0, first_message: message });
-        failure.count += count;
+        self.failures.add(failures);
     }
 
     /// The figures of the measured window.
     pub fn round(&self, window: Window) -> Round {
         Round {
-            spends_per_second: self.latencies.count() / window.measured_seconds,
+            calls_per_second: self.latencies.count() / window.measured_seconds,
             latencies: self.latencies.clone(),
         }
     }

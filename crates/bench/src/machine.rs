@@ -1,6 +1,6 @@
 //! What the figures were measured on, and whether it was free.
 
-use std::{fs, num::NonZeroUsize, thread, time::Duration};
+use std::{fmt, fs, num::NonZeroUsize, thread, time::Duration};
 
 use serde::Serialize;
 
@@ -49,6 +49,17 @@ impl Machine {
         Self {
             processors: thread::available_parallelism().map_or(1, NonZeroUsize::get),
             busy_percent_before,
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { processors, busy_percent_before } = self;
+        write!(formatter, "{processors} processors")?;
+        match busy_percent_before {
+            Some(percent) => write!(formatter, ", {percent} % busy before the run"),
+            None => Ok(()),
         }
     }
 }

@@ -1,26 +1,30 @@
-//! Purse and a naive wallet under the same load, on the same machine, in the same run.
+//! Purse and a naive wallet under the same load, and large wallets beside small ones: on the same machine, in
+//! the same run.
 //!
 //! Owns the load, the figures and their report. It knows Purse only as its users do, by its command
 //! line and its gRPC API, and the naive wallet only as SQL that `pgbench` runs, so nothing here can
 //! make either side faster than it is. In reading order:
 //!
-//! * [`spends`] and its [`mod@arguments`]: the workload, side by side, round by round;
+//! * [`spends`]: Purse beside a naive wallet; [`sizes`]: a large wallet beside small ones;
+//! * [`mod@arguments`], [`interrupt`]: what each workload begins and ends with;
 //! * [`machine`], [`server`], [`postgres`]: what is under load;
-//! * [`wallets`], [`spender`], [`load`]: our side; [`naive`]: the other;
-//! * [`figures`], [`report`]: what comes out.
+//! * [`api`], [`workers`], [`seeds`], [`load`]: how it is set up and how it is loaded;
+//! * [`figures`], [`check`]: what comes out.
 
+mod api;
 mod arguments;
+mod check;
 mod figures;
 mod folder;
+mod interrupt;
 mod load;
 mod machine;
-mod naive;
 mod postgres;
-mod report;
+mod seeds;
 mod server;
-mod spender;
+mod sizes;
 mod spends;
-mod wallets;
+mod workers;
 
 use std::{error::Error, process::ExitCode};
 
@@ -29,7 +33,7 @@ use clap::{Parser, Subcommand};
 /// Load shares the processors with what it measures, so it gets few threads of its own.
 const WORKER_THREADS: usize = 2;
 
-/// Measures Purse side by side with a naive wallet.
+/// Measures Purse: beside a naive wallet, and its large wallets beside small ones.
 #[derive(Debug, Parser)]
 #[command(name = "purse-bench", version)]
 struct Arguments {
@@ -40,7 +44,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Workload {
     /// Spends over many wallets and from one hot wallet, against the naive transaction under pgbench.
-    Spends(arguments::Arguments),
+    Spends(spends::Arguments),
+    /// Balances and spends of a large wallet, beside those of small ones.
+    Sizes(sizes::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,7 +59,10 @@ fn main() -> ExitCode {
         (Ok(runtime), Workload::Spends(arguments)) => {
             runtime.block_on(spends::run(&arguments)).map_err(Into::into)
         }
-        (Err(error), Workload::Spends(_)) => Err(error.into()),
+        (Ok(runtime), Workload::Sizes(arguments)) => {
+            runtime.block_on(sizes::run(&arguments)).map_err(Into::into)
+        }
+        (Err(error), Workload::Spends(_) | Workload::Sizes(_)) => Err(error.into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -63,6 +63,13 @@ impl Programs {
         self.psql(url, ["-A", "-t", "-c", sql]).await
     }
 
+    /// Writes out what was changed so far, so that it does not slow down what comes next.
+    pub async fn checkpoint(&self, url: &str) {
+        if let Err(error) = self.query(url, "CHECKPOINT").await {
+            eprintln!("No checkpoint between the sides: {error}");
+        }
+    }
+
     /// Runs a file of SQL with psql variables.
     pub async fn script(
         &self,

@@ -36,7 +36,7 @@ const LOG_LINES: usize = 20;
 const CONNECTION_FILE: &str = "connection";
 
 /// What to start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// The binary.
     pub purse: PathBuf,

@@ -43,6 +43,10 @@ const LOCK_WALLETS: &str = concat!(
       FOR NO KEY UPDATE OF w"
 );
 
+/// Here and elsewhere, what is to be read by a certain index names the wallet as a range of one, has the order of that
+/// index, and a limit. Of two equalities PostgreSQL expects one row, which it may as well find by another index and
+/// sort: then it reads all grants of the wallet, or all entries. Of a range it expects a ninth of the table, whatever
+/// it knows of that, and of a limit that most of it is left out; so it keeps to the order.
 const FIRST_GRANTS: &str = concat!(
     "SELECT k.wallet_id,",
     grant_columns!(),
@@ -50,8 +54,10 @@ const FIRST_GRANTS: &str = concat!(
       CROSS JOIN LATERAL (
           SELECT *
           FROM grants
-          WHERE account_id = k.account_id AND wallet_id = k.wallet_id AND open
-          ORDER BY drawdown_key
+          WHERE (account_id, wallet_id) >= (k.account_id, k.wallet_id)
+              AND (account_id, wallet_id) <= (k.account_id, k.wallet_id)
+              AND open
+          ORDER BY account_id, wallet_id, drawdown_key
           LIMIT k.most
       ) AS g"
 );
@@ -68,8 +74,15 @@ const LOST_GRANTS: &str = concat!(
     "SELECT k.wallet_id,",
     grant_columns!(),
     " FROM unnest($1::UUID[], $2::UUID[], $3::TIMESTAMPTZ[]) AS k (account_id, wallet_id, since)
-      JOIN grants AS g
-      ON g.account_id = k.account_id AND g.wallet_id = k.wallet_id AND g.expired_at > k.since"
+      CROSS JOIN LATERAL (
+          SELECT *
+          FROM grants
+          WHERE (account_id, wallet_id, expired_at) > (k.account_id, k.wallet_id, k.since)
+              AND (account_id, wallet_id) <= (k.account_id, k.wallet_id)
+              AND expired_at IS NOT NULL
+          ORDER BY account_id, wallet_id, expired_at
+          LIMIT $4
+      ) AS g"
 );
 
 const ASSETS: &str = "
@@ -87,6 +100,8 @@ const HOLDS: &str = concat!(
       ON h.account_id = k.account_id AND h.wallet_id = k.wallet_id AND h.hold_number = k.hold_number"
 );
 
+/// A limit that is none, for what is read in the order of an index.
+const ALL: i64 = i64::MAX;
 /// A spend seldom empties a grant, so the first one suffices nearly always; a spend that needs more asks for
 /// more.
 const GRANTS_PER_SPEND: i64 = 1;
@@ -351,7 +366,7 @@ async fn load_lost(
     let (accounts, ids) = ids_of(&late);
     let since: Vec<Instant> = late.iter().map(|(_, since)| Instant(*since)).collect();
     let statement = client.prepare_cached(LOST_GRANTS).await?;
-    hold_all(wallets, &client.query(&statement, &[&accounts, &ids, &since]).await?)
+    hold_all(wallets, &client.query(&statement, &[&accounts, &ids, &since, &ALL]).await?)
 }
 
 fn hold_all(

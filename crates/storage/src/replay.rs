@@ -231,12 +231,14 @@ const ENTRIES: &str = concat!(
       ORDER BY e.sequence"
 );
 
+/// They are found by the hold. `+ 0` keeps their numbers out of it: by these, all entries of the wallet would have to
+/// be looked at.
 const ENTRIES_OF_HOLD: &str = concat!(
     "SELECT ",
     entry_columns!(),
     " FROM entries AS e
-      WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.hold_number = $3 AND e.sequence <= $4
-      ORDER BY e.sequence"
+      WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.hold_number = $3 AND e.sequence + 0 <= $4
+      ORDER BY e.sequence + 0"
 );
 
 pub(crate) fn entry(columns: &mut Columns<'_>) -> Result<Entry, StorageError> {

@@ -8,7 +8,7 @@ use purse_domain::{
     WalletName, WalletState,
 };
 
-use super::{Need, ids_of};
+use super::{ALL, Need, ids_of};
 use crate::{
     StorageError,
     row::{self, Columns, debt_columns, grant_columns},
@@ -21,11 +21,23 @@ const FUNDED_GRANTS: &str = concat!(
          t.first_sequence,",
     grant_columns!(),
     " FROM unnest($1::UUID[], $2::UUID[], $3::TEXT[]) AS k (account_id, wallet_id, funding_ref)
-      JOIN grants AS g
-      ON g.account_id = k.account_id AND g.wallet_id = k.wallet_id AND g.funding_ref = k.funding_ref
-      JOIN transactions AS t
-      ON t.account_id = g.account_id AND t.transaction_id = g.transaction_id
-          AND t.wallet_id = g.wallet_id
+      CROSS JOIN LATERAL (
+          SELECT *
+          FROM grants
+          WHERE (account_id, wallet_id, funding_ref) >= (k.account_id, k.wallet_id, k.funding_ref)
+              AND (account_id, wallet_id, funding_ref) <= (k.account_id, k.wallet_id, k.funding_ref)
+              AND funding_ref IS NOT NULL
+          ORDER BY account_id, wallet_id, funding_ref
+          LIMIT $4
+      ) AS g
+      CROSS JOIN LATERAL (
+          SELECT kind,
+              first_sequence
+          FROM transactions
+          WHERE account_id = g.account_id AND transaction_id = g.transaction_id
+              AND wallet_id = g.wallet_id
+          LIMIT 1
+      ) AS t
       ORDER BY k.wallet_id, g.grant_number"
 );
 
@@ -67,7 +79,7 @@ pub(super) async fn load(
     let (accounts, ids) = ids_of(&asked);
     let names: Vec<&str> = asked.iter().map(|(_, funding_ref)| funding_ref.as_str()).collect();
     let statement = client.prepare_cached(FUNDED_GRANTS).await?;
-    for row in client.query(&statement, &[&accounts, &ids, &names]).await? {
+    for row in client.query(&statement, &[&accounts, &ids, &names, &ALL]).await? {
         let mut columns = Columns::of(&row);
         let wallet = WalletId::from_uuid(columns.take()?);
         let was_asked_for = row::transaction_kind(columns.take()?)? == TransactionKind::Grant;

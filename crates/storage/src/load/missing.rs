@@ -4,18 +4,23 @@ use deadpool_postgres::Client;
 use purse_domain::{Coverage, DrawdownKey, Missing, WalletState};
 use tokio_postgres::Row;
 
+use super::ALL;
 use crate::{
     StorageError,
     row::{self, Columns, Instant, debt_columns, grant_columns, hold_columns},
     spending::{Wanted, find_open_holds, find_sums},
 };
 
+// What is read in the order of an index is asked for as `FIRST_GRANTS` says.
+
 const MORE_GRANTS: &str = concat!(
     "SELECT ",
     grant_columns!(),
     " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.drawdown_key > $3
-      ORDER BY g.drawdown_key
+      WHERE (g.account_id, g.wallet_id, g.drawdown_key) > ($1, $2, $3)
+          AND (g.account_id, g.wallet_id) <= ($1, $2)
+          AND g.open
+      ORDER BY g.account_id, g.wallet_id, g.drawdown_key
       LIMIT $4"
 );
 
@@ -23,44 +28,75 @@ const DUE_GRANTS: &str = concat!(
     "SELECT ",
     grant_columns!(),
     " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at <= $3"
+      WHERE (g.account_id, g.wallet_id) >= ($1, $2)
+          AND (g.account_id, g.wallet_id, g.due_at) <= ($1, $2, $3)
+          AND g.open AND g.due_at IS NOT NULL
+      ORDER BY g.account_id, g.wallet_id, g.due_at
+      LIMIT $4"
 );
 
 const NEXT_DUE: &str = "
     SELECT LEAST(
-        (SELECT min(g.due_at) FROM grants AS g
-         WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open AND g.due_at > $3),
-        (SELECT min(h.expires_at) FROM holds AS h
-         WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0 AND h.expires_at > $3)
+        (SELECT g.due_at
+         FROM grants AS g
+         WHERE (g.account_id, g.wallet_id, g.due_at) > ($1, $2, $3)
+             AND (g.account_id, g.wallet_id) <= ($1, $2)
+             AND g.open AND g.due_at IS NOT NULL
+         ORDER BY g.account_id, g.wallet_id, g.due_at
+         LIMIT 1),
+        (SELECT h.expires_at
+         FROM holds AS h
+         WHERE (h.account_id, h.wallet_id, h.expires_at) > ($1, $2, $3)
+             AND (h.account_id, h.wallet_id) <= ($1, $2)
+             AND h.held > 0
+         ORDER BY h.account_id, h.wallet_id, h.expires_at
+         LIMIT 1)
     ) AS due_at";
 
 const DUE_HOLDS: &str = concat!(
     "SELECT ",
     hold_columns!(),
     " FROM holds AS h
-      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0 AND h.expires_at <= $3"
+      WHERE (h.account_id, h.wallet_id) >= ($1, $2)
+          AND (h.account_id, h.wallet_id, h.expires_at) <= ($1, $2, $3)
+          AND h.held > 0
+      ORDER BY h.account_id, h.wallet_id, h.expires_at
+      LIMIT $4"
 );
 
 const OPEN_HOLDS: &str = concat!(
     "SELECT ",
     hold_columns!(),
     " FROM holds AS h
-      WHERE h.account_id = $1 AND h.wallet_id = $2 AND h.held > 0"
+      WHERE (h.account_id, h.wallet_id) >= ($1, $2)
+          AND (h.account_id, h.wallet_id) <= ($1, $2)
+          AND h.held > 0
+      ORDER BY h.account_id, h.wallet_id, h.expires_at
+      LIMIT $3"
 );
 
-/// Grants of a wallet by number.
+/// Grants of a wallet by number, one by one: asked for `= ANY`, PostgreSQL may as well look at all of the wallet.
 pub(crate) const NUMBERED_GRANTS: &str = concat!(
     "SELECT ",
     grant_columns!(),
-    " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number = ANY ($3)"
+    " FROM unnest($3::INTEGER[]) AS k (grant_number)
+      CROSS JOIN LATERAL (
+          SELECT *
+          FROM grants
+          WHERE account_id = $1 AND wallet_id = $2 AND grant_number = k.grant_number
+          LIMIT 1
+      ) AS g"
 );
 
 const OPEN_GRANTS: &str = concat!(
     "SELECT ",
     grant_columns!(),
     " FROM grants AS g
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.open"
+      WHERE (g.account_id, g.wallet_id) >= ($1, $2)
+          AND (g.account_id, g.wallet_id) <= ($1, $2)
+          AND g.open
+      ORDER BY g.account_id, g.wallet_id, g.drawdown_key
+      LIMIT $3"
 );
 
 const OPEN_DEBTS: &str = concat!(
@@ -91,10 +127,10 @@ pub(crate) async fn load_missing(
     let wallet = state.settings.name.wallet_id.uuid();
     match missing {
         Missing::AllOpen => {
-            for row in client.query(OPEN_GRANTS, &[&account, &wallet]).await? {
+            for row in client.query(OPEN_GRANTS, &[&account, &wallet, &ALL]).await? {
                 state.hold_loaded(row::grant(&mut Columns::of(&row))?);
             }
-            let holds = client.query(OPEN_HOLDS, &[&account, &wallet]).await?;
+            let holds = client.query(OPEN_HOLDS, &[&account, &wallet, &ALL]).await?;
             hold_with_pinned(client, state, &holds).await?;
             state.coverage = Coverage::Complete;
         }
@@ -145,10 +181,10 @@ pub(crate) async fn load_missing(
             state.counts.load_open_holds(holds.unwrap_or_default());
         }
         Missing::DueBy(at) => {
-            for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(*at)]).await? {
+            for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(*at), &ALL]).await? {
                 state.hold_loaded(row::grant(&mut Columns::of(&row))?);
             }
-            let holds = client.query(DUE_HOLDS, &[&account, &wallet, &Instant(*at)]).await?;
+            let holds = client.query(DUE_HOLDS, &[&account, &wallet, &Instant(*at), &ALL]).await?;
             hold_with_pinned(client, state, &holds).await?;
             let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(*at)]).await?;
             if let Coverage::Partial { next_due_at, .. } = &mut state.coverage {

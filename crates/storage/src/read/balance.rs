@@ -44,7 +44,8 @@ macro_rules! last_recorded {
 pub(crate) use last_recorded;
 
 /// A wallet's balances at a past instant, as the entries up to $3 tell it: those after the last entry that was
-/// recorded by then, corrected by the few that were recorded later and count earlier.
+/// recorded by then, corrected by the few that were recorded later and count earlier. These are found by when they
+/// count: by their numbers, which `+ 0` keeps out of it, everything since would have to be looked at.
 const PAST: &str = concat!(
     last_recorded!(),
     ",
@@ -73,7 +74,7 @@ const PAST: &str = concat!(
         ) AS p ON TRUE
         WHERE e.account_id = $1 AND e.wallet_id = $2 AND e.effective_at <= $4
             AND e.effective_at < e.recorded_at
-            AND e.sequence > (SELECT l.sequence FROM last AS l) AND e.sequence <= $3
+            AND e.sequence + 0 > (SELECT l.sequence FROM last AS l) AND e.sequence + 0 <= $3
     )
     SELECT COALESCE(sum(available), 0) AS available,
         COALESCE(sum(held), 0) AS held,

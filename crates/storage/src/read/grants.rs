@@ -18,15 +18,24 @@ const GRANTS: &str = concat!(
          t.actor,
          t.reason,
          t.metadata::TEXT AS metadata
-      FROM grants AS g
-      JOIN transactions AS t
-      ON t.account_id = g.account_id AND t.transaction_id = g.transaction_id
-          AND t.wallet_id = g.wallet_id
-      WHERE g.account_id = $1 AND g.wallet_id = $2 AND g.grant_number > $3
-          AND ($4::TEXT IS NULL OR g.category = $4)
-          AND (NOT $5::BOOLEAN OR g.open)
-      ORDER BY g.grant_number
-      LIMIT $6"
+      FROM (
+          SELECT *
+          FROM grants
+          WHERE account_id = $1 AND wallet_id = $2 AND grant_number > $3
+              AND ($4::TEXT IS NULL OR category = $4)
+              AND (NOT $5::BOOLEAN OR open)
+          ORDER BY grant_number
+          LIMIT $6
+      ) AS g
+      CROSS JOIN LATERAL (
+          SELECT actor,
+              reason,
+              metadata
+          FROM transactions
+          WHERE account_id = $1 AND transaction_id = g.transaction_id AND wallet_id = $2
+          LIMIT 1
+      ) AS t
+      ORDER BY g.grant_number"
 );
 
 /// Which grants of a wallet to list.

@@ -1,17 +1,6 @@
-//! Our side's callers: who spends from which wallet, and with which key.
+//! Chance, and the idempotency keys made of it.
 
-use std::{collections::hash_map::RandomState, hash::BuildHasher, process, sync::Arc};
-
-use purse_proto::v1::{SpendRequest, wallet_service_client::WalletServiceClient};
-use tonic::transport::Channel;
-
-use crate::{
-    load::{Caller, Failure},
-    wallets::{AMOUNT, ASSET, Wallets},
-};
-
-/// What the spends pay for, as in the naive side's entries.
-const OPERATION: &str = "usage";
+use std::{collections::hash_map::RandomState, hash::BuildHasher, process};
 
 /// Where callers get their seeds: which wallets they choose and which keys they use.
 #[derive(Debug)]
@@ -25,7 +14,7 @@ pub struct Seeds {
 
 /// A caller's own.
 #[derive(Debug, Clone, Copy)]
-struct Seed {
+pub struct Seed {
     choice: u64,
     keys: u64,
 }
@@ -38,7 +27,12 @@ impl Seeds {
         Self { choice: scatter(seed), keys: scatter(keys), callers: 0 }
     }
 
-    fn next_caller(&mut self) -> Seed {
+    /// What is other in each run.
+    pub fn run(&self) -> u64 {
+        self.keys
+    }
+
+    pub fn next_caller(&mut self) -> Seed {
         self.callers += 1;
         Seed {
             choice: scatter(self.choice.wrapping_add(self.callers)),
@@ -51,7 +45,7 @@ impl Seed {
     /// A key of its own for each call: a caller's keys differ in the first part, callers differ in
     /// the second. It looks like a random UUID because that is what clients send, and an index
     /// takes random keys harder than rising ones.
-    fn key(self, call: u64) -> String {
+    pub fn key(self, call: u64) -> String {
         let first = scatter(self.keys.wrapping_add(call));
         let second = self.keys;
         format!(
@@ -64,7 +58,7 @@ impl Seed {
         )
     }
 
-    fn choose(self, call: u64, of: &[String]) -> &String {
+    pub fn choose(self, call: u64, of: &[String]) -> &String {
         let count = u64::try_from(of.len()).unwrap_or(u64::MAX);
         let index = scatter(self.choice.wrapping_add(call)) % count;
         &of[usize::try_from(index).unwrap_or(0)]
@@ -77,54 +71,6 @@ fn scatter(value: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
-}
-
-/// Spends one credit per call from a wallet chosen by chance.
-#[derive(Debug)]
-pub struct Spender {
-    client: WalletServiceClient<Channel>,
-    accounts: Arc<[String]>,
-    seed: Seed,
-    calls: u64,
-}
-
-/// Callers that spend, spread evenly over the connections.
-pub fn spenders(wallets: &Wallets, hot: bool, callers: u32, seeds: &mut Seeds) -> Vec<Spender> {
-    let accounts = if hot { &wallets.hot } else { &wallets.many };
-    (0..callers)
-        .zip(wallets.channels.iter().cycle())
-        .map(|(_, channel)| Spender {
-            client: WalletServiceClient::new(channel.clone()),
-            accounts: Arc::clone(accounts),
-            seed: seeds.next_caller(),
-            calls: 0,
-        })
-        .collect()
-}
-
-impl Caller for Spender {
-    async fn call(&mut self) -> Result<(), Failure> {
-        self.calls += 1;
-        let request = SpendRequest {
-            account: self.seed.choose(self.calls, &self.accounts).clone(),
-            asset: ASSET.to_owned(),
-            amount: AMOUNT.to_string(),
-            operation: OPERATION.to_owned(),
-            idempotency_key: self.seed.key(self.calls),
-            ..SpendRequest::default()
-        };
-        match self.client.spend(request).await {
-            Ok(answer) if answer.get_ref().replayed => Err(Failure {
-                code: "Replayed".to_owned(),
-                message: "a fresh key was answered with another spend".to_owned(),
-            }),
-            Ok(_) => Ok(()),
-            Err(status) => Err(Failure {
-                code: format!("{:?}", status.code()),
-                message: status.message().to_owned(),
-            }),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets};
-use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
-    figures::{Summary, ratio_hundredths},
-    load::FailureCount,
+    check::{Check, FailedCalls},
+    figures::{Summary, grouped, hundredths, milliseconds, ratio_hundredths},
     machine::Machine,
 };
 
@@ -23,7 +22,7 @@ pub struct Report {
     pub postgres: String,
     pub workloads: Vec<WorkloadReport>,
     /// Calls to Purse that failed.
-    pub failures: Vec<Failures>,
+    pub failures: Vec<FailedCalls>,
     /// Absent if Purse was not measured.
     pub check: Option<Check>,
     /// The spends that pgbench counted, which its wallets confirm; absent if it did not run.
@@ -57,46 +56,11 @@ impl WorkloadReport {
     }
 }
 
-/// How often calls failed with one code.
-#[derive(Debug, Serialize)]
-pub struct Failures {
-    pub code: String,
-    pub count: u64,
-    pub first_message: String,
-}
-
-impl From<(String, FailureCount)> for Failures {
-    fn from((code, FailureCount { count, first_message }): (String, FailureCount)) -> Self {
-        Self { code, count, first_message }
-    }
-}
-
-/// What callers were told against what the balances say, over the whole run.
-#[derive(Debug, Serialize)]
-pub struct Check {
-    /// Spends that were acknowledged.
-    pub acknowledged: u64,
-    /// Spends that were not; they may have happened.
-    pub failed: u64,
-    /// What the wallets lost, in spends.
-    #[serde(serialize_with = "as_text")]
-    pub booked: Decimal,
-}
-
-fn as_text<S: serde::Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { load, machine, postgres, workloads, failures, check, naive_spends } = self;
         writeln!(formatter, "\n{load}")?;
-        let Machine { processors, busy_percent_before } = machine;
-        if let Some(percent) = busy_percent_before {
-            writeln!(formatter, "{processors} processors, {percent} % busy before the run")?;
-        } else {
-            writeln!(formatter, "{processors} processors")?;
-        }
+        writeln!(formatter, "{machine}")?;
         writeln!(formatter, "PostgreSQL: {postgres}\n")?;
         writeln!(formatter, "{}\n", table(workloads))?;
         for workload in workloads {
@@ -110,20 +74,11 @@ impl fmt::Display for Report {
                 )?;
             }
         }
-        for Failures { code, count, first_message } in failures {
-            writeln!(
-                formatter,
-                "{} calls to Purse failed with {code}: {first_message}",
-                grouped(*count)
-            )?;
+        for failed in failures {
+            writeln!(formatter, "{failed}")?;
         }
-        if let Some(Check { acknowledged, failed, booked }) = check {
-            writeln!(
-                formatter,
-                "check: {} spends acknowledged, {} failed; the balances say {booked}",
-                grouped(*acknowledged),
-                grouped(*failed)
-            )?;
+        if let Some(check) = check {
+            writeln!(formatter, "{check}")?;
         }
         if let Some(spends) = naive_spends {
             writeln!(formatter, "check: {} naive spends counted and booked", grouped(*spends))?;
@@ -156,43 +111,4 @@ fn table(workloads: &[WorkloadReport]) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
-}
-
-/// `12345` as `12,345`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `438` as `4.38`.
-fn hundredths(number: u64) -> String {
-    format!("{}.{:02}", number / 100, number % 100)
-}
-
-/// Microseconds as milliseconds with two decimal places.
-fn milliseconds(micros: u64) -> String {
-    hundredths((micros + 5) / 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{grouped, hundredths, milliseconds};
-
-    #[test]
-    fn figures_are_printed_for_people() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000), "1,000");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(hundredths(1_504), "15.04");
-        assert_eq!(milliseconds(4_756), "4.76");
-        assert_eq!(milliseconds(4), "0.00");
-    }
 }

@@ -5,18 +5,18 @@ use std::{fs, io, path::PathBuf};
 use thiserror::Error;
 
 use crate::{
+    api::{AMOUNT, GRANT_AMOUNT},
     figures::{Latencies, Round},
     load::Window,
     postgres::{PostgresError, Programs, with_database},
-    wallets::{AMOUNT, GRANT_AMOUNT},
 };
 
 /// Made if it is not there; never dropped. Only tables named `naive_*` are made anew in it.
 const DATABASE: &str = "naive";
 
-const SCHEMA: (&str, &str) = ("naive_schema.sql", include_str!("../sql/naive_schema.sql"));
-const FILL: (&str, &str) = ("naive_fill.sql", include_str!("../sql/naive_fill.sql"));
-const SPEND: (&str, &str) = ("naive_spend.sql", include_str!("../sql/naive_spend.sql"));
+const SCHEMA: (&str, &str) = ("naive_schema.sql", include_str!("../../sql/naive_schema.sql"));
+const FILL: (&str, &str) = ("naive_fill.sql", include_str!("../../sql/naive_fill.sql"));
+const SPEND: (&str, &str) = ("naive_spend.sql", include_str!("../../sql/naive_spend.sql"));
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ impl<'a> Naive<'a> {
         self.spent += processed(&output)?;
         let latencies = read_logs(&logs)?;
         fs::remove_dir_all(&logs)?;
-        Ok(Round { spends_per_second: number_after(&output, "tps = ", "rate")?, latencies })
+        Ok(Round { calls_per_second: number_after(&output, "tps = ", "rate")?, latencies })
     }
 
     async fn pgbench(

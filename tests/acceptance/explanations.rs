@@ -517,40 +517,59 @@ async fn explanations_agree_with_balances_and_entries() {
         }
         check_balance(&server, &mut domain, &wallet, first.plus_micros(-1)).await;
 
-        let list = v1::ListEntriesRequest {
-            account: wallet.account.clone(),
-            asset: ASSET.to_owned(),
-            kinds: vec![v1::EntryKind::Spent.into()],
-            page_size: 1_000,
-            ..Default::default()
-        };
-        let entries = server.wallets().list_entries(list).await.unwrap().into_inner().entries;
-        for entry in entries {
-            let request = v1::ExplainTransactionRequest {
-                account: wallet.account.clone(),
-                ..ask(&entry.transaction_id)
-            };
-            let answer = server.wallets().explain_transaction(request).await.unwrap().into_inner();
-            let [explanation] = &answer.explanations[..] else { panic!("{answer:#?}") };
-            assert_eq!(explanation.entry_sequence, entry.sequence);
-            let Some(v1::explanation::Choice::Drawing(drawing)) = &explanation.choice else {
-                panic!("{answer:#?}");
-            };
-            let drawn = drawing.grants.iter().filter(|of| of.drawn != "0");
-            let drawn = drawn.map(|of| v1::Allocation {
-                grant_number: of.grant.as_ref().unwrap().number,
-                amount: of.drawn.clone(),
-                category: String::new(),
-            });
-            let allocations = entry.allocations.into_iter();
-            let bare = allocations.map(|of| v1::Allocation { category: String::new(), ..of });
-            assert!(drawn.eq(bare), "{answer:#?}");
-            late_and_debts.0 += u32::from(drawing.occurred_at.is_some());
-            late_and_debts.1 += u32::from(drawing.debt != "0");
-        }
+        let (late, on_credit) = explain_all(&server, &wallet.account).await;
+        late_and_debts.0 += late;
+        late_and_debts.1 += on_credit;
     }
     // Otherwise little is tried.
     assert!(late_and_debts.0 > 3 && late_and_debts.1 > 3, "{late_and_debts:?}");
+}
+
+/// Explains every transaction of a wallet, and says how many draw late, and how many on credit.
+pub async fn explain_all(server: &Server, account: &str) -> (u32, u32) {
+    let list = v1::ListEntriesRequest {
+        account: account.to_owned(),
+        asset: ASSET.to_owned(),
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let listed = server.wallets().list_entries(list).await.unwrap().into_inner();
+    assert_eq!(listed.next_page_token, "");
+    let (mut late, mut on_credit) = (0, 0);
+    let of_commands = listed.entries.chunk_by(|a, b| a.transaction_id == b.transaction_id);
+    for own in of_commands.filter(|own| !own[0].transaction_id.is_empty()) {
+        let request = v1::ExplainTransactionRequest {
+            account: account.to_owned(),
+            ..ask(&own[0].transaction_id)
+        };
+        let answer = server.wallets().explain_transaction(request).await.unwrap().into_inner();
+        for explanation in &answer.explanations {
+            let is_it = |entry: &&v1::Entry| entry.sequence == explanation.entry_sequence;
+            let entry = own.iter().find(is_it).unwrap();
+            let Some(v1::explanation::Choice::Drawing(drawing)) = &explanation.choice else {
+                continue;
+            };
+            let drawn = drawing.grants.iter().filter(|of| of.drawn != "0");
+            let drawn = drawn.map(|of| (of.grant.as_ref().unwrap().number, &of.drawn));
+            assert!(
+                drawn.eq(entry.allocations.iter().map(|part| (part.grant_number, &part.amount)))
+            );
+            late += u32::from(drawing.occurred_at.is_some());
+            on_credit += u32::from(drawing.debt != "0");
+        }
+        let drawing = [
+            v1::EntryKind::Spent,
+            v1::EntryKind::Held,
+            v1::EntryKind::TransferredOut,
+            v1::EntryKind::Revoked,
+        ];
+        let has_choice = own.iter().filter(|entry| drawing.contains(&entry.kind())).count();
+        let drawings = answer.explanations.iter().filter(|explanation| {
+            matches!(explanation.choice, Some(v1::explanation::Choice::Drawing(_)))
+        });
+        assert_eq!(drawings.count(), has_choice, "{answer:#?}");
+    }
+    (late, on_credit)
 }
 
 async fn check_balance(

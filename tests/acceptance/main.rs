@@ -25,6 +25,7 @@ mod migrations;
 mod privileges;
 mod random_programs;
 mod random_wallet;
+mod reports;
 mod reversals;
 mod scenarios;
 mod serving;

@@ -125,3 +125,26 @@ async fn one_hot_wallet_never_spends_more_than_it_has() {
     let entries = server.wallets().list_entries(request).await.unwrap().into_inner().entries;
     assert!(entries.iter().map(|entry| entry.sequence).eq(1..=101));
 }
+
+/// Scenario 24.
+#[tokio::test(flavor = "multi_thread")]
+async fn spends_on_credit_at_once_are_a_transaction_each() {
+    let one = Server::start().await;
+    let other = Server::start_on(one.url.clone()).await;
+    one.open_with_overdraft("org:24", "100").await;
+    at_once(4, |caller| {
+        let mut wallets = if caller % 2 == 0 { one.wallets() } else { other.wallets() };
+        async move { wallets.spend(spend("org:24", "10", &format!("k{caller}"))).await.unwrap() }
+    })
+    .await;
+    assert_eq!(one.balance("org:24").await, "-40");
+    let request = v1::ListEntriesRequest {
+        account: "org:24".to_owned(),
+        asset: crate::fixture::ASSET.to_owned(),
+        ..Default::default()
+    };
+    let entries = one.wallets().list_entries(request).await.unwrap().into_inner().entries;
+    assert!(entries.iter().map(|entry| entry.sequence).eq(1..=4));
+    let after: Vec<&str> = entries.iter().map(|entry| entry.balance_after.as_str()).collect();
+    assert_eq!(after, ["-10", "-20", "-30", "-40"]);
+}

@@ -2,13 +2,16 @@
 //! answer, and every wallet is sound in the end.
 
 use purse_domain::Timestamp;
+use purse_proto::v1::ReportPeriod;
 use purse_tests::{
     AsOf, Change, DomainDriver, Driver, GrpcDriver, Refusal, WalletRef, Write, Written,
 };
 
 use crate::{
+    explanations::explain_all,
     fixture::{ASSET, Server},
     random_wallet::{Dice, HOUR},
+    reports::reports_close,
 };
 
 /// Programs, each on wallets of its own; many short ones find more than a long one.
@@ -194,5 +197,8 @@ async fn a_random_program_of_all_commands_does_what_the_domain_does() {
             remote.verify(&wallet).await.unwrap();
             domain.verify(&wallet).await.unwrap();
         }
+        let WalletRef { account, .. } = program.wallet(ACCOUNTS[0]);
+        explain_all(&server, &account).await;
+        reports_close(&server, &account, program.now, ReportPeriod::Week).await;
     }
 }

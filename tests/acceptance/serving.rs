@@ -24,6 +24,7 @@ async fn reflection_lists_everything_in_both_versions() {
         "purse.testing.v1.TestClockService",
         "purse.v1.EventService",
         "purse.v1.GrantService",
+        "purse.v1.ReportService",
         "purse.v1.WalletService",
     ];
     let request = v1::ServerReflectionRequest {

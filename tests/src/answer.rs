@@ -183,6 +183,8 @@ pub struct WalletView {
     pub created: Option<bool>,
     /// The version of these settings.
     pub etag: String,
+    /// What may happen to it, such as `FROZEN`.
+    pub status: String,
 }
 
 /// Why something was refused.

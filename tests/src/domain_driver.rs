@@ -209,7 +209,10 @@ impl DomainDriver {
             | Command::ExtendHold(..)
             | Command::ReverseSpend(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => None,
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => None,
         };
         if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
         {
@@ -353,7 +356,10 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::ReverseSpend(_)
         | Command::RevokeFunding(_)
         | Command::Transfer(_)
-        | Command::Receive(_) => request,
+        | Command::Receive(_)
+        | Command::FreezeWallet
+        | Command::UnfreezeWallet
+        | Command::CloseWallet(_) => request,
     }
 }
 
@@ -377,6 +383,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             .collect(),
         created: matches!(request.command, Command::CreateWallet(_)).then_some(decision.writes),
         etag: settings.version.to_string(),
+        status: view::wallet_status(settings.status).to_owned(),
     });
     Written {
         replayed: false,
@@ -402,7 +409,10 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => None,
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -424,7 +434,10 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::ExtendHold(..)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => Vec::new(),
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => Vec::new(),
         },
         received: Vec::new(),
         commit_token: None,
@@ -507,6 +520,17 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::ThresholdTooPrecise { .. } => Refusal::field("low_balance_thresholds"),
+        Rejection::WalletFrozen => Refusal::new("WALLET_FROZEN", &[]),
+        Rejection::WalletClosed => Refusal::new("WALLET_CLOSED", &[]),
+        Rejection::WalletNotEmpty { available, held, debt, scheduled } => Refusal::new(
+            "WALLET_NOT_EMPTY",
+            &[
+                ("available", available.to_string()),
+                ("held", held.to_string()),
+                ("debt", debt.to_string()),
+                ("scheduled", scheduled.to_string()),
+            ],
+        ),
         Rejection::StaleCommitToken => Refusal::new("STALE_COMMIT_TOKEN", &[]),
         Rejection::StaleVersion { version } => {
             Refusal::new("STALE_ETAG", &[("etag", version.to_string())])

@@ -145,6 +145,15 @@ pub enum Change {
         /// The new deadline.
         expires_at: Timestamp,
     },
+    /// Let nothing be taken.
+    Freeze,
+    /// Let credits be taken again.
+    Unfreeze,
+    /// Close the wallet.
+    Close {
+        /// What becomes of the rest, such as `VOID`.
+        rest: String,
+    },
     /// Move credits to another wallet.
     Transfer {
         /// The other wallet.

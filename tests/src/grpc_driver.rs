@@ -7,14 +7,14 @@ use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
-        Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CreateHoldRequest,
-        CreateWalletRequest, Event, ExpireGrantRequest, ExtendHoldRequest, GetBalanceRequest,
-        GrantRequest, Hold, ListEntriesRequest, ListEventsRequest, ListGrantsRequest,
-        ListHoldsRequest, ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest,
-        SpendRequest, Transaction, TransferRequest, UpdateWalletRequest, VerifyWalletRequest,
-        VerifyWalletResponse, VoidGrantRequest, Wallet, WatchEventsRequest,
-        event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
-        wallet_service_client::WalletServiceClient,
+        Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CloseWalletRequest,
+        CreateHoldRequest, CreateWalletRequest, Event, ExpireGrantRequest, ExtendHoldRequest,
+        FreezeWalletRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
+        ListEventsRequest, ListGrantsRequest, ListHoldsRequest, ReleaseHoldRequest,
+        ReverseSpendRequest, RevokeFundingRequest, SpendRequest, Transaction, TransferRequest,
+        UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
+        VoidGrantRequest, Wallet, WatchEventsRequest, event_service_client::EventServiceClient,
+        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -256,6 +256,27 @@ impl GrpcDriver {
         Ok(view::of_transaction(answer.transaction, answer.balance, answer.replayed))
     }
 
+    async fn freeze(&mut self, write: &Write) -> Result<Written, Refusal> {
+        let message = FreezeWalletRequest::default();
+        let answer = ask!(self.wallets.freeze_wallet(FreezeWalletRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn unfreeze(&mut self, write: &Write) -> Result<Written, Refusal> {
+        let message = UnfreezeWalletRequest::default();
+        let answer = ask!(self.wallets.unfreeze_wallet(UnfreezeWalletRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn close(&mut self, write: &Write, rest: &str) -> Result<Written, Refusal> {
+        let rest = view::closing_rest_number(rest);
+        let message = CloseWalletRequest { rest, ..Default::default() };
+        let answer = ask!(self.wallets.close_wallet(CloseWalletRequest), write, message);
+        let settings = view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed);
+        let moved = view::of_transaction(answer.transaction, None, answer.replayed);
+        Ok(Written { entries: moved.entries, ..settings })
+    }
+
     async fn transfer(
         &mut self,
         write: &Write,
@@ -394,6 +415,9 @@ impl Driver for GrpcDriver {
                     RevokeFundingRequest { funding_ref, cumulative_amount, ..Default::default() };
                 self.revoke(write, message).await
             }
+            Change::Freeze => self.freeze(write).await,
+            Change::Unfreeze => self.unfreeze(write).await,
+            Change::Close { rest } => self.close(write, &rest).await,
             Change::Transfer { to, amount, expiration_policy, expires_at } => {
                 let message = TransferRequest {
                     to_account: to.account,

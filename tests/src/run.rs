@@ -19,7 +19,7 @@ use crate::{
     scenario::{Scenario, ScenarioError},
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, ReleaseAction, ReverseAction, Step, TransferAction, WriteStep,
+        HoldsStep, ReleaseAction, ReverseAction, StatusAction, Step, TransferAction, WriteStep,
     },
 };
 
@@ -252,6 +252,7 @@ impl<'a, D: Driver> Run<'a, D> {
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
             }
+            Action::Status(status) => of_status(status),
             Action::Transfer(transfer) => Change::Transfer {
                 to: self.wallet(
                     Some(&transfer.to),
@@ -380,6 +381,14 @@ fn notices(thresholds: Option<&Vec<String>>, leads: Option<&Vec<Span>>) -> Notic
     Notices { thresholds: thresholds.cloned(), lead_micros: leads.map(micros) }
 }
 
+fn of_status(StatusAction { status, rest }: &StatusAction) -> Change {
+    match status.as_str() {
+        "FROZEN" => Change::Freeze,
+        "ACTIVE" => Change::Unfreeze,
+        _ => Change::Close { rest: rest.clone() },
+    }
+}
+
 fn refused(refusal: &Refusal, reason: &str, common: &Common) -> Result<(), String> {
     same("the reason", refusal.reason.as_str(), reason)?;
     for (key, expected) in &common.metadata {
@@ -441,6 +450,10 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
                     same("the leads", &wallet.expiring_soon_lead_micros, &leads)
                 }
             }
+        }
+        Action::Status(StatusAction { status, .. }) => {
+            let wallet = written.wallet.as_ref().ok_or("answers no wallet")?;
+            same("the status", &wallet.status, status)
         }
         Action::Grant(grant) => grant_answered(grant, written.grant.as_ref()),
         Action::Hold(asked) => {

@@ -85,6 +85,8 @@ pub enum Action {
     Revoke(RevokeAction),
     /// Move credits to another wallet.
     Transfer(TransferAction),
+    /// Freeze, unfreeze or close the wallet.
+    Status(StatusAction),
     /// Let a grant end at another instant.
     ChangeExpiry(ChangeExpiryAction),
 }
@@ -353,6 +355,17 @@ pub struct RevokeAction {
     pub cumulative: String,
 }
 
+/// `{ status = "FROZEN" }`, `{ status = "ACTIVE" }`, `{ status = "CLOSED", rest = "VOID" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusAction {
+    /// What it becomes.
+    pub status: String,
+    /// What becomes of what is left, if it is closed.
+    #[serde(default)]
+    pub rest: String,
+}
+
 /// `{ transfer = "250", to = "shop", received = ["250 from 2026-01-01"] }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -424,7 +437,7 @@ pub struct GrantsStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 20] = [
+const ACTIONS: [&str; 21] = [
     "time",
     "advance",
     "create",
@@ -440,6 +453,7 @@ const ACTIONS: [&str; 20] = [
     "reverse",
     "revoke",
     "transfer",
+    "status",
     "change_expiry",
     "entries",
     "grants",
@@ -465,7 +479,8 @@ impl Step {
             "holds" => return into(table).map(Self::Holds),
             "events" => return into(table).map(Self::Events),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
-            | "release" | "extend" | "reverse" | "revoke" | "transfer" | "change_expiry" => action,
+            | "release" | "extend" | "reverse" | "revoke" | "transfer" | "status"
+            | "change_expiry" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -484,6 +499,7 @@ impl Step {
             "reverse" => Action::Reverse(into(table)?),
             "revoke" => Action::Revoke(into(table)?),
             "transfer" => Action::Transfer(into(table)?),
+            "status" => Action::Status(into(table)?),
             "change_expiry" => Action::ChangeExpiry(into(table)?),
             _ => Action::Expire(into(table)?),
         };

@@ -18,6 +18,7 @@ use crate::{
     migrate::MigrateArgs,
     output::Format,
     replay::ReplayArgs,
+    report::ReportCommand,
     reverse::ReverseArgs,
     revoke::RevokeArgs,
     serve::ServeArgs,
@@ -102,6 +103,9 @@ pub enum Operation {
     Verify(VerifyArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
+    /// Report figures over one wallet or many, period by period
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Show one transaction with its entries
     Transaction(TransactionArgs),
     /// Say why a transaction drew what it drew, or what a balance is made of

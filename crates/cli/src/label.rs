@@ -3,8 +3,8 @@
 use prost_types::Timestamp;
 use purse_client::v1::{
     Allocation, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy, ExpiredPolicy,
-    ExpiryChange, Grant, Hold, PassedOverReason, PlacementRule, ReversedSlice, ReversibleSlice,
-    TransactionKind,
+    ExpiryChange, Grant, Hold, PassedOverReason, PlacementRule, ReportPeriod, ReversedSlice,
+    ReversibleSlice, TransactionKind, WalletStatus,
 };
 
 use crate::instant;
@@ -32,6 +32,11 @@ pub fn hold_status(hold: &Hold) -> String {
 /// The order in which grants are drawn, such as `expiry-first`.
 pub fn drawdown_policy(policy: DrawdownPolicy) -> String {
     word(policy.as_str_name(), "DRAWDOWN_POLICY_")
+}
+
+/// What may happen to a wallet, such as `frozen`.
+pub fn wallet_status(status: WalletStatus) -> String {
+    word(status.as_str_name(), "WALLET_STATUS_")
 }
 
 /// What a transaction did, such as `spend`.
@@ -109,6 +114,13 @@ pub fn parse_drawdown_policy(text: &str) -> Result<DrawdownPolicy, String> {
     DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{}", screaming(text)))
         .filter(|policy| *policy != DrawdownPolicy::Unspecified)
         .ok_or_else(|| "expected expiry-first or oldest-first".to_owned())
+}
+
+/// Reads what a report is cut into.
+pub fn parse_report_period(text: &str) -> Result<ReportPeriod, String> {
+    ReportPeriod::from_str_name(&format!("REPORT_PERIOD_{}", screaming(text)))
+        .filter(|period| *period != ReportPeriod::Unspecified)
+        .ok_or_else(|| "expected day, week, month or year".to_owned())
 }
 
 /// Reads what to do with a capture of more than is held.

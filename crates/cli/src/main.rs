@@ -27,16 +27,19 @@ mod output;
 mod pages;
 mod plot;
 mod replay;
+mod report;
 mod reverse;
 mod revoke;
 mod serve;
 mod spend;
+mod sum;
 mod table;
 mod timeline;
 mod transaction;
 mod transfer;
 mod verify;
 mod wallet;
+mod wallet_status;
 mod write_args;
 
 use std::process::ExitCode;
@@ -98,6 +101,7 @@ async fn operate(
         Operation::Holds(args) => hold::list(args, &client, output).await,
         Operation::Verify(args) => verify::run(args, &client, output).await,
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
+        Operation::Report(command) => report::run(command, &client, output).await,
         Operation::Transaction(args) => transaction::run(args, &client, output).await,
         Operation::Explain(command) => explain::run(command, &client, output).await,
         Operation::Revoke(args) => revoke::run(args, &client, output).await,

@@ -20,6 +20,7 @@ use crate::{
     output::Output,
     pages,
     table::{self, Column},
+    wallet_status::{self, CloseArgs, FreezeArgs},
     write_args::{WriteArgs, parse_pair},
 };
 
@@ -34,6 +35,12 @@ pub enum WalletCommand {
     List(ListArgs),
     /// Change a wallet's settings
     Update(UpdateArgs),
+    /// Let no credits be taken; those that are held may still be captured
+    Freeze(FreezeArgs),
+    /// Let credits be taken again
+    Unfreeze(FreezeArgs),
+    /// Close an empty wallet for good
+    Close(CloseArgs),
 }
 
 /// What `wallet create` takes. Its `--metadata` is the wallet's.
@@ -132,6 +139,9 @@ pub async fn run(
         WalletCommand::Get(args) => get(args, client, output).await,
         WalletCommand::List(args) => list(args, client, output).await,
         WalletCommand::Update(args) => update(args, client, output).await,
+        WalletCommand::Freeze(args) => wallet_status::freeze(args, client, output).await,
+        WalletCommand::Unfreeze(args) => wallet_status::unfreeze(args, client, output).await,
+        WalletCommand::Close(args) => wallet_status::close(args, client, output).await,
     }
 }
 
@@ -262,14 +272,17 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
     })
 }
 
-fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
+/// A wallet's settings.
+pub fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
     let wallet = wallet.cloned().unwrap_or_default();
     let policy = label::drawdown_policy(wallet.drawdown_policy());
+    let status = label::wallet_status(wallet.status());
     let metadata = label::metadata(&wallet.metadata);
     let leads: Vec<String> = wallet.expiring_soon_leads.iter().map(duration::show).collect();
     table::record([
         ("account", wallet.account),
         ("asset", wallet.asset),
+        ("status", status),
         ("scale", wallet.scale.to_string()),
         ("policy", policy),
         ("overdraft limit", wallet.overdraft_limit),

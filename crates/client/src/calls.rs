@@ -2,7 +2,7 @@
 
 use purse_proto::v1::{
     self, event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
-    wallet_service_client::WalletServiceClient,
+    report_service_client::ReportServiceClient, wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -38,6 +38,12 @@ calls! { WalletServiceClient:
     list_wallets(ListWalletsRequest) -> ListWalletsResponse;
     /// Changes a wallet's settings.
     update_wallet(UpdateWalletRequest) -> UpdateWalletResponse;
+    /// Lets no credits be taken from a wallet.
+    freeze_wallet(FreezeWalletRequest) -> FreezeWalletResponse;
+    /// Lets credits be taken again.
+    unfreeze_wallet(UnfreezeWalletRequest) -> UnfreezeWalletResponse;
+    /// Closes a wallet for good.
+    close_wallet(CloseWalletRequest) -> CloseWalletResponse;
     /// Answers what a wallet holds, now or at any instant.
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
     /// Answers what a wallet holds over a range of time, as steps.
@@ -98,4 +104,9 @@ calls! { GrantServiceClient:
     change_grant_expiry(ChangeGrantExpiryRequest) -> ChangeGrantExpiryResponse;
     /// Takes back what was granted on a payment, as far as that was refunded.
     revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
+}
+
+calls! { ReportServiceClient:
+    /// Answers a page of a report of what credits cost, of one wallet or of all wallets of an asset.
+    report_cost_basis(ReportCostBasisRequest) -> ReportCostBasisResponse;
 }

@@ -136,6 +136,11 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::AssetScaleMismatch => Some("Leave the scale out, or give the asset's own."),
         ErrorReason::IdempotencyKeyReused => Some("Choose a new key for a new request."),
         ErrorReason::StaleEtag => Some("Read the wallet again and repeat with its present etag."),
+        ErrorReason::WalletFrozen => Some("Unfreeze the wallet first; nothing was written."),
+        ErrorReason::WalletClosed => Some("There is nothing left to do for this wallet."),
+        ErrorReason::WalletNotEmpty => {
+            Some("Transfer, void, release or repay what is left; nothing was written.")
+        }
         ErrorReason::StaleCommitToken => Some("Preview it again; nothing was written."),
         ErrorReason::CredentialsMissing => Some("Send a bearer token."),
         ErrorReason::CredentialsInvalid => Some("Check the bearer token."),

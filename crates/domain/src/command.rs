@@ -200,6 +200,23 @@ pub struct Receive {
     pub grants: Vec<GrantTerms>,
 }
 
+/// Close a wallet for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloseWallet {
+    /// What becomes of what is left.
+    pub rest: Rest,
+}
+
+/// What becomes of what a wallet has left when it is closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// There must be none.
+    #[default]
+    Refuse,
+    /// It is voided. Nothing may be held or owed.
+    Void,
+}
+
 /// One write as asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -233,6 +250,12 @@ pub enum Command {
     Transfer(Transfer),
     /// Take in what another wallet sent.
     Receive(Receive),
+    /// Let nothing be taken until it is unfrozen.
+    FreezeWallet,
+    /// Let credits be taken again.
+    UnfreezeWallet,
+    /// Let nothing happen any more.
+    CloseWallet(CloseWallet),
 }
 
 impl Command {
@@ -253,6 +276,9 @@ impl Command {
             Self::ReverseSpend(_) => TransactionKind::ReverseSpend,
             Self::RevokeFunding(_) => TransactionKind::RevokeFunding,
             Self::Transfer(_) | Self::Receive(_) => TransactionKind::Transfer,
+            Self::FreezeWallet => TransactionKind::FreezeWallet,
+            Self::UnfreezeWallet => TransactionKind::UnfreezeWallet,
+            Self::CloseWallet(_) => TransactionKind::CloseWallet,
         }
     }
 
@@ -273,7 +299,10 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -294,7 +323,10 @@ impl Command {
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
-            | Self::RevokeFunding(_) => None,
+            | Self::RevokeFunding(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -313,7 +345,10 @@ impl Command {
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
-            | Self::Receive(_) => false,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => false,
         }
     }
 
@@ -334,7 +369,10 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -354,7 +392,10 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -375,7 +416,10 @@ impl Command {
             | Self::ExtendHold(..)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -396,7 +440,10 @@ impl Command {
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 
@@ -417,7 +464,10 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
-            | Self::Receive(_) => None,
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_) => None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod hold;
 mod reverse;
 mod revoke;
 mod spend;
+mod status;
 mod transfer;
 mod wallet;
 
@@ -20,7 +21,8 @@ pub use spend::LATE_WINDOW_MICROS;
 use crate::{
     Command, Debt, DrawdownKey, Entry, EntryHash, Event, Grant, GrantNumber, GrantTerms, Head,
     Hold, HoldNumber, Missing, OperationName, Owner, Rejection, Request, Sequence, SpendRecord,
-    Timestamp, TransactionId, WalletSettings, WalletState, draft::Draft, settle::settle,
+    Timestamp, TransactionId, WalletSettings, WalletState, WalletStatus, draft::Draft,
+    settle::settle,
 };
 
 /// What a command does, once it is accepted.
@@ -136,6 +138,7 @@ fn attempt(
         return wallet::create(state, create, request, clock).map_err(Stop::from);
     }
     let state = state.ok_or(Rejection::WalletNotFound)?;
+    status::check(state.settings.status, &request.command)?;
     let mut draft = Draft::new(state, clock);
     settle(&mut draft)?;
     let (settled, settled_events) = (draft.entries.len(), draft.events.len());
@@ -162,6 +165,9 @@ fn attempt(
         Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
         Command::Transfer(transfer) => sent = transfer::send(&mut draft, transfer)?,
         Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
+        Command::FreezeWallet => settings = Some(status::set(&draft, WalletStatus::Frozen)),
+        Command::UnfreezeWallet => settings = Some(status::set(&draft, WalletStatus::Active)),
+        Command::CloseWallet(close) => settings = Some(status::close(&mut draft, *close)?),
     }
     draft.end_step();
     announce_at_once(&mut draft, settled);

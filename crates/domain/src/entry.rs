@@ -3,10 +3,10 @@
 use crate::{
     AccountName, Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, ExpiryChange,
     Fingerprint, Grant, GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName,
-    Reason, Sequence, SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
+    Part, Reason, Sequence, SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
 };
 
-/// What an entry did. What each kind moves is decided in [`Grant::book`] and [`Balances::book`].
+/// What an entry did. What each kind moves is decided in [`EntryKind::moves`] and [`Balances::book`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// Credits came in.
@@ -76,6 +76,27 @@ impl EntryKind {
             | Self::RevocationReversed
             | Self::TransferredOut
             | Self::ExpiryChanged => false,
+        }
+    }
+
+    /// From which part of a grant to which other one an entry's share goes; `None`: it stays where it is. What each
+    /// kind moves is decided here and nowhere else.
+    pub fn moves(self) -> Option<(Part, Part)> {
+        use Part::{Available, Consumed, Expired, Held, Revoked, TransferredOut, Voided};
+        match self {
+            // A change of expiry is of the window, not of a part.
+            Self::Granted | Self::TransferredIn | Self::Activated | Self::ExpiryChanged => None,
+            Self::Expired => Some((Available, Expired)),
+            Self::ExpiryReversed => Some((Expired, Available)),
+            Self::Spent | Self::Repaid => Some((Available, Consumed)),
+            Self::Reversed => Some((Consumed, Available)),
+            Self::Voided => Some((Available, Voided)),
+            Self::Held => Some((Available, Held)),
+            Self::Captured => Some((Held, Consumed)),
+            Self::Released | Self::HoldExpired => Some((Held, Available)),
+            Self::Revoked => Some((Available, Revoked)),
+            Self::RevocationReversed => Some((Revoked, Available)),
+            Self::TransferredOut => Some((Available, TransferredOut)),
         }
     }
 
@@ -241,6 +262,12 @@ pub enum TransactionKind {
     RevokeFunding,
     /// Credits were moved to another wallet: a leg in each.
     Transfer,
+    /// A wallet was frozen.
+    FreezeWallet,
+    /// A wallet was unfrozen.
+    UnfreezeWallet,
+    /// A wallet was closed.
+    CloseWallet,
 }
 
 /// What one accepted command did.

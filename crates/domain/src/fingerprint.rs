@@ -5,10 +5,10 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, DrawdownPolicy,
-    Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes, Metadata, NewGrant,
-    OperationName, Reason, ReleaseHold, ReverseSpend, RevokeFunding, Spend, Thresholds, Transfer,
-    UpdateWallet, WalletName, canonical::Canonical,
+    Actor, CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet,
+    DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes, Metadata,
+    NewGrant, OperationName, Reason, ReleaseHold, Rest, ReverseSpend, RevokeFunding, Spend,
+    Thresholds, Transfer, UpdateWallet, WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -136,6 +136,18 @@ impl Canonical {
             Command::Transfer(transfer) => self.transfer(transfer),
             // Asked for by nobody: it shares the fingerprint of its transfer.
             Command::Receive(_) => {}
+            Command::FreezeWallet => self.text(b'C', b"freeze_wallet"),
+            Command::UnfreezeWallet => self.text(b'C', b"unfreeze_wallet"),
+            Command::CloseWallet(CloseWallet { rest }) => self.close(*rest),
+        }
+    }
+
+    fn close(&mut self, rest: Rest) {
+        self.text(b'C', b"close_wallet");
+        match rest {
+            // The default, so as good as not set.
+            Rest::Refuse => {}
+            Rest::Void => self.text(1, b"void"),
         }
     }
 
@@ -212,7 +224,10 @@ impl Canonical {
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
-            | Command::Receive(_) => {}
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => {}
         }
     }
 

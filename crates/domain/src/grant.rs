@@ -47,7 +47,38 @@ pub struct GrantParts {
     pub transferred_out: Amount,
 }
 
+/// A part of a grant's amount, as [`GrantParts`] has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Can be spent, or will be once the grant is effective.
+    Available,
+    /// Set aside.
+    Held,
+    /// Taken by spends and debts.
+    Consumed,
+    /// Left at the end.
+    Expired,
+    /// Taken by a void.
+    Voided,
+    /// Taken back with the funding.
+    Revoked,
+    /// Moved to other wallets.
+    TransferredOut,
+}
+
 impl GrantParts {
+    fn part_mut(&mut self, part: Part) -> &mut Amount {
+        match part {
+            Part::Available => &mut self.available,
+            Part::Held => &mut self.held,
+            Part::Consumed => &mut self.consumed,
+            Part::Expired => &mut self.expired,
+            Part::Voided => &mut self.voided,
+            Part::Revoked => &mut self.revoked,
+            Part::TransferredOut => &mut self.transferred_out,
+        }
+    }
+
     /// A grant as it is made: all of it available.
     pub fn of(amount: Amount) -> Self {
         Self {
@@ -215,60 +246,35 @@ impl Grant {
         }
     }
 
-    /// Moves an entry's share between the parts. What each kind moves is decided here and nowhere else.
+    /// Moves an entry's share between the parts, as [`EntryKind::moves`] says, and notes what else follows.
     pub fn book(&mut self, kind: EntryKind, amount: Amount, effective_at: Timestamp) {
-        let parts = &mut self.parts;
+        if let Some((from, to)) = kind.moves() {
+            let taken = self.parts.part_mut(from);
+            *taken = *taken - amount;
+            let given = self.parts.part_mut(to);
+            *given = *given + amount;
+        }
         match kind {
-            // A change of expiry is of the window, not of a part.
-            EntryKind::Granted | EntryKind::ExpiryChanged => {}
-            EntryKind::TransferredIn => self.transferred_in = true,
-            EntryKind::TransferredOut => {
-                parts.available = parts.available - amount;
-                parts.transferred_out = parts.transferred_out + amount;
-            }
             EntryKind::Activated => self.activated = true,
+            EntryKind::TransferredIn => self.transferred_in = true,
+            // Its end stays where it was, however late something comes back and expires again.
             EntryKind::Expired => {
-                parts.available = parts.available - amount;
-                parts.expired = parts.expired + amount;
-                // Its end stays where it was, however late something comes back and expires again.
                 self.expired_at = earliest(self.ends_at(), Some(effective_at));
             }
-            EntryKind::Spent | EntryKind::Repaid => {
-                parts.available = parts.available - amount;
-                parts.consumed = parts.consumed + amount;
-            }
-            EntryKind::Voided => {
-                parts.available = parts.available - amount;
-                parts.voided = parts.voided + amount;
-            }
-            EntryKind::Held => {
-                parts.available = parts.available - amount;
-                parts.held = parts.held + amount;
-            }
-            EntryKind::Captured => {
-                parts.held = parts.held - amount;
-                parts.consumed = parts.consumed + amount;
-            }
-            EntryKind::Released | EntryKind::HoldExpired => {
-                parts.held = parts.held - amount;
-                parts.available = parts.available + amount;
-            }
-            EntryKind::ExpiryReversed => {
-                parts.expired = parts.expired - amount;
-                parts.available = parts.available + amount;
-            }
-            EntryKind::Reversed => {
-                parts.consumed = parts.consumed - amount;
-                parts.available = parts.available + amount;
-            }
-            EntryKind::Revoked => {
-                parts.available = parts.available - amount;
-                parts.revoked = parts.revoked + amount;
-            }
-            EntryKind::RevocationReversed => {
-                parts.revoked = parts.revoked - amount;
-                parts.available = parts.available + amount;
-            }
+            EntryKind::Granted
+            | EntryKind::ExpiryChanged
+            | EntryKind::TransferredOut
+            | EntryKind::Spent
+            | EntryKind::Repaid
+            | EntryKind::Voided
+            | EntryKind::Held
+            | EntryKind::Captured
+            | EntryKind::Released
+            | EntryKind::HoldExpired
+            | EntryKind::ExpiryReversed
+            | EntryKind::Reversed
+            | EntryKind::Revoked
+            | EntryKind::RevocationReversed => {}
         }
     }
 }

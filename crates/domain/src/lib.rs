@@ -7,27 +7,32 @@
 //!
 //! In reading order:
 //!
-//! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`text`], [`ids`], [`names`];
+//! * values that cannot be wrong: [`amount`], [`timestamp`], [`window`], [`calendar`], [`exact`], [`text`],
+//!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
 //! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`recount`], [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`recount`],
+//!   [`mod@verify`].
 
 pub mod amount;
+pub mod calendar;
 mod canonical;
 pub mod chain;
 pub mod command;
 pub mod commit_token;
 pub mod composition;
+pub mod cost_report;
 pub mod debt;
 pub mod decide;
 pub mod draft;
 pub mod drawing;
 pub mod entry;
 pub mod event;
+pub mod exact;
 pub mod explain;
 pub mod fingerprint;
 pub mod fold;
@@ -53,24 +58,27 @@ pub mod wallet;
 pub mod window;
 
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
+pub use calendar::{CalendarUnit, TimeZone, UnknownTimeZone};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, ChangeGrantExpiry, Command, CreateHold, CreateWallet, Excess, ExpirationPolicy,
-    GrantTerms, NewGrant, Receive, ReleaseHold, Request, ReverseSpend, RevokeFunding, Spend,
-    Transfer, UpdateWallet,
+    CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet, Excess,
+    ExpirationPolicy, GrantTerms, NewGrant, Receive, ReleaseHold, Request, Rest, ReverseSpend,
+    RevokeFunding, Spend, Transfer, UpdateWallet,
 };
 pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
+pub use cost_report::{CostBooks, CostReport, CostStatement, Periods, TooManyPeriods};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
+pub use exact::Exact;
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
 pub use funding::FundingRecord;
-pub use grant::{Grant, GrantParts, GrantStatus, Priority};
+pub use grant::{Grant, GrantParts, GrantStatus, Part, Priority};
 pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
 pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
@@ -89,5 +97,5 @@ pub use text::{
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
 pub use verify::{Discrepancy, verify, verify_event};
-pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState};
+pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState, WalletStatus};
 pub use window::{ExpiryChange, Window, WindowError};

@@ -163,6 +163,26 @@ pub enum Rejection {
         /// When it would become effective.
         effective_at: Timestamp,
     },
+    /// The wallet is frozen.
+    #[error("the wallet is frozen: no credits can be taken until it is unfrozen")]
+    WalletFrozen,
+    /// The wallet is closed.
+    #[error("the wallet is closed for good")]
+    WalletClosed,
+    /// A wallet that is to be closed holds or owes something.
+    #[error(
+        "the wallet is not empty: {available} available, {held} held, {debt} owed, {scheduled} scheduled"
+    )]
+    WalletNotEmpty {
+        /// In effective grants, not held.
+        available: Amount,
+        /// Set aside.
+        held: Amount,
+        /// Owed.
+        debt: Amount,
+        /// Granted, not effective yet.
+        scheduled: Amount,
+    },
     /// It would not do what its preview said.
     #[error("what the commit token stands for has changed; preview it again")]
     StaleCommitToken,

@@ -14,6 +14,19 @@ use crate::{
     TransactionId, WalletName, draft::earliest,
 };
 
+/// What may happen to a wallet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WalletStatus {
+    /// Everything.
+    #[default]
+    Active,
+    /// Nothing that takes credits, but captures of what was set aside before. Credits may come in and come back, and
+    /// time goes on.
+    Frozen,
+    /// Nothing, for ever.
+    Closed,
+}
+
 /// A wallet's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletSettings {
@@ -31,6 +44,8 @@ pub struct WalletSettings {
     pub expiring_soon_leads: LeadTimes,
     /// The caller's own data.
     pub metadata: Metadata,
+    /// Whether credits may be taken, or anything happen at all.
+    pub status: WalletStatus,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When these settings last changed.

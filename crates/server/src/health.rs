@@ -7,8 +7,12 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 /// The services whose health is readiness.
-pub const READINESS: [&str; 3] =
-    ["purse.v1.WalletService", "purse.v1.GrantService", "purse.v1.EventService"];
+pub const READINESS: [&str; 4] = [
+    "purse.v1.WalletService",
+    "purse.v1.GrantService",
+    "purse.v1.EventService",
+    "purse.v1.ReportService",
+];
 
 /// Between looks while all is well, and while it is not: recovery should be seen soon.
 const WELL: Duration = Duration::from_secs(1);

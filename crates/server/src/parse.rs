@@ -8,9 +8,11 @@ mod explanation;
 mod grant;
 mod history;
 mod hold;
+mod report;
 mod reversal;
 mod transfer;
 mod wallet;
+mod wallet_status;
 
 pub use event::{EventQuery, WatchFrom, list_events, watch_events};
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
@@ -20,12 +22,15 @@ pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
     release_hold,
 };
+pub use report::{cursor as report_cursor, report_cost_basis};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use transfer::transfer;
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,
     verify_wallet,
 };
+
+pub use wallet_status::{close_wallet, freeze_wallet, unfreeze_wallet};
 
 use std::{collections::BTreeMap, fmt::Display};
 

@@ -2,15 +2,17 @@
 
 mod event;
 mod explanation;
+mod report;
 
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
+pub use report::cost_page;
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
     ExpiredPolicy, ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold,
     HoldStatus, Period, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
-    TransactionKind, WalletName, WalletSettings, slices,
+    TransactionKind, WalletName, WalletSettings, WalletStatus, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
@@ -40,6 +42,7 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         low_balance_thresholds,
         expiring_soon_leads,
         metadata,
+        status,
         created_at,
         updated_at,
         version,
@@ -61,6 +64,15 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         created_at: Some(instant(*created_at)),
         updated_at: Some(instant(*updated_at)),
         etag: version.to_string(),
+        status: wallet_status(*status).into(),
+    }
+}
+
+fn wallet_status(status: WalletStatus) -> v1::WalletStatus {
+    match status {
+        WalletStatus::Active => v1::WalletStatus::Active,
+        WalletStatus::Frozen => v1::WalletStatus::Frozen,
+        WalletStatus::Closed => v1::WalletStatus::Closed,
     }
 }
 
@@ -494,6 +506,9 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::ReverseSpend => v1::TransactionKind::ReverseSpend,
         TransactionKind::RevokeFunding => v1::TransactionKind::RevokeFunding,
         TransactionKind::Transfer => v1::TransactionKind::Transfer,
+        TransactionKind::FreezeWallet => v1::TransactionKind::FreezeWallet,
+        TransactionKind::UnfreezeWallet => v1::TransactionKind::UnfreezeWallet,
+        TransactionKind::CloseWallet => v1::TransactionKind::CloseWallet,
         TransactionKind::ChangeGrantExpiry => v1::TransactionKind::ChangeGrantExpiry,
     }
 }

@@ -6,7 +6,7 @@ use purse_proto::{
     testing::v1::test_clock_service_server::TestClockServiceServer,
     v1::{
         event_service_server::EventServiceServer, grant_service_server::GrantServiceServer,
-        wallet_service_server::WalletServiceServer,
+        report_service_server::ReportServiceServer, wallet_service_server::WalletServiceServer,
     },
 };
 use purse_storage::Storage;
@@ -25,7 +25,7 @@ use crate::{
     deadline::DeadlineLayer,
     health::{Demands, READINESS, follow_database},
     lane::Lanes,
-    service::{Events, Grants, Shared, TestClockControl, Wallets},
+    service::{Events, Grants, Reports, Shared, TestClockControl, Wallets},
     telemetry::{Metrics, TelemetryLayer, serve_metrics},
     watch::{WatchOptions, Watches},
 };
@@ -215,12 +215,15 @@ fn own_services(
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
     let grants = GrantServiceServer::new(Grants(shared.clone()))
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let events =
-        EventServiceServer::new(Events(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let events = EventServiceServer::new(Events(shared.clone()))
+        .max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let reports =
+        ReportServiceServer::new(Reports(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
     let mut routes = routes
         .add_service(InterceptedService::new(wallets, authenticate.clone()))
         .add_service(InterceptedService::new(grants, authenticate.clone()))
-        .add_service(InterceptedService::new(events, authenticate.clone()));
+        .add_service(InterceptedService::new(events, authenticate.clone()))
+        .add_service(InterceptedService::new(reports, authenticate.clone()));
     if let Some(clock) = test_clock {
         let control = TestClockServiceServer::new(TestClockControl(clock));
         routes = routes.add_service(InterceptedService::new(control, authenticate));

@@ -5,11 +5,13 @@ mod events;
 mod explanations;
 mod grants;
 mod holds;
+mod reports;
 mod test_clock;
 mod wallets;
 
 pub use events::Events;
 pub use grants::Grants;
+pub use reports::Reports;
 pub use test_clock::TestClockControl;
 pub use wallets::Wallets;
 

@@ -5,9 +5,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use purse_domain::{GrantNumber, HoldNumber, Rejection, Scale, TransactionId, WalletName};
+use purse_domain::{
+    GrantNumber, HoldNumber, Rejection, Scale, TooManyPeriods, TransactionId, WalletName,
+};
 use purse_proto::v1::ErrorReason;
-use purse_storage::{EventScope, EventsUnreadable, StorageError, Unanswerable};
+use purse_storage::{
+    CostQuery, EventScope, EventsUnreadable, NoReport, StorageError, Unanswerable,
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
@@ -128,12 +132,15 @@ pub fn asset_not_found(asset: &str) -> Status {
 
 /// There is no such wallet.
 pub fn wallet_not_found(wallet: &WalletName) -> Status {
-    let WalletName { account, asset, .. } = wallet;
+    no_wallet(wallet.account.as_str(), wallet.asset.as_str())
+}
+
+fn no_wallet(account: &str, asset: &str) -> Status {
     status(
         Code::NotFound,
         format!("account {account} has no wallet of {asset}; create it first"),
         ErrorReason::WalletNotFound,
-        &[("account", account.to_string()), ("asset", asset.to_string())],
+        &[("account", account.to_owned()), ("asset", asset.to_owned())],
     )
 }
 
@@ -253,6 +260,17 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
+        Rejection::WalletFrozen => precondition(ErrorReason::WalletFrozen, &[]),
+        Rejection::WalletClosed => precondition(ErrorReason::WalletClosed, &[]),
+        Rejection::WalletNotEmpty { available, held, debt, scheduled } => precondition(
+            ErrorReason::WalletNotEmpty,
+            &[
+                ("available", available.to_string()),
+                ("held", held.to_string()),
+                ("debt", debt.to_string()),
+                ("scheduled", scheduled.to_string()),
+            ],
+        ),
         Rejection::StaleCommitToken => {
             status(Code::Aborted, message, ErrorReason::StaleCommitToken, &[])
         }
@@ -273,6 +291,26 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             message,
             ErrorReason::IdempotencyKeyReused,
             &[("idempotency_key", key.to_string()), ("transaction_id", transaction.to_string())],
+        ),
+    }
+}
+
+/// A report that cannot be made.
+pub fn no_report(why: &NoReport, query: &CostQuery) -> Status {
+    match why {
+        NoReport::WalletNotFound => {
+            let account = query.account.as_ref().map(ToString::to_string).unwrap_or_default();
+            no_wallet(&account, query.asset.as_str())
+        }
+        NoReport::RangeInverted { start, end } => {
+            invalid_field("end", format!("must not be before start: {end} is before {start}"))
+        }
+        NoReport::TooManyPeriods => invalid_field("period", TooManyPeriods.to_string()),
+        NoReport::TooManyLines { lines, most } => invalid_field(
+            "period",
+            format!(
+                "makes {lines} lines for one wallet, and {most} are the most; ask for fewer periods"
+            ),
         ),
     }
 }

@@ -105,6 +105,9 @@ fn needs_only_its_wallets(request: &Request) -> bool {
             | Command::ChangeGrantExpiry(_)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
-            | Command::Receive(_) => false,
+            | Command::Receive(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => false,
         }
 }

@@ -35,8 +35,8 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, ComposedBalance, EntryFilter, EntryPage, EntryQuery, EntryRecord,
-    EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable, ExplainedTransaction,
-    GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord, TimelineQuery,
-    TimelineRecord, Unanswerable, Verification, WalletQuery,
+    BalanceAt, BalanceQuery, ComposedBalance, CostPage, CostQuery, EntryFilter, EntryPage,
+    EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable,
+    ExplainedTransaction, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord,
+    NoReport, TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
 };

@@ -27,7 +27,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 12] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
@@ -38,6 +38,8 @@ const MIGRATIONS: [Migration; 10] = [
     migration!(8, "transfers", "0008_transfers"),
     migration!(9, "grant expiry", "0009_grant_expiry"),
     migration!(10, "events", "0010_events"),
+    migration!(11, "wallets by asset", "0011_wallets_by_asset"),
+    migration!(12, "wallet status", "0012_wallet_status"),
 ];
 
 /// The version that this build works on.

@@ -2,6 +2,7 @@
 //! same `settle` that writes book.
 
 mod balance;
+mod cost;
 mod entries;
 mod events;
 mod explain;
@@ -13,6 +14,7 @@ mod verify;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
+pub use cost::{CostPage, CostQuery, NoReport};
 pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
 pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable};
 pub use explain::{ComposedBalance, ExplainedTransaction};

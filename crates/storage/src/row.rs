@@ -10,7 +10,8 @@ use purse_domain::{
     Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryHash, EntryKind,
     EventSequence, Fingerprint, FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold,
     HoldNumber, LeadTimes, Lows, Metadata, OperationName, Period, PositiveAmount, Priority, Scale,
-    Sequence, Thresholds, Timestamp, TransactionKind, WalletName, WalletSettings, Window,
+    Sequence, Thresholds, Timestamp, TransactionKind, WalletName, WalletSettings, WalletStatus,
+    Window,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -218,6 +219,9 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::ReverseSpend => 7,
         TransactionKind::RevokeFunding => 8,
         TransactionKind::Transfer => 13,
+        TransactionKind::FreezeWallet => 14,
+        TransactionKind::UnfreezeWallet => 15,
+        TransactionKind::CloseWallet => 16,
         TransactionKind::ChangeGrantExpiry => 17,
     }
 }
@@ -237,6 +241,9 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         7 => Ok(TransactionKind::ReverseSpend),
         8 => Ok(TransactionKind::RevokeFunding),
         13 => Ok(TransactionKind::Transfer),
+        14 => Ok(TransactionKind::FreezeWallet),
+        15 => Ok(TransactionKind::UnfreezeWallet),
+        16 => Ok(TransactionKind::CloseWallet),
         17 => Ok(TransactionKind::ChangeGrantExpiry),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
@@ -304,7 +311,8 @@ macro_rules! settings_columns {
          w.metadata::TEXT AS metadata,
          w.created_at,
          w.updated_at,
-         w.version"
+         w.version,
+         w.status"
     };
 }
 pub(crate) use settings_columns;
@@ -324,6 +332,7 @@ pub(crate) fn settings(
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
         version: columns.take()?,
+        status: wallet_status(columns.take()?)?,
     })
 }
 
@@ -351,6 +360,23 @@ pub(crate) fn thresholds_array(thresholds: &Thresholds) -> Option<Vec<Decimal>> 
 pub(crate) fn leads_array(leads: &LeadTimes) -> Option<Vec<i64>> {
     let periods = leads.as_slice();
     (!periods.is_empty()).then(|| periods.iter().map(|period| period.micros()).collect())
+}
+
+pub(crate) fn wallet_status_code(status: WalletStatus) -> i16 {
+    match status {
+        WalletStatus::Active => 1,
+        WalletStatus::Frozen => 2,
+        WalletStatus::Closed => 3,
+    }
+}
+
+pub(crate) fn wallet_status(code: i16) -> Result<WalletStatus, StorageError> {
+    match code {
+        1 => Ok(WalletStatus::Active),
+        2 => Ok(WalletStatus::Frozen),
+        3 => Ok(WalletStatus::Closed),
+        _ => Err(corrupt("a wallet's status")),
+    }
 }
 
 pub(crate) fn scale(places: i16) -> Result<Scale, StorageError> {
@@ -546,6 +572,9 @@ pub(crate) struct SettingsSnapshot {
     created_at_micros: i64,
     updated_at_micros: i64,
     version: i64,
+    /// Absent before wallets could be frozen.
+    #[serde(default)]
+    status: Option<i16>,
 }
 
 impl SettingsSnapshot {
@@ -561,6 +590,7 @@ impl SettingsSnapshot {
             created_at_micros: settings.created_at.micros(),
             updated_at_micros: settings.updated_at.micros(),
             version: settings.version,
+            status: Some(wallet_status_code(settings.status)),
         }
     }
 
@@ -575,6 +605,7 @@ impl SettingsSnapshot {
             created_at_micros,
             updated_at_micros,
             version,
+            status,
         } = serde_json::from_str(json).map_err(|_| corrupt("a snapshot of settings"))?;
         let overdraft_limit = overdraft_limit.map_or(Ok(Decimal::ZERO), |limit| limit.parse());
         let amounts = low_balance_thresholds.unwrap_or_default();
@@ -593,6 +624,7 @@ impl SettingsSnapshot {
             created_at: Timestamp::from_micros(created_at_micros),
             updated_at: Timestamp::from_micros(updated_at_micros),
             version,
+            status: status.map_or(Ok(WalletStatus::Active), wallet_status)?,
         })
     }
 }

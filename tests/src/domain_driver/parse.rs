@@ -1,12 +1,12 @@
 //! From what a scenario asks to a domain request, or the field that is wrong.
 
 use purse_domain::{
-    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
-    CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy,
-    ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes,
-    Metadata, NamespaceId, NewGrant, OperationName, Period, PositiveAmount, Priority, Reason,
-    ReleaseHold, Request, ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp,
-    TransactionId, Transfer, UpdateWallet, WalletName,
+    AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, CloseWallet,
+    Command, CommitToken, CostBasis, CreateHold, CreateWallet, DrawdownPolicy, Excess,
+    ExpirationPolicy, ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber,
+    IdempotencyKey, LeadTimes, Metadata, NamespaceId, NewGrant, OperationName, Period,
+    PositiveAmount, Priority, Reason, ReleaseHold, Request, Rest, ReverseSpend, RevokeFunding,
+    Scale, Spend, Thresholds, Timestamp, TransactionId, Transfer, UpdateWallet, WalletName,
 };
 use uuid::Uuid;
 
@@ -167,6 +167,9 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
                     .map_err(|_| Refusal::field("cumulative_amount"))?,
             }))
         }
+        Change::Freeze => Ok(Command::FreezeWallet),
+        Change::Unfreeze => Ok(Command::UnfreezeWallet),
+        Change::Close { rest } => close(rest),
         Change::Transfer { to, amount, expiration_policy, expires_at } => {
             let amount = self::amount(amount, scale)?;
             transfer(wallet, to, amount, self::expiration_policy(expiration_policy, *expires_at)?)
@@ -200,6 +203,15 @@ fn change_expiry(
 
 fn funding_ref(name: &str) -> Result<FundingRef, Refusal> {
     FundingRef::parse(name).map_err(|_| Refusal::field("funding_ref"))
+}
+
+fn close(rest: &str) -> Result<Command, Refusal> {
+    let rest = match rest {
+        "" | "REFUSE" => Rest::Refuse,
+        "VOID" => Rest::Void,
+        _ => return Err(Refusal::field("rest")),
+    };
+    Ok(Command::CloseWallet(CloseWallet { rest }))
 }
 
 fn transfer(
@@ -295,7 +307,10 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Reverse { .. }
         | Change::Revoke { .. }
         | Change::Transfer { .. }
-        | Change::ChangeExpiry { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
+        | Change::ChangeExpiry { .. }
+        | Change::Freeze
+        | Change::Unfreeze
+        | Change::Close { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }
 

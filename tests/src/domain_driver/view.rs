@@ -3,6 +3,7 @@
 use purse_domain::{
     Amount, Balances, Crossing, DrawdownPolicy, Entry, Event, Grant, GrantParts, GrantStatus, Hold,
     HoldStatus, Occurrence, PositiveAmount, Slice, SliceOutcome, Timestamp, WalletName,
+    WalletStatus,
 };
 
 use crate::answer::{
@@ -169,6 +170,15 @@ pub(super) fn policy(policy: DrawdownPolicy) -> &'static str {
     match policy {
         DrawdownPolicy::ExpiryFirst => "EXPIRY_FIRST",
         DrawdownPolicy::OldestFirst => "OLDEST_FIRST",
+    }
+}
+
+/// A status' name on the wire.
+pub(super) fn wallet_status(status: WalletStatus) -> &'static str {
+    match status {
+        WalletStatus::Active => "ACTIVE",
+        WalletStatus::Frozen => "FROZEN",
+        WalletStatus::Closed => "CLOSED",
     }
 }
 

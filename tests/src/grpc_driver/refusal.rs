@@ -59,6 +59,9 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::ReversalExceedsSpend
         | ErrorReason::HoldExpired
         | ErrorReason::HoldClosed
+        | ErrorReason::WalletFrozen
+        | ErrorReason::WalletClosed
+        | ErrorReason::WalletNotEmpty
         | ErrorReason::ExceedsHold => Code::FailedPrecondition,
         ErrorReason::IdempotencyKeyReused => Code::AlreadyExists,
         ErrorReason::StaleEtag | ErrorReason::StaleCommitToken => Code::Aborted,

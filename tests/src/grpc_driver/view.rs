@@ -2,9 +2,10 @@
 
 use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
-    Allocation, Balance, DebtPart, Depleted, DrawdownPolicy, Entry, EntryBalances, EntryKind,
-    Event, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance,
-    Recovered, ReversedSlice, ReversedSliceOutcome, Transaction, Wallet, event::Occurrence,
+    Allocation, Balance, ClosingRest, DebtPart, Depleted, DrawdownPolicy, Entry, EntryBalances,
+    EntryKind, Event, ExcessPolicy, ExpirationPolicy, ExpiredPolicy, Grant, GrantStatus, Hold,
+    LowBalance, Recovered, ReversedSlice, ReversedSliceOutcome, Transaction, Wallet,
+    event::Occurrence,
 };
 
 use crate::answer::{
@@ -22,6 +23,15 @@ pub(super) fn policy_number(name: &str) -> i32 {
     }
     let policy = DrawdownPolicy::from_str_name(&format!("DRAWDOWN_POLICY_{name}"));
     policy.map_or(NO_POLICY, i32::from)
+}
+
+/// The number of what becomes of the rest.
+pub(super) fn closing_rest_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return ClosingRest::Unspecified.into();
+    }
+    let rest = ClosingRest::from_str_name(&format!("CLOSING_REST_{name}"));
+    rest.map_or(NO_POLICY, i32::from)
 }
 
 /// The number of an expiration policy's name.
@@ -86,6 +96,7 @@ pub(super) fn of_settings(wallet: &Wallet, created: Option<bool>, replayed: bool
             expiring_soon_lead_micros: wallet.expiring_soon_leads.iter().map(micros).collect(),
             created,
             etag: wallet.etag.clone(),
+            status: wallet.status().as_str_name().trim_start_matches("WALLET_STATUS_").to_owned(),
         }),
         slices: Vec::new(),
         received: Vec::new(),

@@ -274,3 +274,37 @@ async fn a_ledger_is_listed_by_filters_and_a_transaction_by_its_id() {
         assert!(shown.stdout.contains(said), "{said}: {}", shown.stdout);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn costs_are_reported_for_all_wallets_or_one() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    for (account, amount) in [("org:1", "10"), ("org:2", "20.5")] {
+        let create = ["wallet", "create", account, ASSET];
+        assert_eq!(call(server.endpoint(), &create).code, Some(0));
+        let bought = ["--cost-basis", "0.000000000001", "--category", "purchased"];
+        let grant = [&["grant", account, ASSET, amount][..], &bought].concat();
+        assert_eq!(call(server.endpoint(), &grant).code, Some(0));
+    }
+    assert_eq!(call(server.endpoint(), &["spend", "org:1", ASSET, "4"]).code, Some(0));
+    let report = ["report", "cost-basis", ASSET, "--from", "2020-01-01", "--to", "2999-01-01"];
+    let shown = call(server.endpoint(), &report);
+    assert_eq!(shown.code, Some(0), "{shown:#?}");
+    for said in ["0.0000000000305", "0.000000000004", "0.0000000000265", "forecast"] {
+        assert!(shown.stdout.contains(said), "{said}: {}", shown.stdout);
+    }
+    let each = ["--per-wallet", "--by-category", "--credits"];
+    let shown = call(server.endpoint(), &[&report[..], &each].concat());
+    for said in ["org:1", "org:2", "all", "purchased", "30.5", "26.5"] {
+        assert!(shown.stdout.contains(said), "{said}: {}", shown.stdout);
+    }
+    let one = ["--account", "org:2", "-o", "json"];
+    let shown = call(server.endpoint(), &[&report[..], &one].concat());
+    let answer: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(answer["totals"][0]["credits"]["closing"], "20.5", "{answer:#}");
+    let days = call(server.endpoint(), &[&report[..], &["--by", "day"]].concat());
+    assert_eq!(days.code, Some(1), "{days:#?}");
+    assert!(days.stderr.contains("400 periods"), "{days:#?}");
+    let nonsense = call(server.endpoint(), &[&report[..], &["--by", "fortnight"]].concat());
+    assert_eq!(nonsense.code, Some(2), "{nonsense:#?}");
+}

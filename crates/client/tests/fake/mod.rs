@@ -146,6 +146,9 @@ macro_rules! scripted {
 scripted! {
     create_wallet(CreateWalletRequest) -> CreateWalletResponse,
     batch_spend(BatchSpendRequest) -> BatchSpendResponse,
+    freeze_wallet(FreezeWalletRequest) -> FreezeWalletResponse,
+    unfreeze_wallet(UnfreezeWalletRequest) -> UnfreezeWalletResponse,
+    close_wallet(CloseWalletRequest) -> CloseWalletResponse,
     get_wallet(GetWalletRequest) -> GetWalletResponse,
     list_wallets(ListWalletsRequest) -> ListWalletsResponse,
     update_wallet(UpdateWalletRequest) -> UpdateWalletResponse,

@@ -3,7 +3,7 @@
 use super::{Stop, spend};
 use crate::{
     Amount, CaptureHold, CreateHold, EntryKind, Excess, Hold, HoldNumber, HoldStatus, Missing,
-    PositiveAmount, Rejection, ReleaseHold, Spend, Timestamp,
+    PositiveAmount, Rejection, ReleaseHold, Spend, Timestamp, WalletStatus,
     draft::{Booking, Draft},
     drawing::{Purpose, Usage},
     hold::move_out,
@@ -44,6 +44,9 @@ pub(super) fn capture(draft: &mut Draft<'_>, capture: &CaptureHold) -> Result<()
     }
     move_out(draft, *number, EntryKind::Captured, amount.get().min(held), now);
     if let (Excess::Extend, Some(amount)) = (excess, beyond.positive()) {
+        if draft.state().settings.status == WalletStatus::Frozen {
+            return Err(Rejection::WalletFrozen.into());
+        }
         spend::spend(draft, &Spend { amount, operation, occurred_at: None })?;
     }
     if *is_final {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{Decision, Stop};
 use crate::{
     Amount, Coverage, CreateWallet, DrawdownKey, Grant, LeadTimes, Missing, Rejection, Request,
-    Scale, Thresholds, Timestamp, UpdateWallet, WalletSettings, WalletState, draft::Draft,
+    Scale, Thresholds, Timestamp, UpdateWallet, WalletSettings, WalletState, WalletStatus,
+    draft::Draft,
 };
 
 /// Opens a wallet, or answers the one there is and writes nothing.
@@ -40,6 +41,7 @@ pub(super) fn create(
             low_balance_thresholds: low_balance_thresholds.clone(),
             expiring_soon_leads: expiring_soon_leads.clone(),
             metadata: request.metadata.clone(),
+            status: WalletStatus::Active,
             created_at: clock,
             updated_at: clock,
             version: 1,

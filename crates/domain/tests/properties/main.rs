@@ -9,6 +9,7 @@
 //! * the rest: the properties themselves, one file per rule.
 
 mod composing;
+mod costing;
 mod events;
 mod explaining;
 mod folding;

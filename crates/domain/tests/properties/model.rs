@@ -388,6 +388,9 @@ impl Model {
             Command::ReverseSpend(reverse) => self.reverse(reverse, now),
             Command::RevokeFunding(revoke) => self.revoke(revoke, now),
             Command::Transfer(_) | Command::Receive(_) => Outcome::Refused("there is one wallet"),
+            Command::FreezeWallet | Command::UnfreezeWallet | Command::CloseWallet(_) => {
+                Outcome::Refused("programs do not freeze or close")
+            }
         };
         if matches!(outcome, Outcome::Done(_)) {
             self.writes.push(reversible);

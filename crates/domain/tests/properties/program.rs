@@ -9,7 +9,7 @@ use purse_domain::{
     GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, Metadata, NamespaceId, NamespaceName,
     NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold, Request,
     ReverseSpend, RevokeFunding, Scale, Spend, Thresholds, Timestamp, TransactionId, UpdateWallet,
-    WalletName, WalletSettings,
+    WalletName, WalletSettings, WalletStatus,
 };
 use uuid::Uuid;
 
@@ -282,7 +282,7 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             effective_at: starts_in.map(from_now),
             expires_at: ends_in.map(from_now),
             priority: Priority::new(*priority).expect("a small number"),
-            category: Category::adjustment(),
+            category: category(*cost),
             cost_basis: CostBasis::parse(&cost.to_string()).expect("a digit"),
             applies_to: applies_to.iter().map(|name| operation(name)).collect(),
             funding_ref: funding.map(funding_ref),
@@ -371,6 +371,7 @@ pub fn settings() -> WalletSettings {
         low_balance_thresholds: thresholds([1_000, 4_000]),
         expiring_soon_leads: leads([30, 6]),
         metadata: Metadata::default(),
+        status: WalletStatus::Active,
         created_at: START,
         updated_at: START,
         version: 1,
@@ -381,6 +382,11 @@ fn wallet_name() -> WalletName {
     let namespace = NamespaceId::of(&NamespaceName::parse("default").expect("a code"));
     let account = AccountName::parse("org:42").expect("a name");
     WalletName::new(namespace, account, AssetCode::parse("credits").expect("a code"))
+}
+
+/// No decision depends on it.
+fn category(cost: u8) -> Category {
+    Category::parse(if cost == 0 { "free" } else { "paid" }).expect("a code")
 }
 
 fn operation(name: &str) -> OperationName {

@@ -103,6 +103,9 @@ fn refusal(rejection: &Rejection) -> Outcome {
             return Outcome::Insufficient(hundredths(*available));
         }
         Rejection::StaleCommitToken => "no request has a commit token",
+        Rejection::WalletFrozen | Rejection::WalletClosed | Rejection::WalletNotEmpty { .. } => {
+            "programs do not freeze or close"
+        }
         Rejection::ExpiresAtNotAhead { .. } => "expires_at is not ahead",
         Rejection::WindowEndsBeforeItStarts { .. } => "the window is empty",
         Rejection::OccurredAtAhead { .. } => "occurred_at is ahead",

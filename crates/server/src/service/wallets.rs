@@ -77,6 +77,50 @@ impl WalletService for Wallets {
         }))
     }
 
+    async fn freeze_wallet(
+        &self,
+        request: Request<v1::FreezeWalletRequest>,
+    ) -> Result<Response<v1::FreezeWalletResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Admin)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::freeze_wallet(&caller, request.into_inner())?;
+        let answer = self.0.write(trace, began, command).await?;
+        let wallet = answer.transaction.settings.as_ref().map(render::wallet);
+        Ok(Response::new(v1::FreezeWalletResponse { wallet, replayed: answer.replayed }))
+    }
+
+    async fn unfreeze_wallet(
+        &self,
+        request: Request<v1::UnfreezeWalletRequest>,
+    ) -> Result<Response<v1::UnfreezeWalletResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Admin)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::unfreeze_wallet(&caller, request.into_inner())?;
+        let answer = self.0.write(trace, began, command).await?;
+        let wallet = answer.transaction.settings.as_ref().map(render::wallet);
+        Ok(Response::new(v1::UnfreezeWalletResponse { wallet, replayed: answer.replayed }))
+    }
+
+    async fn close_wallet(
+        &self,
+        request: Request<v1::CloseWalletRequest>,
+    ) -> Result<Response<v1::CloseWalletResponse>, Status> {
+        let began = Instant::now();
+        let caller = caller(&request, Role::Admin)?;
+        let trace = CallTrace::of(&request);
+        let command = parse::close_wallet(&caller, request.into_inner())?;
+        let answer = self.0.write(trace, began, command).await?;
+        let (transaction, balance) = render::written(&answer);
+        Ok(Response::new(v1::CloseWalletResponse {
+            wallet: answer.transaction.settings.as_ref().map(render::wallet),
+            transaction: Some(transaction),
+            balance: Some(balance),
+            replayed: answer.replayed,
+        }))
+    }
+
     async fn get_balance(
         &self,
         request: Request<v1::GetBalanceRequest>,

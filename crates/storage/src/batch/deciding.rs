@@ -226,7 +226,10 @@ fn transaction(
             | TransactionKind::ExtendHold
             | TransactionKind::ReverseSpend
             | TransactionKind::RevokeFunding
-            | TransactionKind::Transfer => request.metadata.clone(),
+            | TransactionKind::Transfer
+            | TransactionKind::FreezeWallet
+            | TransactionKind::UnfreezeWallet
+            | TransactionKind::CloseWallet => request.metadata.clone(),
         },
         drawdown_policy: settings
             .map(|settings| settings.drawdown_policy)
@@ -252,7 +255,10 @@ fn transaction(
             | Command::ExtendHold(..)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
-            | Command::Transfer(_) => Vec::new(),
+            | Command::Transfer(_)
+            | Command::FreezeWallet
+            | Command::UnfreezeWallet
+            | Command::CloseWallet(_) => Vec::new(),
         },
         hold: decision.hold().cloned(),
     }

@@ -171,6 +171,7 @@ pub(super) struct WalletRow {
     expiring_soon_leads: Option<Vec<i64>>,
     last_event: i64,
     lows: i32,
+    status: i16,
 }
 
 impl Row for WalletRow {
@@ -179,7 +180,7 @@ impl Row for WalletRow {
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
             scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
             overdraft_limit, last_hold_number, last_hash, low_balance_thresholds,
-            expiring_soon_leads, last_event, lows)
+            expiring_soon_leads, last_event, lows, status)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -193,6 +194,7 @@ impl WalletRow {
             low_balance_thresholds,
             expiring_soon_leads,
             metadata,
+            status,
             created_at,
             updated_at,
             version,
@@ -237,6 +239,7 @@ impl WalletRow {
             expiring_soon_leads: row::leads_array(expiring_soon_leads),
             last_event: last_event.0,
             lows: lows.bits(),
+            status: row::wallet_status_code(*status),
         }
     }
 }
@@ -254,6 +257,7 @@ pub(super) struct SettingsChange {
     overdraft_limit: Decimal,
     low_balance_thresholds: Option<Vec<Decimal>>,
     expiring_soon_leads: Option<Vec<i64>>,
+    status: i16,
 }
 
 impl Row for SettingsChange {
@@ -265,7 +269,8 @@ impl Row for SettingsChange {
             expiring_soon_leads = r.expiring_soon_leads,
             metadata = r.metadata,
             updated_at = r.updated_at,
-            version = r.version
+            version = r.version,
+            status = r.status
         FROM unnest($1::wallet_settings[]) AS r
         WHERE w.account_id = r.account_id AND w.wallet_id = r.wallet_id";
 }
@@ -282,6 +287,7 @@ impl SettingsChange {
             overdraft_limit: settings.overdraft_limit.decimal(),
             low_balance_thresholds: row::thresholds_array(&settings.low_balance_thresholds),
             expiring_soon_leads: row::leads_array(&settings.expiring_soon_leads),
+            status: row::wallet_status_code(settings.status),
         }
     }
 }

@@ -23,6 +23,7 @@ pub async fn server() -> Server {
         token("acme-reader", "acme", &[Role::Reader]),
         token("acme-spender", "acme", &[Role::Spender]),
         token("acme-granter", "acme", &[Role::Granter]),
+        token("acme-both", "acme", &[Role::Spender, Role::Granter]),
         token("umbrella-admin", "umbrella", &[Role::Admin]),
     ])
     .unwrap();
@@ -173,8 +174,10 @@ async fn who_may_spend_may_reverse_but_makes_no_grants_by_it() {
     assert_eq!(reverse("acme-reader", usual).await, missing);
     assert_eq!(reverse("acme-spender", usual).await, None);
     assert_eq!(reverse("acme-spender", anew).await, missing);
-    assert_eq!(reverse("acme-granter", anew).await, None);
+    // What makes new grants takes both roles.
+    assert_eq!(reverse("acme-granter", anew).await, missing);
     assert_eq!(reverse("acme-granter", usual).await, missing);
+    assert_eq!(reverse("acme-both", anew).await, None);
 }
 
 #[tokio::test]

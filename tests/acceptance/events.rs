@@ -556,3 +556,29 @@ async fn nobody_is_told_of_another_namespace() {
         assert_eq!(listed.events.len(), expected, "{reader}");
     }
 }
+
+#[tokio::test]
+async fn pages_of_one_event_come_to_an_end() {
+    let server = Server::start().await;
+    server.open_with_threshold(ACCOUNT, ASSET).await;
+    let mut events = server.events();
+    let mut list = async |page_token: String| {
+        let request = v1::ListEventsRequest { page_size: 1, page_token, ..Default::default() };
+        let page = events.list_events(request).await.unwrap().into_inner();
+        (page.events.len(), page.next_page_token)
+    };
+    assert_eq!(list(String::new()).await, (0, String::new()));
+    server.fund(ACCOUNT, "60").await;
+    server.spend(spend(ACCOUNT, "20", "k")).await.unwrap();
+    let mut told = 0;
+    let mut token = String::new();
+    for _ in 0..10 {
+        let (count, next) = list(token).await;
+        told += count;
+        token = next;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((told, token.as_str()), (1, ""));
+}

@@ -34,14 +34,17 @@ async fn the_servers_role_can_append_and_nothing_else() {
 async fn a_role_that_owns_the_ledger_is_told_from_one_that_does_not() {
     let server = Server::start().await;
     server.node.storage().check_privileges().await.unwrap();
-    let owner = connect(&server.url).await.unwrap();
+    let mut owner = connect(&server.url).await.unwrap();
     // Granting to the owner takes nothing from it.
     let name: String = owner.query_one("SELECT current_user::TEXT", &[]).await.unwrap().get(0);
-    grant_to(&owner, &name).await.unwrap();
+    grant_to(&mut owner, &name).await.unwrap();
     owner.batch_execute("UPDATE entries SET amount = amount").await.unwrap();
     owner.batch_execute("GRANT UPDATE ON entries TO purse_server").await.unwrap();
     let refused = server.node.storage().check_privileges().await.unwrap_err();
     assert!(matches!(refused, StorageError::MayChangeLedger), "{refused}");
+    owner.batch_execute("REVOKE ALL ON entries FROM purse_server").await.unwrap();
+    let refused = server.node.storage().check_privileges().await.unwrap_err();
+    assert!(matches!(refused, StorageError::MayNotServe { table: "entries", .. }), "{refused}");
 }
 
 /// Whoever adds a table says what the server may do to it.

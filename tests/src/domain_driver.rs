@@ -444,6 +444,10 @@ fn written(request: &Request, decision: &Decision) -> Written {
     }
 }
 
+fn named(wallet: &WalletName) -> [(&'static str, String); 2] {
+    [("account", wallet.account.to_string()), ("asset", wallet.asset.to_string())]
+}
+
 /// The reason that a caller is given, with its figures: `error_reason.proto`.
 fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
     match rejection {
@@ -520,8 +524,8 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::ThresholdTooPrecise { .. } => Refusal::field("low_balance_thresholds"),
-        Rejection::WalletFrozen => Refusal::new("WALLET_FROZEN", &[]),
-        Rejection::WalletClosed => Refusal::new("WALLET_CLOSED", &[]),
+        Rejection::WalletFrozen => Refusal::new("WALLET_FROZEN", &named(wallet)),
+        Rejection::WalletClosed => Refusal::new("WALLET_CLOSED", &named(wallet)),
         Rejection::WalletNotEmpty { available, held, debt, scheduled } => Refusal::new(
             "WALLET_NOT_EMPTY",
             &[

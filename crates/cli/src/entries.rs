@@ -129,7 +129,6 @@ pub fn table(entries: &[Entry]) -> String {
         Column::Text("grants"),
         Column::Text("debt"),
         Column::Text("expiry"),
-        Column::Text("reason"),
     ];
     table::rows(
         &columns,
@@ -147,7 +146,6 @@ pub fn table(entries: &[Entry]) -> String {
                 label::allocations(&entry.allocations),
                 label::debts(entry),
                 label::expiry_change(entry),
-                entry.reason.clone(),
             ]
         }),
     )

@@ -62,7 +62,7 @@ pub async fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
             let newest = "--server-role goes with the newest version";
             return Err(Failure::Usage(newest.to_owned()));
         }
-        grant_to(&client, &role).await?;
+        grant_to(&mut client, &role).await?;
         println!("{role} may serve");
     }
     Ok(ExitCode::SUCCESS)

@@ -148,6 +148,7 @@ pub async fn run(
 async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
     let CreateArgs { wallet, scale, policy, overdraft_limit, notices, write } = args;
     write.refuse_commit_token()?;
+    let validate_only = write.validate_only;
     let WalletArgs { account, asset } = wallet;
     let request = CreateWalletRequest {
         account,
@@ -167,6 +168,7 @@ async fn create(args: CreateArgs, client: &Client, output: &mut Output) -> Resul
     output.answer(&answer, |answer| {
         let outcome = match (answer.created, answer.replayed) {
             (_, true) => "replayed: the first answer to this key",
+            (true, false) if validate_only => "validated; nothing was written",
             (true, false) => "created",
             (false, false) => "there before; nothing was written",
         };

@@ -72,7 +72,6 @@ pub async fn unfreeze(
 /// Runs `purse wallet close`.
 pub async fn close(args: CloseArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
     let CloseArgs { wallet: WalletArgs { account, asset }, void_rest, write } = args;
-    write.refuse_commit_token()?;
     let rest = if void_rest { ClosingRest::Void } else { ClosingRest::Refuse };
     let request = CloseWalletRequest {
         account,
@@ -83,6 +82,7 @@ pub async fn close(args: CloseArgs, client: &Client, output: &mut Output) -> Res
         actor: write.actor,
         reason: write.reason,
         validate_only: write.validate_only,
+        commit_token: write.commit_token,
     };
     let answer = client.close_wallet(request).await?;
     output.answer(&answer, |answer| {

@@ -27,6 +27,8 @@ impl CommitToken {
         let mut canonical = Canonical::new();
         for Decided { request, decision } in legs {
             canonical.text(1, request.wallet.wallet_id.uuid().as_bytes());
+            // What is asked, so that a token is of no use to another request that would move as much.
+            canonical.text(8, request.fingerprint.as_bytes());
             add(&mut canonical, decision);
         }
         let mut token = [0; BYTES];
@@ -59,6 +61,9 @@ impl Display for CommitToken {
 /// What a decision moves. The instant is not part of it: the call comes later than its preview.
 fn add(canonical: &mut Canonical, decision: &Decision) {
     canonical.text(2, &decision.head.revision.to_be_bytes());
+    for grant in decision.made_grants() {
+        canonical.text(9, &[u8::from(grant.activated)]);
+    }
     for entry in decision.own_entries() {
         canonical.text(3, entry.kind.name().as_bytes());
         canonical.decimal(4, entry.amount.decimal());

@@ -97,7 +97,12 @@ pub fn decide_group<'r, 's>(
             };
             next = receipt(&request, &decision).map(Cow::Owned);
             if requests.len() > 1 || next.is_some() {
-                after.extend(WalletState::after(state, &decision).map(|state| (id, state)));
+                match after.get_mut(&id) {
+                    Some(state) => state.apply(&decision),
+                    None => {
+                        after.extend(WalletState::after(find(id), &decision).map(|it| (id, it)));
+                    }
+                }
             }
             decided.push(Decided { request, decision });
         }

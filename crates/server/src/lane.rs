@@ -2,7 +2,7 @@
 //!
 //! Each lane is a task with a connection of its own. It takes whatever waits and runs it as one batch;
 //! while that commits, the next one gathers. There is no timer. An account always goes to the same lane, so
-//! within one server no two lanes wait for each other's locks.
+//! within one server two lanes wait for each other's locks only where groups span accounts.
 //!
 //! A batch runs to its end whoever still waits for it: a caller that goes away never interrupts a commit.
 
@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Instant};
 
 use purse_domain::{AccountId, Group};
 use purse_storage::{BatchTimings, Kept, Outcome, Storage, StorageError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
@@ -19,7 +19,7 @@ use crate::{status, telemetry::Metrics};
 /// So many requests are a full batch: beyond this a larger one gains little and waits longer. A group stays
 /// whole.
 const MOST_IN_BATCH: usize = 256;
-/// Most groups that wait in a lane: about a second of work. More are refused before any work.
+/// Most requests that wait in a lane: about a second of work. More are refused before any work.
 const MOST_WAITING: usize = 8_192;
 
 /// What came of a group, and when.
@@ -38,6 +38,8 @@ struct Job {
     group: Group,
     waiting_since: Instant,
     reply: oneshot::Sender<Reply>,
+    /// A place for each of its requests, given back when the lane takes it.
+    _places: OwnedSemaphorePermit,
 }
 
 /// A group that waits in a lane, or is being run.
@@ -54,7 +56,14 @@ impl Pending {
 /// All lanes of a server.
 #[derive(Debug)]
 pub struct Lanes {
-    lanes: Vec<mpsc::Sender<Job>>,
+    lanes: Vec<Lane>,
+}
+
+/// The way into a lane.
+#[derive(Debug)]
+struct Lane {
+    jobs: mpsc::Sender<Job>,
+    places: Arc<Semaphore>,
 }
 
 impl Lanes {
@@ -72,7 +81,7 @@ impl Lanes {
                 let (sender, receiver) = mpsc::channel(MOST_WAITING);
                 let waiting = Waiting { jobs: receiver, stop: stop.clone() };
                 tasks.spawn(run(storage.clone(), waiting, Arc::clone(metrics)));
-                sender
+                Lane { jobs: sender, places: Arc::new(Semaphore::new(MOST_WAITING)) }
             })
             .collect();
         Self { lanes }
@@ -87,16 +96,19 @@ impl Lanes {
     pub fn send(&self, group: Group) -> Result<Pending, Status> {
         let lane =
             self.lane_of(group.requests()[0].wallet.account_id).ok_or_else(status::stopping)?;
+        let requests = u32::try_from(group.requests().len()).map_err(|_| status::overloaded())?;
+        let places = Arc::clone(&lane.places).try_acquire_many_owned(requests);
+        let places = places.map_err(|_| status::overloaded())?;
         let (reply, replied) = oneshot::channel();
-        let job = Job { group, waiting_since: Instant::now(), reply };
-        lane.try_send(job).map_err(|error| match error {
+        let job = Job { group, waiting_since: Instant::now(), reply, _places: places };
+        lane.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => status::overloaded(),
             mpsc::error::TrySendError::Closed(_) => status::stopping(),
         })?;
         Ok(Pending(replied))
     }
 
-    fn lane_of(&self, account: AccountId) -> Option<&mpsc::Sender<Job>> {
+    fn lane_of(&self, account: AccountId) -> Option<&Lane> {
         // The low half of a UUIDv5 is as good as random.
         let [.., low] = account.uuid().into_bytes();
         self.lanes.get(usize::from(low) % self.lanes.len().max(1))

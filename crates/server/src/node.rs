@@ -176,7 +176,8 @@ async fn refuse_unfit(storage: &Storage, demands: Demands) -> Result<(), Storage
         Err(
             error @ (StorageError::SchemaVersion { .. }
             | StorageError::UnsafeDurability { .. }
-            | StorageError::MayChangeLedger),
+            | StorageError::MayChangeLedger
+            | StorageError::MayNotServe { .. }),
         ) => Err(error),
         Ok(())
         | Err(
@@ -192,7 +193,7 @@ async fn bring_up_to_date(url: &str, role: Option<&str>) -> Result<(), StorageEr
         tracing::info!(version = step.version, name = step.name, "migrated");
     }
     if let Some(role) = role {
-        grant_to(&client, role).await?;
+        grant_to(&mut client, role).await?;
     }
     Ok(())
 }

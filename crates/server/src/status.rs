@@ -144,6 +144,11 @@ fn no_wallet(account: &str, asset: &str) -> Status {
     )
 }
 
+/// Of several wallets, the one that stands against it.
+fn named(wallet: &WalletName) -> [(&'static str, String); 2] {
+    [("account", wallet.account.to_string()), ("asset", wallet.asset.to_string())]
+}
+
 /// The wallet has no such grant.
 pub fn grant_not_found(grant: GrantNumber) -> Status {
     status(
@@ -260,8 +265,8 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
-        Rejection::WalletFrozen => precondition(ErrorReason::WalletFrozen, &[]),
-        Rejection::WalletClosed => precondition(ErrorReason::WalletClosed, &[]),
+        Rejection::WalletFrozen => precondition(ErrorReason::WalletFrozen, &named(wallet)),
+        Rejection::WalletClosed => precondition(ErrorReason::WalletClosed, &named(wallet)),
         Rejection::WalletNotEmpty { available, held, debt, scheduled } => precondition(
             ErrorReason::WalletNotEmpty,
             &[
@@ -348,7 +353,8 @@ pub fn storage(error: &StorageError) -> Status {
         }
         StorageError::SchemaVersion { .. }
         | StorageError::UnsafeDurability { .. }
-        | StorageError::MayChangeLedger => {
+        | StorageError::MayChangeLedger
+        | StorageError::MayNotServe { .. } => {
             tracing::error!(%error, "the database cannot be used");
             unavailable()
         }

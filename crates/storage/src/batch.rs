@@ -14,7 +14,10 @@ use std::{
 };
 
 use deadpool_postgres::Client;
-use purse_domain::{AccountId, CommitToken, Group, Refused, Transaction, WalletId, WalletState};
+use purse_domain::{
+    AccountId, CommitToken, Coverage, Group, Missing, Refused, Request, Timestamp, Transaction,
+    WalletId, WalletState,
+};
 
 use crate::{
     Kept, Storage, StorageError,
@@ -135,6 +138,9 @@ impl Storage {
         if let Err(error) = self.write_at_once(writes).await {
             tracing::debug!(%error, groups = groups.len(), "kept wallets were of no use");
             kept.was_refused();
+            if matches!(error, StorageError::Unavailable(_)) {
+                kept.forget_all();
+            }
             return None;
         }
         kept.held_true();
@@ -193,6 +199,9 @@ impl Storage {
                 Ok((outcomes, timings))
             }
             Err(error) => {
+                if matches!(error, StorageError::Unavailable(_)) {
+                    kept.forget_all();
+                }
                 drop(Client::take(client));
                 Err(error)
             }
@@ -205,7 +214,7 @@ impl Storage {
         groups: &[&Group],
         started: Instant,
     ) -> Result<(Vec<Outcome>, BatchTimings, HashMap<WalletId, WalletState>), StorageError> {
-        let mut batch = Batch::new(load(client, groups).await?);
+        let mut batch = Batch::new(load(client, groups, self.clock().now()).await?);
         let load = started.elapsed();
         let mut outcomes = Vec::with_capacity(groups.len());
         for group in groups {
@@ -229,14 +238,40 @@ impl Storage {
         for _ in 0..MOST_LOADS {
             match batch.decide(self, group) {
                 Ok(outcome) => return Ok(outcome),
-                Err((wallet, missing)) => match batch.wallets.get_mut(&wallet) {
-                    Some(state) => load_missing(client, state, missing).await?,
-                    None => break,
-                },
+                Err((wallet, missing)) => {
+                    let Some(state) = batch.wallets.get_mut(&wallet) else { break };
+                    load_missing(client, state, missing).await?;
+                    // Deciding begins anew: what is due of the group's other wallets is lacking too.
+                    if let Missing::DueBy(at) = missing {
+                        for state in due_by(batch, group, wallet, at) {
+                            load_missing(client, state, missing).await?;
+                        }
+                    }
+                }
             }
         }
         Err(StorageError::Corrupt("a decision lacks grants without end".to_owned()))
     }
+}
+
+/// The other wallets of a group of which something may be due that is not held.
+fn due_by<'b>(
+    batch: &'b mut Batch,
+    group: &Group,
+    done: WalletId,
+    at: Timestamp,
+) -> impl Iterator<Item = &'b mut WalletState> {
+    let names = group.requests().iter().flat_map(Request::wallets);
+    let ids: HashSet<WalletId> = names.map(|name| name.wallet_id).collect();
+    let is_due = move |state: &WalletState| match state.coverage {
+        Coverage::Complete => false,
+        Coverage::Partial { next_due_at, .. } => next_due_at.is_some_and(|due_at| due_at <= at),
+    };
+    batch
+        .wallets
+        .iter_mut()
+        .filter(move |(id, state)| **id != done && ids.contains(*id) && is_due(state))
+        .map(|(_, state)| state)
 }
 
 /// The accounts whose lane runs these groups.

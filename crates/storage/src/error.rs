@@ -42,6 +42,16 @@ pub enum StorageError {
         "the database role may change entries: serve with a role of its own (`purse migrate --server-role`)"
     )]
     MayChangeLedger,
+    /// The server's role cannot do its work.
+    #[error(
+        "the database role lacks {right} on {table}: run `purse migrate --server-role`, once more after each migration"
+    )]
+    MayNotServe {
+        /// The table.
+        table: &'static str,
+        /// What it takes.
+        right: &'static str,
+    },
 }
 
 impl StorageError {
@@ -52,7 +62,8 @@ impl StorageError {
             Self::Corrupt(_)
             | Self::SchemaVersion { .. }
             | Self::UnsafeDurability { .. }
-            | Self::MayChangeLedger => false,
+            | Self::MayChangeLedger
+            | Self::MayNotServe { .. } => false,
         }
     }
 }

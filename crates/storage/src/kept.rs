@@ -73,6 +73,12 @@ impl Kept {
         }
     }
 
+    /// The database went away. What comes back may lack what was acknowledged here, and have other writes in its place
+    /// under the same revisions.
+    pub(crate) fn forget_all(&mut self) {
+        self.wallets.clear();
+    }
+
     /// A batch was written on what was kept.
     pub(crate) fn held_true(&mut self) {
         self.next_pause = 1;

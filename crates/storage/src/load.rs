@@ -19,7 +19,7 @@ use deadpool_postgres::Client;
 use purse_domain::{
     AccountId, AssetCode, Command, Coverage, DrawdownKey, FundingRef, GrantNumber, Group,
     HoldNumber, NamespaceId, Request, Scale, Timestamp, TransactionId, WalletId, WalletName,
-    WalletState,
+    WalletState, decide::LATE_WINDOW_MICROS,
 };
 use tokio_postgres::{Row, Statement, types::ToSql};
 use uuid::Uuid;
@@ -134,7 +134,14 @@ impl<'a> Need<'a> {
 }
 
 /// Opens a transaction on `client` and loads what the groups need.
-pub(crate) async fn load(client: &Client, groups: &[&Group]) -> Result<Loaded, StorageError> {
+///
+/// `clock` is what the clock says: usage from longer ago than is charged looks at nothing that was lost.
+pub(crate) async fn load(
+    client: &Client,
+    groups: &[&Group],
+    clock: Timestamp,
+) -> Result<Loaded, StorageError> {
+    let oldest = clock.plus_micros(-LATE_WINDOW_MICROS);
     let requests: Vec<&Request> = groups.iter().flat_map(|group| group.requests()).collect();
     // In id order, which is the lock order of every writer.
     let mut needs: BTreeMap<(AccountId, WalletId), Need<'_>> = BTreeMap::new();
@@ -152,6 +159,7 @@ pub(crate) async fn load(client: &Client, groups: &[&Group]) -> Result<Loaded, S
         need.reversed.extend(request.command.reverses());
         need.revoked.extend(request.command.revokes());
         need.late_since = need.late_since.into_iter().chain(request.command.occurred_at()).min();
+        need.late_since = need.late_since.map(|since| since.max(oldest));
     }
 
     let accounts: Vec<Uuid> = needs.keys().map(|(account, _)| account.uuid()).collect();

@@ -46,7 +46,7 @@ const MIGRATIONS: [Migration; 12] = [
 pub const SCHEMA_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 /// Any number will do, as long as it is always the same.
-const LOCK: i64 = 0x7075_7273_6500_0001;
+pub(crate) const LOCK: i64 = 0x7075_7273_6500_0001;
 
 /// A step that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use tokio_postgres::Client;
 
-use crate::{Storage, StorageError, row::Columns};
+use crate::{Storage, StorageError, migrate::LOCK, row::Columns};
 
 /// The role that the server has in a private PostgreSQL.
 pub const SERVER_ROLE: &str = "purse_server";
@@ -36,9 +36,19 @@ pub async fn ensure_role(client: &Client, role: &str) -> Result<(), StorageError
 
 /// Lets a role serve on the schema as it is now. Once more after each migration; what it was granted before is
 /// taken back. The role that owns the tables stays as it is.
-pub async fn grant_to(client: &Client, role: &str) -> Result<(), StorageError> {
+pub async fn grant_to(client: &mut Client, role: &str) -> Result<(), StorageError> {
+    let transaction = client.transaction().await?;
+    // Servers that start at once would update the same catalogue rows at once.
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    let row = transaction
+        .query_one(
+            "SELECT format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), $1::TEXT)",
+            &[&role],
+        )
+        .await?;
+    transaction.batch_execute(Columns::of(&row).take()?).await?;
     for (table, rights) in GRANTED {
-        let row = client
+        let row = transaction
             .query_one(
                 "SELECT format(
                      'REVOKE ALL ON %1$I FROM %2$I; GRANT ' || $3::TEXT || ' ON %1$I TO %2$I',
@@ -53,9 +63,10 @@ pub async fn grant_to(client: &Client, role: &str) -> Result<(), StorageError> {
         let mut columns = Columns::of(&row);
         let statements: &str = columns.take()?;
         if !columns.take::<bool>()? {
-            client.batch_execute(statements).await?;
+            transaction.batch_execute(statements).await?;
         }
     }
+    transaction.commit().await?;
     Ok(())
 }
 
@@ -65,7 +76,7 @@ pub fn user_of(url: &str) -> Result<Option<String>, StorageError> {
 }
 
 impl Storage {
-    /// Refuses a role that could change the ledger.
+    /// Refuses a role that could change the ledger, or lacks what serving takes.
     pub async fn check_privileges(&self) -> Result<(), StorageError> {
         let client = self.reader().await?;
         let row = client
@@ -76,6 +87,19 @@ impl Storage {
                 &[],
             )
             .await?;
-        if Columns::of(&row).take()? { Err(StorageError::MayChangeLedger) } else { Ok(()) }
+        if Columns::of(&row).take()? {
+            return Err(StorageError::MayChangeLedger);
+        }
+        for (table, rights) in GRANTED {
+            for right in rights.split(", ") {
+                let row = client
+                    .query_one("SELECT has_table_privilege($1, $2) AS may", &[&table, &right])
+                    .await?;
+                if !Columns::of(&row).take::<bool>()? {
+                    return Err(StorageError::MayNotServe { table, right });
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -298,7 +298,8 @@ impl<'a> Story<'a> {
             vec![amount, number.to_string(), category, priority.to_string(), expires]
         });
         let table = table::rows(&columns, rows.collect::<Vec<_>>());
-        self.output.line(&format!("{} are spent for \"{}\".\n", entry.amount, entry.operation))?;
+        self.output
+            .line(&format!("{} are spent for \"{}\".\n", entry.amount, transaction.operation))?;
         self.output.line(&table)
     }
 

@@ -69,6 +69,7 @@ pub fn close_wallet(caller: &Caller, message: v1::CloseWalletRequest) -> Result<
         reason,
         metadata,
         validate_only,
+        commit_token,
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
@@ -80,14 +81,7 @@ pub fn close_wallet(caller: &Caller, message: v1::CloseWalletRequest) -> Result<
             None
         }
     };
-    let write = Write {
-        idempotency_key,
-        actor,
-        reason,
-        metadata,
-        validate_only,
-        commit_token: String::new(),
-    };
+    let write = Write { idempotency_key, actor, reason, metadata, validate_only, commit_token };
     write.request(
         fields,
         caller,

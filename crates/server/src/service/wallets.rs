@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Shared, batch::Parsing, holds::Written};
 use crate::{
-    auth::{Role, caller},
+    auth::{self, Role, caller},
     parse, render, status,
     telemetry::CallTrace,
 };
@@ -186,12 +186,14 @@ impl WalletService for Wallets {
         request: Request<v1::ReverseSpendRequest>,
     ) -> Result<Response<v1::ReverseSpendResponse>, Status> {
         let began = Instant::now();
-        // Who may only spend could else prolong every grant: spend it, let it expire, and reverse that.
-        let role = match request.get_ref().expired_policy() {
-            v1::ExpiredPolicy::Unspecified | v1::ExpiredPolicy::RestoreThenExpire => Role::Spender,
-            v1::ExpiredPolicy::Reissue | v1::ExpiredPolicy::Grace => Role::Granter,
-        };
-        let caller = caller(&request, role)?;
+        let caller = caller(&request, Role::Spender)?;
+        match request.get_ref().expired_policy() {
+            v1::ExpiredPolicy::Unspecified | v1::ExpiredPolicy::RestoreThenExpire => {}
+            // Who may only spend could else prolong every grant: spend it, let it expire, and reverse that.
+            v1::ExpiredPolicy::Reissue | v1::ExpiredPolicy::Grace => {
+                auth::caller(&request, Role::Granter)?;
+            }
+        }
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
@@ -211,15 +213,16 @@ impl WalletService for Wallets {
         request: Request<v1::TransferRequest>,
     ) -> Result<Response<v1::TransferResponse>, Status> {
         let began = Instant::now();
-        // Who may only spend could else prolong every grant: send it away without expiry, and back.
-        let role = match request.get_ref().expiration_policy() {
-            v1::ExpirationPolicy::Unspecified if request.get_ref().expires_at.is_some() => {
-                Role::Granter
-            }
-            v1::ExpirationPolicy::Unspecified | v1::ExpirationPolicy::Preserve => Role::Spender,
-            v1::ExpirationPolicy::None | v1::ExpirationPolicy::Fixed => Role::Granter,
+        let caller = caller(&request, Role::Spender)?;
+        let keeps_expiry = match request.get_ref().expiration_policy() {
+            v1::ExpirationPolicy::Unspecified => request.get_ref().expires_at.is_none(),
+            v1::ExpirationPolicy::Preserve => true,
+            v1::ExpirationPolicy::None | v1::ExpirationPolicy::Fixed => false,
         };
-        let caller = caller(&request, role)?;
+        if !keeps_expiry {
+            // Who may only spend could else prolong every grant: send it away without expiry, and back.
+            auth::caller(&request, Role::Granter)?;
+        }
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
         let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;

@@ -147,6 +147,7 @@ impl Storage {
         let snapshot = self.snapshot().await?;
         let client = snapshot.client()?;
         let Some(mut state) = super::wallet(client, name).await? else {
+            snapshot.end().await?;
             return Ok(Err(Unanswerable::WalletNotFound));
         };
         let balances = match first_news(client, &state, *known_at).await? {

@@ -12,7 +12,6 @@ use purse_domain::{
     WalletName,
 };
 use thiserror::Error;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
@@ -284,7 +283,7 @@ async fn of_wallet(
     });
     let records = records.collect::<Result<Vec<_>, StorageError>>()?;
     let position = records.last().map_or(EventPosition::OfWallet(last), |last| last.position);
-    Ok(Ok(EventPage { is_full: is_full(&rows, most), records, position }))
+    Ok(Ok(EventPage { is_full: is_full(&records, most), records, position }))
 }
 
 async fn of_many(
@@ -319,14 +318,15 @@ async fn of_many(
             records.push(record(&mut columns, database)?);
         }
     }
-    let is_full = is_full(&rows, most);
+    // Without an event there is a row all the same: the horizon.
+    let is_full = is_full(&records, most);
     let last = records.last().filter(|_| is_full).map(|last: &EventRecord| last.position);
     let position = last.or(position).ok_or_else(|| corrupt("a horizon"))?;
     Ok(Ok(EventPage { records, position, is_full }))
 }
 
-fn is_full(rows: &[Row], most: i64) -> bool {
-    i64::try_from(rows.len()).is_ok_and(|count| count == most)
+fn is_full(records: &[EventRecord], most: i64) -> bool {
+    i64::try_from(records.len()).is_ok_and(|count| count == most)
 }
 
 fn horizon(columns: &mut Columns<'_>) -> Result<(i64, Xid), StorageError> {

@@ -74,7 +74,10 @@ impl Storage {
     pub async fn list_grants(&self, query: &GrantQuery) -> Result<Option<GrantPage>, StorageError> {
         let snapshot = self.snapshot().await?;
         let client = snapshot.client()?;
-        let Some(state) = super::wallet(client, &query.wallet).await? else { return Ok(None) };
+        let Some(state) = super::wallet(client, &query.wallet).await? else {
+            snapshot.end().await?;
+            return Ok(None);
+        };
         let statement = client.prepare_cached(GRANTS).await?;
         let category = query.category.as_ref().map(Category::as_str);
         let rows = client

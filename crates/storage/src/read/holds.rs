@@ -57,7 +57,10 @@ impl Storage {
     pub async fn list_holds(&self, query: &HoldQuery) -> Result<Option<HoldPage>, StorageError> {
         let snapshot = self.snapshot().await?;
         let client = snapshot.client()?;
-        let Some(state) = super::wallet(client, &query.wallet).await? else { return Ok(None) };
+        let Some(state) = super::wallet(client, &query.wallet).await? else {
+            snapshot.end().await?;
+            return Ok(None);
+        };
         let statement = client.prepare_cached(HOLDS).await?;
         let (account, wallet) = (query.wallet.account_id.uuid(), query.wallet.wallet_id.uuid());
         let rows = client

@@ -86,7 +86,10 @@ impl Storage {
     ) -> Result<Option<Verification>, StorageError> {
         let snapshot = self.snapshot().await?;
         let client = snapshot.client()?;
-        let Some(mut kept) = super::wallet(client, name).await? else { return Ok(None) };
+        let Some(mut kept) = super::wallet(client, name).await? else {
+            snapshot.end().await?;
+            return Ok(None);
+        };
         load_all(client, &mut kept).await?;
         let mut events = EventCheck::begin(client, name).await?;
         let folded = fold(client, &kept, kept.head.last_sequence, Some(&mut events)).await?;

@@ -158,7 +158,7 @@ impl Sum for Amount {
 }
 
 /// An amount greater than zero: what every command moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PositiveAmount(Amount);
 
 impl PositiveAmount {
@@ -244,7 +244,7 @@ impl fmt::Debug for SignedAmount {
 }
 
 /// What one credit cost: 0 ≤ cost < 10^15 with at most twelve decimal places. Zero is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CostBasis(Decimal);
 
 impl CostBasis {

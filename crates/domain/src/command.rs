@@ -68,7 +68,7 @@ pub struct NewGrant {
 }
 
 /// The terms of a grant, once its window is known: as it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GrantTerms {
     /// How much was granted.
     pub amount: PositiveAmount,

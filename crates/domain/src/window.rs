@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::Timestamp;
 
 /// A half-open window: at `effective_at` the grant is there, at `expires_at` it is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     effective_at: Timestamp,
     expires_at: Option<Timestamp>,

@@ -1,6 +1,8 @@
 //! Moving credits between wallets of an asset: the sender draws them as a spend does, and the receiver gets one
 //! grant for each set of terms among what was drawn (design, section 3, "Transfer").
 
+use std::collections::HashMap;
+
 use super::{Stop, grant, spend::draw_live};
 use crate::{
     Amount, Category, CostBasis, EntryKind, ExpirationPolicy, GrantTerms, PositiveAmount, Priority,
@@ -28,6 +30,8 @@ pub(super) fn send(draft: &mut Draft<'_>, transfer: &Transfer) -> Result<Vec<Gra
         return Err(Rejection::InsufficientCredits { available, overdraft_left, required }.into());
     }
     let mut sent: Vec<GrantTerms> = Vec::new();
+    // By all that two grants may differ in but their amount: of many grants, each is compared with none.
+    let mut places: HashMap<GrantTerms, usize> = HashMap::new();
     for (key, part) in &drawn.taken {
         let Some(grant) = draft.held(key) else { continue };
         let granted_window = window_there(grant.window, *expiration_policy, now);
@@ -39,8 +43,11 @@ pub(super) fn send(draft: &mut Draft<'_>, transfer: &Transfer) -> Result<Vec<Gra
             funding_ref: None,
             ..GrantTerms::clone(&grant.terms)
         };
-        match sent.iter_mut().find(|other| is_alike(other, &terms)) {
-            Some(other) => other.amount = other.amount.plus(amount),
+        let place = *places
+            .entry(GrantTerms { amount: transfer.amount, ..terms.clone() })
+            .or_insert(sent.len());
+        match sent.get_mut(place) {
+            Some(alike) => alike.amount = alike.amount.plus(amount),
             None => sent.push(terms),
         }
     }
@@ -83,9 +90,4 @@ fn overdrawn(amount: PositiveAmount, now: Timestamp) -> GrantTerms {
         applies_to: std::collections::BTreeSet::new(),
         funding_ref: None,
     }
-}
-
-/// Whether two grants differ in nothing but their amount.
-fn is_alike(one: &GrantTerms, other: &GrantTerms) -> bool {
-    *one == GrantTerms { amount: one.amount, ..other.clone() }
 }

@@ -16,3 +16,6 @@ ALTER TABLE wallets DROP COLUMN lows;
 ALTER TABLE wallets DROP COLUMN last_event;
 ALTER TABLE wallets DROP COLUMN expiring_soon_leads;
 ALTER TABLE wallets DROP COLUMN low_balance_thresholds;
+UPDATE transactions
+SET settings = settings - 'low_balance_thresholds' - 'expiring_soon_lead_micros'
+WHERE settings IS NOT NULL;

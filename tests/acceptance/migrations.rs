@@ -1,6 +1,7 @@
 //! Each migration has its way back.
 
 use purse_storage::{
+    StorageError,
     migrate::{SCHEMA_VERSION, migrate, version},
     pool::connect,
 };
@@ -39,6 +40,19 @@ async fn every_version_goes_up_and_back_and_up_again() {
     }
     migrate(&mut client, SCHEMA_VERSION).await.unwrap();
     assert_eq!(&objects(&client).await, up.last().unwrap());
+}
+
+#[tokio::test]
+async fn a_schema_that_other_changes_made_is_refused() {
+    let mut client = connect(&new_database().await).await.unwrap();
+    migrate(&mut client, SCHEMA_VERSION).await.unwrap();
+    let renamed = "UPDATE purse_migrations SET name = 'of a branch' WHERE version = 2";
+    client.execute(renamed, &[]).await.unwrap();
+    let refused = migrate(&mut client, 0).await.unwrap_err();
+    assert!(
+        matches!(&refused, StorageError::OtherSchema { version: 2, name } if name == "of a branch")
+    );
+    assert!(!objects(&client).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

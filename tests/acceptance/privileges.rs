@@ -47,6 +47,19 @@ async fn a_role_that_owns_the_ledger_is_told_from_one_that_does_not() {
     assert!(matches!(refused, StorageError::MayNotServe { table: "entries", .. }), "{refused}");
 }
 
+/// It is refused, and not waited for.
+#[tokio::test]
+async fn a_role_that_was_granted_nothing_is_told_what_it_lacks() {
+    let server = Server::start().await;
+    let owner = connect(&server.url).await.unwrap();
+    owner
+        .batch_execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM purse_server")
+        .await
+        .unwrap();
+    let refused = server.node.storage().check_schema().await.unwrap_err();
+    assert!(matches!(refused, StorageError::MayNotServe { right: "SELECT", .. }), "{refused}");
+}
+
 /// Whoever adds a table says what the server may do to it.
 #[tokio::test]
 async fn each_table_has_its_rights() {

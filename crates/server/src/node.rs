@@ -175,6 +175,7 @@ async fn refuse_unfit(storage: &Storage, demands: Demands) -> Result<(), Storage
     match fit(storage, demands).await {
         Err(
             error @ (StorageError::SchemaVersion { .. }
+            | StorageError::OtherSchema { .. }
             | StorageError::UnsafeDurability { .. }
             | StorageError::MayChangeLedger
             | StorageError::MayNotServe { .. }),

@@ -379,6 +379,7 @@ pub fn storage(error: &StorageError) -> Status {
             unavailable()
         }
         StorageError::SchemaVersion { .. }
+        | StorageError::OtherSchema { .. }
         | StorageError::UnsafeDurability { .. }
         | StorageError::MayChangeLedger
         | StorageError::MayNotServe { .. } => {

@@ -29,6 +29,16 @@ pub enum StorageError {
         /// The version that this server needs.
         needed: i32,
     },
+    /// The schema was made by other changes than this version's.
+    #[error(
+        "change {version} of the schema was \"{name}\", which this version does not know: use the version that made it"
+    )]
+    OtherSchema {
+        /// The change.
+        version: i32,
+        /// What it was called.
+        name: String,
+    },
     /// An acknowledged write could be lost.
     #[error(
         "{setting} is off in the database: an acknowledged write could be lost; turn it on, or start with --allow-data-loss"
@@ -61,6 +71,7 @@ impl StorageError {
             Self::Unavailable(_) | Self::Refused { .. } => true,
             Self::Corrupt(_)
             | Self::SchemaVersion { .. }
+            | Self::OtherSchema { .. }
             | Self::UnsafeDurability { .. }
             | Self::MayChangeLedger
             | Self::MayNotServe { .. } => false,

@@ -60,18 +60,38 @@ pub struct Step {
     pub applied: bool,
 }
 
-/// The version that the database has; 0: none.
+/// The version that the database has; 0: none. Refuses one that was made by other changes than this build's, as
+/// a build of a branch may have made it.
 pub async fn version(client: &Client) -> Result<i32, StorageError> {
     let known = client
-        .query_one("SELECT to_regclass('purse_migrations') IS NOT NULL AS known", &[])
+        .query_one(
+            "SELECT to_regclass('purse_migrations') IS NOT NULL AS known,
+                 COALESCE(has_table_privilege(to_regclass('purse_migrations'), 'SELECT'), true) AS may",
+            &[],
+        )
         .await?;
-    if !Columns::of(&known).take::<bool>()? {
+    let mut columns = Columns::of(&known);
+    let is_known: bool = columns.take()?;
+    if !columns.take::<bool>()? {
+        return Err(StorageError::MayNotServe { table: "purse_migrations", right: "SELECT" });
+    }
+    if !is_known {
         return Ok(0);
     }
-    let row = client
-        .query_one("SELECT COALESCE(max(version), 0) AS version FROM purse_migrations", &[])
-        .await?;
-    Columns::of(&row).take()
+    let rows =
+        client.query("SELECT version, name FROM purse_migrations ORDER BY version", &[]).await?;
+    let mut last = 0;
+    for row in &rows {
+        let mut columns = Columns::of(row);
+        last = columns.take()?;
+        let name: &str = columns.take()?;
+        // One that is not known here comes from a later build.
+        let known = MIGRATIONS.iter().find(|migration| migration.version == last);
+        if known.is_some_and(|migration| migration.name != name) {
+            return Err(StorageError::OtherSchema { version: last, name: name.to_owned() });
+        }
+    }
+    Ok(last)
 }
 
 /// Brings the schema to `target`, up or down, and says which steps it took.

@@ -25,6 +25,8 @@ pub enum Asked {
     ReverseSpend(v1::ReverseSpendRequest),
     RevokeFunding(v1::RevokeFundingRequest),
     UpdateWallet(v1::UpdateWalletRequest),
+    FreezeWallet(v1::FreezeWalletRequest),
+    UnfreezeWallet(v1::UnfreezeWalletRequest),
     VoidGrant(v1::VoidGrantRequest),
     ExpireGrant(v1::ExpireGrantRequest),
     ChangeGrantExpiry(v1::ChangeGrantExpiryRequest),
@@ -72,6 +74,8 @@ impl Asked {
             Self::ReverseSpend(_) => "ReverseSpend",
             Self::RevokeFunding(_) => "RevokeFunding",
             Self::UpdateWallet(_) => "UpdateWallet",
+            Self::FreezeWallet(_) => "FreezeWallet",
+            Self::UnfreezeWallet(_) => "UnfreezeWallet",
             Self::VoidGrant(_) => "VoidGrant",
             Self::ExpireGrant(_) => "ExpireGrant",
             Self::ChangeGrantExpiry(_) => "ChangeGrantExpiry",
@@ -108,6 +112,10 @@ impl Asked {
             Self::ReverseSpend(asked) => told(&asked, wallets.reverse_spend(asked.clone()).await),
             Self::RevokeFunding(asked) => told(&asked, grants.revoke_funding(asked.clone()).await),
             Self::UpdateWallet(asked) => told(&asked, wallets.update_wallet(asked.clone()).await),
+            Self::FreezeWallet(asked) => told(&asked, wallets.freeze_wallet(asked.clone()).await),
+            Self::UnfreezeWallet(asked) => {
+                told(&asked, wallets.unfreeze_wallet(asked.clone()).await)
+            }
             Self::VoidGrant(asked) => told(&asked, grants.void_grant(asked.clone()).await),
             Self::ExpireGrant(asked) => told(&asked, grants.expire_grant(asked.clone()).await),
             Self::ChangeGrantExpiry(asked) => {
@@ -185,6 +193,8 @@ keyed!(
     ReverseSpendRequest,
     RevokeFundingRequest,
     UpdateWalletRequest,
+    FreezeWalletRequest,
+    UnfreezeWalletRequest,
     VoidGrantRequest,
     ExpireGrantRequest,
     ChangeGrantExpiryRequest
@@ -231,15 +241,21 @@ answers!(
     ChangeGrantExpiryResponse
 );
 
-impl Answer for v1::UpdateWalletResponse {
-    fn legs(&self) -> Vec<Option<&v1::Transaction>> {
-        Vec::new()
-    }
+macro_rules! answers_with_settings {
+    ($($answer:ident),*) => {$(
+        impl Answer for v1::$answer {
+            fn legs(&self) -> Vec<Option<&v1::Transaction>> {
+                Vec::new()
+            }
 
-    fn take_replayed(&mut self) -> bool {
-        mem::take(&mut self.replayed)
-    }
+            fn take_replayed(&mut self) -> bool {
+                mem::take(&mut self.replayed)
+            }
+        }
+    )*};
 }
+
+answers_with_settings!(UpdateWalletResponse, FreezeWalletResponse, UnfreezeWalletResponse);
 
 impl Answer for v1::TransferResponse {
     fn legs(&self) -> Vec<Option<&v1::Transaction>> {

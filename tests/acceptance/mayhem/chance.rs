@@ -260,6 +260,19 @@ fn update(dice: &mut Dice, idempotency_key: String) -> v1::UpdateWalletRequest {
     }
 }
 
+/// One wallet in six is frozen on average.
+fn change_status(dice: &mut Dice, idempotency_key: String) -> Asked {
+    let (account, asset) = wallet(dice);
+    if dice.number(6) == 1 {
+        let request =
+            v1::FreezeWalletRequest { account, asset, idempotency_key, ..Default::default() };
+        return Asked::FreezeWallet(request);
+    }
+    let request =
+        v1::UnfreezeWalletRequest { account, asset, idempotency_key, ..Default::default() };
+    Asked::UnfreezeWallet(request)
+}
+
 /// Something about a grant.
 fn about_a_grant(world: &World, dice: &mut Dice, idempotency_key: String) -> Asked {
     let (account, asset) = wallet(dice);
@@ -302,7 +315,7 @@ fn about_a_grant(world: &World, dice: &mut Dice, idempotency_key: String) -> Ask
 
 /// What a caller asks next.
 pub fn next(world: &World, dice: &mut Dice, key: String) -> Asked {
-    let asked = match dice.number(40) {
+    let asked = match dice.number(42) {
         1..=9 => None,
         10..=17 => {
             let wallet = wallet(dice);
@@ -327,6 +340,7 @@ pub fn next(world: &World, dice: &mut Dice, key: String) -> Asked {
         33..=35 => return Asked::BatchSpend(batch(world, dice, &key)),
         36..=37 => reversal(world, dice, key.clone()),
         38 => return Asked::UpdateWallet(update(dice, key)),
+        39 => return change_status(dice, key),
         _ => return about_a_grant(world, dice, key),
     };
     asked.unwrap_or_else(|| {

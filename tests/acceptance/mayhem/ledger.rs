@@ -10,7 +10,7 @@ use crate::fixture::Server;
 /// Every key that was used, and for which transaction. Opening a wallet is the set-up's.
 const KEYS: &str = "
     SELECT format('%s: %s: %s', w.account, t.idempotency_key,
-        CASE WHEN t.kind = 2 THEN 'settings' ELSE t.transaction_id::TEXT END)
+        CASE WHEN t.kind IN (2, 14, 15) THEN 'settings' ELSE t.transaction_id::TEXT END)
     FROM transactions AS t
     JOIN wallets AS w ON w.account_id = t.account_id AND w.wallet_id = t.wallet_id
     WHERE t.idempotency_key IS NOT NULL AND t.kind <> 1";

@@ -1,8 +1,8 @@
 //! A verification finds whatever was changed by hand, and names the first entry that is wrong.
 
 use purse_proto::v1::{
-    ChangeGrantExpiryRequest, CreateHoldRequest, CreateWalletRequest, VerifyWalletRequest,
-    VerifyWalletResponse,
+    ChangeGrantExpiryRequest, CreateHoldRequest, CreateWalletRequest, TransferRequest,
+    VerifyWalletRequest, VerifyWalletResponse,
 };
 
 use crate::fixture::{ACCOUNT, ASSET, Server, grant, spend, timestamp};
@@ -203,6 +203,36 @@ async fn whatever_is_changed_by_hand_is_found() {
         let found = verify(&server).await;
         assert!(found.sound, "back from {change}: {found:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_whose_other_leg_moved_something_else_is_found() {
+    let server = lived_in().await;
+    let name = |account: &str| CreateWalletRequest {
+        account: account.to_owned(),
+        asset: ASSET.to_owned(),
+        idempotency_key: "open".to_owned(),
+        ..Default::default()
+    };
+    server.wallets().create_wallet(name("receiver")).await.unwrap();
+    server.fund(ACCOUNT, "500").await;
+    let transfer = TransferRequest {
+        account: ACCOUNT.to_owned(),
+        asset: ASSET.to_owned(),
+        to_account: "receiver".to_owned(),
+        amount: "25".to_owned(),
+        idempotency_key: "transfer".to_owned(),
+        ..Default::default()
+    };
+    server.wallets().transfer(transfer).await.unwrap();
+    assert!(verify(&server).await.sound);
+    let sql = server.sql().await;
+    let changed = sql.execute("UPDATE entries SET amount = 24 WHERE kind = 16", &[]).await.unwrap();
+    assert_eq!(changed, 1);
+    let found = verify(&server).await;
+    assert!(!found.sound);
+    let sent = sql.query_one("SELECT sequence FROM entries WHERE kind = 15", &[]).await.unwrap();
+    assert_eq!(found.entry_sequence, sent.get::<_, i64>(0));
 }
 
 /// As the migration leaves a wallet that had a life before it.

@@ -112,6 +112,6 @@ pub use text::{
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
-pub use verify::{Discrepancy, verify, verify_event, verify_spending};
+pub use verify::{Discrepancy, verify, verify_event, verify_spending, verify_transfer};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState, WalletStatus};
 pub use window::{ExpiryChange, Window, WindowError};

@@ -6,8 +6,8 @@
 use thiserror::Error;
 
 use crate::{
-    Debt, EntryHash, Event, EventSequence, Fold, FoldError, Grant, GrantNumber, Hold, HoldNumber,
-    Recount, Sequence, Tally, Timestamp, WalletState,
+    Amount, Debt, EntryHash, Event, EventSequence, Fold, FoldError, Grant, GrantNumber, Hold,
+    HoldNumber, Recount, Sequence, Tally, Timestamp, WalletState,
 };
 
 /// What is wrong with a wallet: the first thing that was found.
@@ -46,6 +46,9 @@ pub enum Discrepancy {
     /// A debt differs.
     #[error("the debt of entry {0} is kept otherwise than its entries say")]
     Debt(Sequence),
+    /// The legs of a transfer do not sum to zero (invariant 5).
+    #[error("entry {0} is of a transfer whose other leg moved something else")]
+    Transfer(Sequence),
     /// What limits count differs.
     #[error("what limits count from {0} on is kept otherwise than its entries say")]
     Spending(Timestamp),
@@ -56,7 +59,7 @@ impl Discrepancy {
     pub fn entry(&self) -> Option<Sequence> {
         match self {
             Self::Entry(error) => Some(error.entry()),
-            Self::Debt(entry) => Some(*entry),
+            Self::Debt(entry) | Self::Transfer(entry) => Some(*entry),
             Self::Head { .. }
             | Self::DueTooLate { .. }
             | Self::Grant(_)
@@ -145,6 +148,12 @@ pub fn verify(
         }),
         _ => Ok(()),
     }
+}
+
+/// Compares what was sent and what was received by a transfer, in both of its wallets (invariant 5). `entry` is the
+/// verified wallet's.
+pub fn verify_transfer(entry: Sequence, sent: Amount, received: Amount) -> Result<(), Discrepancy> {
+    if sent == received { Ok(()) } else { Err(Discrepancy::Transfer(entry)) }
 }
 
 /// Compares what limits count by the entries with what is kept of it. What lies before `from` no limit asks for.

@@ -11,6 +11,7 @@ mod grants;
 mod holds;
 mod spend_limits;
 mod timeline;
+mod transfers;
 mod verify;
 mod wallets;
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     events::{event, event_columns},
     fold::fold,
+    transfers::verify_transfers,
 };
 use crate::{
     Storage, StorageError,
@@ -105,6 +106,7 @@ impl Storage {
             }
         };
         let found = found.and(spending(client, &kept).await?);
+        let found = found.and(verify_transfers(client, name).await?);
         snapshot.end().await?;
         Ok(Some(Verification {
             recorded_at: kept.head.recorded_at,

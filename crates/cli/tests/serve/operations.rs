@@ -382,8 +382,9 @@ async fn what_something_costs_is_set_asked_and_paid() {
     for said in ["no", "101", "INSUFFICIENT_CREDITS"] {
         assert!(refused.stdout.contains(said), "{said}: {refused:#?}");
     }
-    let spend = ["spend", ACCOUNT, ASSET, "--operation", "upload", "--quantity", "megabytes=5.2"];
-    let spent = call(server.endpoint(), &spend);
+    let arguments =
+        ["spend", ACCOUNT, ASSET, "--operation", "upload", "--quantity", "megabytes=5.2"];
+    let spent = call(server.endpoint(), &arguments);
     assert_eq!(spent.code, Some(0), "{spent:#?}");
     for said in ["megabytes=5.2, etag 1", "84"] {
         assert!(spent.stdout.contains(said), "{said}: {spent:#?}");
@@ -395,6 +396,6 @@ async fn what_something_costs_is_set_asked_and_paid() {
     // Neither an amount nor something that has a price.
     let nothing = call(server.endpoint(), &["spend", ACCOUNT, ASSET]);
     assert_eq!(nothing.code, Some(2), "{nothing:#?}");
-    let both = [&["spend", ACCOUNT, ASSET, "5"][..], &spend[3..]].concat();
+    let both = [&["spend", ACCOUNT, ASSET, "5"][..], &arguments[3..]].concat();
     assert_eq!(call(server.endpoint(), &both).code, Some(2));
 }

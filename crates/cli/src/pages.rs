@@ -6,7 +6,8 @@ use purse_client::{
         ListEntriesRequest, ListEntriesResponse, ListEventsRequest, ListEventsResponse,
         ListGrantsRequest, ListGrantsResponse, ListHoldsRequest, ListHoldsResponse,
         ListOperationChangesRequest, ListOperationChangesResponse, ListOperationsRequest,
-        ListOperationsResponse, ListWalletsRequest, ListWalletsResponse,
+        ListOperationsResponse, ListPackChangesRequest, ListPackChangesResponse, ListPacksRequest,
+        ListPacksResponse, ListWalletsRequest, ListWalletsResponse,
     },
 };
 
@@ -74,6 +75,15 @@ pages! {
 pages! {
     /// Lists an operation's versions up to a limit, 0 for all. A token in the answer says that more follow.
     list_operation_changes(ListOperationChangesRequest) -> ListOperationChangesResponse, changes
+}
+
+pages! {
+    /// Lists packs up to a limit, 0 for all. A token in the answer says that more follow.
+    list_packs(ListPacksRequest) -> ListPacksResponse, packs
+}
+pages! {
+    /// Lists a pack's versions up to a limit, 0 for all. A token in the answer says that more follow.
+    list_pack_changes(ListPackChangesRequest) -> ListPackChangesResponse, changes
 }
 
 /// Tells a person that a list was cut.

@@ -120,6 +120,7 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::OperationNotFound => {
             Some("List the operations for their names, set a price, or give an amount.")
         }
+        ErrorReason::PackNotFound => Some("List the packs for their names."),
         ErrorReason::GrantNotFound => Some("List the wallet's grants for their numbers."),
         ErrorReason::HoldNotFound => Some("List the wallet's holds for their numbers."),
         ErrorReason::HoldExpired => Some("Hold again, or spend; nothing was written."),

@@ -9,6 +9,7 @@ mod explanation;
 mod grant;
 mod history;
 mod hold;
+mod pack;
 mod report;
 mod reversal;
 mod spend_limit;
@@ -17,7 +18,7 @@ mod wallet;
 mod wallet_status;
 
 pub use catalog::{
-    OperationChange, VersionsQuery, can_afford, delete_operation, estimate_cost, get_operation,
+    CatalogEdit, VersionsQuery, can_afford, delete_operation, estimate_cost, get_operation,
     list_operation_changes, list_operations, set_operation,
 };
 pub use event::{EventQuery, WatchFrom, list_events, watch_events};
@@ -28,6 +29,7 @@ pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
     located_in_leg, release_hold,
 };
+pub use pack::{delete_pack, get_pack, list_pack_changes, list_packs, purchase_pack, set_pack};
 pub use report::{cursor as report_cursor, report_cost_basis};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};

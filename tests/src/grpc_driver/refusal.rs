@@ -50,6 +50,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::SpendLimitNotFound
         | ErrorReason::FundingNotFound
         | ErrorReason::OperationNotFound
+        | ErrorReason::PackNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded

@@ -217,3 +217,102 @@ impl Cycle {
         self.period(self.number_of(at))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn cycle(anchor: &str, unit: SpanUnit, count: u32) -> Cycle {
+        let span = CalendarSpan::new(unit, count).unwrap();
+        Cycle { anchor_at: at(anchor), span, zone: TimeZone::UTC }
+    }
+
+    #[test]
+    fn a_bound_keeps_the_day_of_the_anchor() {
+        for (anchor, unit, count, number, expected) in [
+            ("2024-01-31T00:00:00Z", SpanUnit::Month, 1, 1, "2024-02-29T00:00:00Z"),
+            ("2023-12-31T00:00:00Z", SpanUnit::Month, 2, 1, "2024-02-29T00:00:00Z"),
+            ("2024-12-31T00:00:00Z", SpanUnit::Month, 2, 1, "2025-02-28T00:00:00Z"),
+            ("2026-01-31T00:00:00Z", SpanUnit::Month, 1, 2, "2026-03-31T00:00:00Z"),
+            ("2024-02-29T00:00:00Z", SpanUnit::Month, 1, 1, "2024-03-29T00:00:00Z"),
+            ("2020-02-29T00:00:00Z", SpanUnit::Year, 1, 3, "2023-02-28T00:00:00Z"),
+            ("2020-02-29T00:00:00Z", SpanUnit::Year, 1, 4, "2024-02-29T00:00:00Z"),
+            ("2025-11-30T00:00:00Z", SpanUnit::Quarter, 1, 1, "2026-02-28T00:00:00Z"),
+            ("2025-11-30T00:00:00Z", SpanUnit::Quarter, 1, 2, "2026-05-30T00:00:00Z"),
+            ("2025-08-31T00:00:00Z", SpanUnit::HalfYear, 1, 1, "2026-02-28T00:00:00Z"),
+            ("2026-03-31T00:00:00Z", SpanUnit::Month, 1, -1, "2026-02-28T00:00:00Z"),
+            ("2026-01-01T12:30:00Z", SpanUnit::Week, 2, 1, "2026-01-15T12:30:00Z"),
+            ("2026-01-01T12:30:00Z", SpanUnit::Day, 1, 0, "2026-01-01T12:30:00Z"),
+        ] {
+            let bound = cycle(anchor, unit, count).bound(number);
+            assert_eq!(bound, at(expected), "{anchor}, {number} times {count} {unit:?}");
+        }
+    }
+
+    #[test]
+    fn a_period_begins_with_its_first_instant_and_ends_before_the_next() {
+        let cycle = cycle("2026-01-31T00:00:00Z", SpanUnit::Month, 1);
+        for (instant, number) in [
+            ("2026-01-30T23:59:59.999999Z", -1),
+            ("2026-01-31T00:00:00Z", 0),
+            ("2026-02-27T23:59:59.999999Z", 0),
+            ("2026-02-28T00:00:00Z", 1),
+            ("2026-03-30T23:59:59.999999Z", 1),
+            ("2026-03-31T00:00:00Z", 2),
+        ] {
+            assert_eq!(cycle.number_of(at(instant)), number, "{instant}");
+            assert!(cycle.period_of(at(instant)).contains(at(instant)), "{instant}");
+        }
+        assert_eq!(cycle.period(0).micros(), 28 * 86_400_000_000);
+    }
+
+    #[test]
+    fn a_local_day_has_23_to_25_hours() {
+        let zone = TimeZone::parse("America/New_York").unwrap();
+        let span = CalendarSpan::new(SpanUnit::Day, 1).unwrap();
+        let cycle = Cycle { anchor_at: at("2026-01-01T05:00:00Z"), span, zone };
+        for (instant, hours) in [
+            ("2026-03-08T12:00:00Z", 23),
+            ("2026-11-01T12:00:00Z", 25),
+            ("2026-06-01T12:00:00Z", 24),
+        ] {
+            let micros = cycle.period_of(at(instant)).micros();
+            assert_eq!(micros, hours * 3_600_000_000, "{instant}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_one_unit_at_least_and_a_hundred_years_at_most() {
+        assert_eq!(CalendarSpan::new(SpanUnit::Day, 0), Err(CalendarSpanError::Nothing));
+        for (unit, most) in [
+            (SpanUnit::Day, 36_525),
+            (SpanUnit::Week, 5_217),
+            (SpanUnit::Month, 1_200),
+            (SpanUnit::Quarter, 400),
+            (SpanUnit::HalfYear, 200),
+            (SpanUnit::Year, 100),
+        ] {
+            assert_eq!(CalendarSpan::new(unit, most).map(CalendarSpan::count), Ok(most));
+            let longer = CalendarSpan::new(unit, most + 1);
+            assert_eq!(longer, Err(CalendarSpanError::TooLong), "{unit:?}");
+            assert_eq!(CalendarSpan::new(unit, u32::MAX), Err(CalendarSpanError::TooLong));
+        }
+    }
+
+    #[test]
+    fn no_instant_is_too_far() {
+        for span in [(SpanUnit::Day, 1), (SpanUnit::Month, 1), (SpanUnit::Year, 100)] {
+            let cycle = cycle("2026-01-31T00:00:00Z", span.0, span.1);
+            for instant in [Timestamp::FIRST, Timestamp::LAST] {
+                let number = cycle.number_of(instant);
+                assert!(cycle.bound(number) <= instant, "{span:?} at {instant}");
+            }
+            assert_eq!(cycle.bound(i64::MAX), Timestamp::LAST);
+            assert_eq!(cycle.bound(i64::MIN), Timestamp::FIRST);
+        }
+    }
+}

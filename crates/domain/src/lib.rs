@@ -87,7 +87,7 @@ pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
 pub use exact::Exact;
-pub use expiry::{Billing, ExpirySettings};
+pub use expiry::{Billing, BillingCycleMissing, ExpiryAnswer, ExpiryQuestion, ExpirySettings};
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};
@@ -112,7 +112,7 @@ pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slic
 pub use room::{LimitUsage, limit_usage};
 pub use rule::{
     Cadence, CatchUp, GrantRule, OnCancel, Percent, PercentError, PlanChange, Proration, Rollover,
-    RolloverCap, RuleScope, RuleTerms, Stage,
+    RolloverCap, RuleScope, RuleScopeKind, RuleTerms, Stage,
 };
 pub use settle::{balances_at, forecast};
 pub use spending::{Counted, Origin, Spender, Whose};

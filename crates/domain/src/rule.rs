@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What a rule belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RuleScope {
     /// A plan: every subscription to it.
     Plan(PlanId),
@@ -23,6 +23,37 @@ pub enum RuleScope {
     Subscription(SubscriptionId),
     /// An add-on: every subscription that has it.
     Addon(AddonId),
+}
+
+/// What a rule may belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleScopeKind {
+    /// A plan.
+    Plan,
+    /// One subscription.
+    Subscription,
+    /// An add-on.
+    Addon,
+}
+
+impl RuleScope {
+    /// What it belongs to, whichever one.
+    pub fn kind(&self) -> RuleScopeKind {
+        match self {
+            Self::Plan(_) => RuleScopeKind::Plan,
+            Self::Subscription(_) => RuleScopeKind::Subscription,
+            Self::Addon(_) => RuleScopeKind::Addon,
+        }
+    }
+
+    /// The id of the plan, subscription or add-on.
+    pub fn target(&self) -> &str {
+        match self {
+            Self::Plan(plan) => plan.as_str(),
+            Self::Subscription(subscription) => subscription.as_str(),
+            Self::Addon(addon) => addon.as_str(),
+        }
+    }
 }
 
 /// How often a rule grants.
@@ -147,6 +178,13 @@ impl Percent {
         if fits { Ok(Self(figure.normalize())) } else { Err(PercentError) }
     }
 
+    /// Parses digits with at most one point.
+    pub fn parse(text: &str) -> Result<Self, PercentError> {
+        // The grammar of an amount.
+        let figure = Amount::parse(text, Scale::MAX).map_err(|_| PercentError)?;
+        Self::new(figure.decimal())
+    }
+
     /// The figure.
     pub fn decimal(self) -> Decimal {
         self.0
@@ -239,12 +277,15 @@ pub fn part_of(amount: Amount, numerator: i64, denominator: i64, scale: Scale) -
     if numerator >= denominator || denominator <= 0 {
         return amount;
     }
-    let (numerator, denominator) = (Decimal::from(numerator.max(0)), Decimal::from(denominator));
-    // The quotient first: an amount times microseconds of a century would not fit. It has 28 digits, and what that
-    // loses lies below the scale, so a part that is exact is rounded to it first.
-    let part = (amount.decimal() * (numerator / denominator)).round_dp(12);
-    let part = part.round_dp_with_strategy(u32::from(scale.places()), RoundingStrategy::ToZero);
-    Amount::from_stored(part.normalize()).unwrap_or(Amount::ZERO).min(amount)
+    let (numerator, denominator) = (i128::from(numerator.max(0)), i128::from(denominator));
+    let mut units = amount.decimal();
+    units.rescale(u32::from(scale.places()));
+    let units = units.mantissa();
+    // Whole numbers, so that it is exact: a quotient of decimals would be rounded before the product is. Divided
+    // first, 10^21 units and the microseconds of a century fit.
+    let part = units / denominator * numerator + units % denominator * numerator / denominator;
+    let part = Decimal::from_i128_with_scale(part, u32::from(scale.places()));
+    Amount::from_stored(part.normalize()).unwrap_or(Amount::ZERO)
 }
 
 impl RolloverCap {
@@ -260,6 +301,67 @@ impl RolloverCap {
                 let most = most.round_dp_with_strategy(places, RoundingStrategy::ToZero);
                 left.min(Amount::from_stored(most.normalize()).unwrap_or(Amount::ZERO))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+    /// January.
+    const MONTH: i64 = 31 * 24 * HOUR;
+
+    fn amount(text: &str) -> Amount {
+        Amount::parse(text, Scale::MAX).unwrap()
+    }
+
+    fn part(of: &str, numerator: i64, denominator: i64, places: i32) -> String {
+        part_of(amount(of), numerator, denominator, Scale::new(places).unwrap()).to_string()
+    }
+
+    #[test]
+    fn a_part_of_a_period_is_granted_in_part_and_rounded_down() {
+        for (left, places, expected) in [
+            // From 16 January 12:00, from the 1st and from the 20th on.
+            (372 * HOUR, 6, "50"),
+            (MONTH, 6, "100"),
+            (12 * 24 * HOUR, 6, "38.709677"),
+            (12 * 24 * HOUR, 0, "38"),
+            (0, 6, "0"),
+            (-1, 6, "0"),
+            (MONTH + 1, 6, "100"),
+        ] {
+            assert_eq!(part("100", left, MONTH, places), expected, "{left} at {places}");
+        }
+    }
+
+    #[test]
+    fn all_but_a_microsecond_is_never_rounded_up_to_all() {
+        assert_eq!(part("1", MONTH - 1, MONTH, 6), "0.999999");
+        assert_eq!(part("1", MONTH - 1, MONTH, 0), "0");
+        assert_eq!(part("3", 1, 3, 0), "1");
+        let century = 36_525 * 24 * HOUR;
+        let most = "999999999999999.999999";
+        assert_eq!(part(most, century - 1, century, 6), "999999999999999.683118");
+    }
+
+    #[test]
+    fn what_rolls_over_is_capped_and_rounded_down() {
+        let percent =
+            |figure: &str| RolloverCap::Percent(Percent::new(figure.parse().unwrap()).unwrap());
+        for (cap, left, granted, expected) in [
+            (RolloverCap::None, "80", "100", "0"),
+            (RolloverCap::All, "80", "100", "80"),
+            (RolloverCap::Amount(amount("50").positive().unwrap()), "80", "100", "50"),
+            (RolloverCap::Amount(amount("50").positive().unwrap()), "30", "100", "30"),
+            (percent("50"), "80", "100", "50"),
+            (percent("33.3333"), "80", "100", "33"),
+            (percent("100"), "80", "100", "80"),
+        ] {
+            let carried = cap.of(amount(left), amount(granted), Scale::new(0).unwrap());
+            assert_eq!(carried.to_string(), expected, "{cap:?} of {left}");
         }
     }
 }

@@ -14,7 +14,7 @@
 //! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
 //! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what makes grants by itself: [`cycle`], [`expiry`], [`rule`];
+//! * what makes grants by itself: [`cycle`], [`expiry`], [`rule`], [`rule_change`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`recount`],
@@ -57,6 +57,7 @@ pub mod rejection;
 pub mod reversal;
 pub mod room;
 pub mod rule;
+pub mod rule_change;
 pub mod settle;
 pub mod spending;
 pub mod sums;
@@ -113,6 +114,10 @@ pub use room::{LimitUsage, limit_usage};
 pub use rule::{
     Cadence, CatchUp, GrantRule, OnCancel, Percent, PercentError, PlanChange, Proration, Rollover,
     RolloverCap, RuleScope, RuleScopeKind, RuleTerms, Stage,
+};
+pub use rule_change::{
+    AskedExpiry, CycleCountMissing, EndsBeforeItStarts, NewRule, RuleChange, RuleChangeKind,
+    RuleCommand, RuleRejection, RuleRequest, TermChange, change_rule, check_bounds,
 };
 pub use settle::{balances_at, forecast};
 pub use spending::{Counted, Origin, Spender, Whose};

@@ -49,6 +49,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TransactionNotFound
         | ErrorReason::SpendLimitNotFound
         | ErrorReason::FundingNotFound
+        | ErrorReason::GrantRuleNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded
@@ -62,6 +63,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TooManySpendLimits
         | ErrorReason::HoldExpired
         | ErrorReason::HoldClosed
+        | ErrorReason::GrantRuleDeleted
         | ErrorReason::WalletFrozen
         | ErrorReason::WalletClosed
         | ErrorReason::WalletNotEmpty

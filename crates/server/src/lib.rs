@@ -10,7 +10,7 @@
 //! * [`status`]: the one place that makes a `tonic::Status`;
 //! * [`lane`]: where requests gather into batches; [`watch`]: where events are streamed from;
 //! * [`auth`]: from a bearer token to a namespace and roles;
-//! * [`page`], [`assets`], [`clock`]: page tokens, scales, time and ids;
+//! * [`page`], [`assets`], [`terms`], [`clock`]: page tokens, scales, prices, time and ids;
 //! * [`deadline`], [`telemetry`], [`health`]: what surrounds every call;
 //! * [`server`] and [`node`]: putting it together, starting and stopping it.
 
@@ -28,4 +28,5 @@ pub mod server;
 pub mod service;
 pub mod status;
 pub mod telemetry;
+pub mod terms;
 pub mod watch;

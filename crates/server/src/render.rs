@@ -1,11 +1,13 @@
 //! Domain to proto: answers.
 
+mod catalog;
 mod event;
 mod explanation;
 mod report;
 mod rule;
 mod spend_limit;
 
+pub use catalog::operation;
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
 pub use report::cost_page;
@@ -201,6 +203,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
         fingerprint: _,
         counterparty,
         operation,
+        pricing,
         actor,
         reason,
         metadata,
@@ -230,6 +233,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
         metadata: metadata.as_map().clone(),
         counterparty_account: counterparty.as_ref().map(ToString::to_string).unwrap_or_default(),
         commit_token: String::new(),
+        pricing: pricing.as_ref().map(catalog::pricing),
     }
 }
 

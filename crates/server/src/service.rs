@@ -1,6 +1,7 @@
 //! The methods of the services: who may call, parse, run, answer.
 
 mod batch;
+mod catalog;
 mod events;
 mod explanations;
 mod grants;
@@ -11,6 +12,7 @@ mod spend_limits;
 mod test_clock;
 mod wallets;
 
+pub use catalog::Catalog;
 pub use events::Events;
 pub use grants::Grants;
 pub use reports::Reports;
@@ -23,7 +25,7 @@ use purse_domain::{Group, Request};
 use purse_storage::{Answer, Outcome, Storage, StorageError};
 use tonic::Status;
 
-use crate::{assets::Assets, lane::Lanes, status, telemetry::CallTrace, watch::Watches};
+use crate::{lane::Lanes, status, telemetry::CallTrace, terms::TermsBook, watch::Watches};
 
 /// What the services share.
 #[derive(Debug, Clone)]
@@ -33,7 +35,7 @@ pub struct Shared {
     /// For writes.
     pub lanes: Arc<Lanes>,
     /// For parsing amounts.
-    pub assets: Arc<Assets>,
+    pub terms: Arc<TermsBook>,
     /// For streams of events.
     pub watches: Arc<Watches>,
 }

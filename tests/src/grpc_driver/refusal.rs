@@ -50,6 +50,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::SpendLimitNotFound
         | ErrorReason::FundingNotFound
         | ErrorReason::GrantRuleNotFound
+        | ErrorReason::OperationNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded

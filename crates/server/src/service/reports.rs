@@ -21,7 +21,7 @@ impl ReportService for Reports {
     ) -> Result<Response<v1::ReportCostBasisResponse>, Status> {
         let caller = caller(&request, Role::Reader)?;
         let (query, page) = parse::report_cost_basis(&caller, request.into_inner())?;
-        let scale = self.0.assets.scale(caller.namespace_id, query.asset.as_str()).await?;
+        let scale = self.0.terms.scale(caller.namespace_id, query.asset.as_str()).await?;
         if scale.is_none() {
             return Err(status::asset_not_found(query.asset.as_str()));
         }

@@ -22,7 +22,7 @@ impl Shared {
         let caller = caller(&request, Role::Granter)?;
         let message = request.into_inner();
         let asset = message.rule.as_ref().map_or("", |rule| &rule.asset);
-        let scale = self.assets.scale(caller.namespace_id, asset).await?;
+        let scale = self.terms.scale(caller.namespace_id, asset).await?;
         let request = parse::create_grant_rule(&caller, message, scale)?;
         let RuleAnswer { change, replayed } =
             self.change_rule(&request, CYCLE_COUNT_OF_RULE).await?;
@@ -81,7 +81,7 @@ impl Shared {
         let (true, Ok(id)) = (parse::changes_amounts(message), id) else { return Ok(None) };
         let found = self.storage.find_rule(caller.namespace_id, id).await;
         match found.map_err(|error| status::storage(&error))? {
-            Some(rule) => self.assets.scale(caller.namespace_id, rule.asset.as_str()).await,
+            Some(rule) => self.terms.scale(caller.namespace_id, rule.asset.as_str()).await,
             None => Ok(None),
         }
     }

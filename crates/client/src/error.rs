@@ -122,6 +122,8 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         }
         ErrorReason::PackNotFound => Some("List the packs for their names."),
         ErrorReason::GrantNotFound => Some("List the wallet's grants for their numbers."),
+        ErrorReason::GrantRuleNotFound => Some("List the grant rules for their ids."),
+        ErrorReason::GrantRuleDeleted => Some("Make a new rule; nothing was written."),
         ErrorReason::HoldNotFound => Some("List the wallet's holds for their numbers."),
         ErrorReason::HoldExpired => Some("Hold again, or spend; nothing was written."),
         ErrorReason::HoldClosed => Some("There is nothing left to do for this hold."),

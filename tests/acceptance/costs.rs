@@ -198,7 +198,9 @@ async fn ask_for_everything(server: &Server, account: &str) {
     read_of(server, account, late.transaction_id.clone()).await;
     move_about(server, account, late.transaction_id).await;
     fund(server, account).await;
-    // The deadline of the hold and the end of the last grant have come.
+    // The deadline of the hold has come, and then the end of the last grant.
+    server.at("2026-08-03T00:00:00Z").await;
+    assert_eq!(server.sweep(0).await.wallets, 1);
     server.at("2026-08-10T00:00:00Z").await;
     server.balance(account).await;
     server.spend(spend(account, "1", "settling")).await.unwrap();

@@ -33,6 +33,7 @@ mod reversals;
 mod scenarios;
 mod serving;
 mod spend_limits;
+mod sweeping;
 mod timelines;
 mod together;
 mod transfers;

@@ -265,6 +265,9 @@ pub trait Driver {
         actor: &str,
         operation: &str,
     ) -> impl Future<Output = Result<Vec<LimitView>, Refusal>> + Send;
+    /// Settles a wallet as a sweeper does; the number of entries that it booked.
+    fn sweep(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<i64, Refusal>> + Send;
+
     /// All of a wallet's events.
     fn events(
         &mut self,

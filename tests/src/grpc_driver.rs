@@ -12,10 +12,11 @@ use purse_proto::{
         ExtendHoldRequest, FreezeWalletRequest, GetBalanceRequest, GrantRequest, Hold,
         ListEntriesRequest, ListEventsRequest, ListGrantsRequest, ListHoldsRequest,
         ListSpendLimitsRequest, ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest,
-        SetSpendLimitRequest, SpendLimit, SpendRequest, Transaction, TransferRequest,
-        UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
-        VoidGrantRequest, Wallet, WatchEventsRequest, event_service_client::EventServiceClient,
-        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+        SetSpendLimitRequest, SpendLimit, SpendRequest, SweepWalletsRequest, Transaction,
+        TransferRequest, UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest,
+        VerifyWalletResponse, VoidGrantRequest, Wallet, WatchEventsRequest,
+        event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
+        wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -530,6 +531,13 @@ impl Driver for GrpcDriver {
             VerifyWalletResponse { sound: true, .. } => Ok(()),
             VerifyWalletResponse { problem, .. } => Err(problem),
         }
+    }
+
+    async fn sweep(&mut self, wallet: &WalletRef) -> Result<i64, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let request = self.request(SweepWalletsRequest { account, asset, max_wallets: 0 });
+        let answer = self.wallets.sweep_wallets(request).await.map_err(refusal::of)?;
+        Ok(answer.into_inner().entries)
     }
 
     async fn limits(

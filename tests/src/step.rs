@@ -31,6 +31,8 @@ pub enum Step {
     Limits(LimitsStep),
     /// Ask for the events.
     Events(EventsStep),
+    /// Book what is due, as a sweeper does.
+    Sweep(SweepStep),
 }
 
 /// `{ time = "2026-01-03" }`
@@ -501,9 +503,21 @@ pub struct GrantsStep {
     pub grants: Vec<String>,
 }
 
+/// `{ sweep = 2 }`: that many entries are booked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// How many entries time alone has made since the last write.
+    pub sweep: i64,
+}
+
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 24] = [
+const ACTIONS: [&str; 25] = [
     "time",
     "advance",
     "create",
@@ -528,6 +542,7 @@ const ACTIONS: [&str; 24] = [
     "holds",
     "limits",
     "events",
+    "sweep",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -548,6 +563,7 @@ impl Step {
             "holds" => return into(table).map(Self::Holds),
             "limits" => return into(table).map(Self::Limits),
             "events" => return into(table).map(Self::Events),
+            "sweep" => return into(table).map(Self::Sweep),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
             | "release" | "extend" | "reverse" | "revoke" | "transfer" | "status"
             | "change_expiry" | "limit" | "unlimit" => action,

@@ -55,6 +55,7 @@ answers! {
     RevokeFundingResponse,
     SetSpendLimitResponse,
     SpendResponse,
+    SweepWalletsResponse,
     TransferResponse,
     UnfreezeWalletResponse,
     UpdateWalletResponse,
@@ -123,6 +124,7 @@ mod tests {
             v1::SetSpendLimitResponse::NAME,
             v1::DeleteSpendLimitResponse::NAME,
             v1::ListSpendLimitsResponse::NAME,
+            v1::SweepWalletsResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

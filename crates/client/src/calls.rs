@@ -78,6 +78,8 @@ calls! { WalletServiceClient:
     delete_spend_limit(DeleteSpendLimitRequest) -> DeleteSpendLimitResponse;
     /// Answers a wallet's spend limits, and how much of each is used now.
     list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse;
+    /// Books now what time has done to wallets that nobody touched.
+    sweep_wallets(SweepWalletsRequest) -> SweepWalletsResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
     /// Answers one transaction with its entries.

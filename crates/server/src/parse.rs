@@ -11,6 +11,7 @@ mod hold;
 mod report;
 mod reversal;
 mod spend_limit;
+mod sweep;
 mod transfer;
 mod wallet;
 mod wallet_status;
@@ -26,6 +27,7 @@ pub use hold::{
 pub use report::{cursor as report_cursor, report_cost_basis};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
+pub use sweep::{Sweep, sweep_wallets};
 pub use transfer::transfer;
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,

@@ -7,6 +7,7 @@ mod grants;
 mod holds;
 mod reports;
 mod spend_limits;
+mod sweeping;
 mod test_clock;
 mod wallets;
 
@@ -22,7 +23,9 @@ use purse_domain::{Group, Request};
 use purse_storage::{Answer, Outcome, Storage, StorageError};
 use tonic::Status;
 
-use crate::{assets::Assets, lane::Lanes, status, telemetry::CallTrace, watch::Watches};
+use crate::{
+    assets::Assets, lane::Lanes, status, sweeper::Sweeper, telemetry::CallTrace, watch::Watches,
+};
 
 /// What the services share.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct Shared {
     pub lanes: Arc<Lanes>,
     /// For parsing amounts.
     pub assets: Arc<Assets>,
+    /// For settling wallets that nobody touches.
+    pub sweeper: Arc<Sweeper>,
     /// For streams of events.
     pub watches: Arc<Watches>,
 }
@@ -77,6 +82,8 @@ fn answers(
         Ok(Outcome::Rejected(refused)) => {
             Err(located(status::rejected(&refused.rejection, &refused.wallet), refused.index))
         }
+        // No call asks for that alone.
+        Ok(Outcome::Settled(_)) => Err(status::unanswered()),
         Err(error) => Err(status::storage(&error)),
     }
 }

@@ -30,15 +30,15 @@ pub mod row;
 pub mod spending;
 pub mod write;
 
-pub use batch::{Answer, BatchTimings, Outcome};
+pub use batch::{Answer, BatchTimings, Outcome, Settled};
 pub use environment::{Clock, IdSource};
 pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, ComposedBalance, CostPage, CostQuery, EntryFilter, EntryPage,
-    EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable,
-    ExplainedTransaction, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord,
-    NoReport, SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord,
-    Unanswerable, Verification, WalletQuery,
+    BalanceAt, BalanceQuery, ComposedBalance, CostPage, CostQuery, DuePage, DuePosition, DueQuery,
+    EntryFilter, EntryPage, EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord,
+    EventScope, EventsUnreadable, ExplainedTransaction, GrantPage, GrantQuery, GrantRecord,
+    HoldPage, HoldQuery, HoldRecord, NoReport, SpendLimitQuery, SpendLimitRecord, SpendLimitsAt,
+    TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
 };

@@ -3,6 +3,7 @@
 
 pub(crate) mod balance;
 mod cost;
+mod due;
 mod entries;
 mod events;
 mod explain;
@@ -17,6 +18,7 @@ mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
 pub use cost::{CostPage, CostQuery, NoReport};
+pub use due::{DuePage, DuePosition, DueQuery};
 pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
 pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable};
 pub use explain::{ComposedBalance, ExplainedTransaction};

@@ -12,6 +12,7 @@ mod database_away;
 mod deadlines;
 mod deadlocks;
 mod events;
+mod expiries;
 mod expiry_changes;
 mod explanations;
 mod fixture;

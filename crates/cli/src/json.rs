@@ -51,6 +51,7 @@ answers! {
     ListWalletsResponse,
     ReleaseHoldResponse,
     ReportCostBasisResponse,
+    ReportExpiryResponse,
     ReverseSpendResponse,
     RevokeFundingResponse,
     SetSpendLimitResponse,

@@ -117,4 +117,6 @@ calls! { GrantServiceClient:
 calls! { ReportServiceClient:
     /// Answers a page of a report of what credits cost, of one wallet or of all wallets of an asset.
     report_cost_basis(ReportCostBasisRequest) -> ReportCostBasisResponse;
+    /// Answers a page of a report of what expires when, of one wallet or of all wallets of an asset.
+    report_expiry(ReportExpiryRequest) -> ReportExpiryResponse;
 }

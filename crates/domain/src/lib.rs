@@ -16,7 +16,7 @@
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`recount`],
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`expiry_report`], [`recount`],
 //!   [`mod@verify`].
 
 pub mod amount;
@@ -35,6 +35,7 @@ pub mod drawing;
 pub mod entry;
 pub mod event;
 pub mod exact;
+pub mod expiry_report;
 pub mod explain;
 pub mod fingerprint;
 pub mod fold;
@@ -82,6 +83,7 @@ pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
 pub use exact::Exact;
+pub use expiry_report::{ExpiryGroup, ExpiryGrouping, ExpiryStatement, expiry_statements};
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};

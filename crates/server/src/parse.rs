@@ -24,7 +24,7 @@ pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
     release_hold,
 };
-pub use report::{cursor as report_cursor, report_cost_basis};
+pub use report::{cursor as report_cursor, report_cost_basis, report_expiry};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
 pub use sweep::{Sweep, sweep_wallets};

@@ -7,7 +7,7 @@ mod spend_limit;
 
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
-pub use report::cost_page;
+pub use report::{cost_page, expiry_page};
 pub use spend_limit::spend_limits;
 
 use purse_domain::{

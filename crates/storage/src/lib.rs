@@ -36,9 +36,10 @@ pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, ComposedBalance, CostPage, CostQuery, DuePage, DuePosition, DueQuery,
+    BalanceAt, BalanceQuery, ComposedBalance, CostQuery, DuePage, DuePosition, DueQuery,
     EntryFilter, EntryPage, EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord,
-    EventScope, EventsUnreadable, ExplainedTransaction, GrantPage, GrantQuery, GrantRecord,
-    HoldPage, HoldQuery, HoldRecord, NoReport, SpendLimitQuery, SpendLimitRecord, SpendLimitsAt,
-    TimelineQuery, TimelineRecord, Unanswerable, Verification, WalletQuery,
+    EventScope, EventsUnreadable, ExpiryQuery, ExplainedTransaction, GrantPage, GrantQuery,
+    GrantRecord, HoldPage, HoldQuery, HoldRecord, NoReport, ReportPage, ReportedWallets,
+    SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord, Unanswerable,
+    Verification, WalletQuery,
 };

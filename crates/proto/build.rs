@@ -4,11 +4,12 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "purse/v1/wallet_service.proto",
     "purse/v1/grant_service.proto",
     "purse/v1/event_service.proto",
     "purse/v1/report_service.proto",
+    "purse/v1/catalog_service.proto",
     "purse/testing/v1/test_clock_service.proto",
 ];
 

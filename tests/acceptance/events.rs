@@ -255,7 +255,8 @@ async fn until_waiting(sql: &tokio_postgres::Client, count: i64) {
 /// A spend as a lane hands it over.
 fn asked(name: &WalletName, amount: &str, key: &str) -> Group {
     let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-    let command = Command::Spend(Spend { amount, operation: None, occurred_at: None });
+    let command =
+        Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None });
     let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
     let metadata = Metadata::default();
     Group::from(purse_domain::Request {

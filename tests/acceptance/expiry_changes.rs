@@ -162,5 +162,5 @@ fn new_grant(amount: &str, expires_at: &str) -> Command {
 
 fn spending(amount: &str) -> Command {
     let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-    Command::Spend(Spend { amount, operation: None, occurred_at: None })
+    Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None })
 }

@@ -78,7 +78,8 @@ fn domain_spend(amount: &str, key: &str) -> Request {
         purse_domain::AssetCode::parse(ASSET).unwrap(),
     );
     let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-    let command = Command::Spend(Spend { amount, operation: None, occurred_at: None });
+    let command =
+        Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None });
     let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
     let metadata = Metadata::default();
     let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);

@@ -26,6 +26,7 @@ mod lists;
 mod many_callers;
 mod mayhem;
 mod migrations;
+mod operations;
 mod privileges;
 mod random_programs;
 mod random_wallet;

@@ -1,6 +1,8 @@
 //! Random programs of all commands over several wallets: the server and the domain alone do the same, answer for
 //! answer, and every wallet is sound in the end.
 
+use std::collections::BTreeMap;
+
 use purse_domain::Timestamp;
 use purse_proto::v1::ReportPeriod;
 use purse_tests::{
@@ -48,7 +50,10 @@ impl Program {
         let number = self.dice.number(5);
         let operation = self.dice.one_of(&["", "", "chat"]).to_owned();
         let change = match self.dice.number(20) {
-            1..=2 => Change::Hold { amount, operation, expires_at: soon },
+            1..=2 => {
+                let quantities = BTreeMap::new();
+                Change::Hold { amount, operation, expires_at: soon, quantities }
+            }
             3..=4 => Change::Capture {
                 hold: number,
                 amount,

@@ -1,5 +1,7 @@
 //! A wallet with a life of its own: whole hours, so that windows, writes and late usage often meet at one instant.
 
+use std::collections::BTreeMap;
+
 use purse_domain::Timestamp;
 use purse_tests::{Change, DomainDriver, Driver as _, GrpcDriver, Notices, WalletRef, Write};
 
@@ -96,6 +98,7 @@ impl Dice {
                 amount,
                 operation: self.operation(),
                 occurred_at: occurred_at.filter(|_| self.roll(3) == 0),
+                quantities: BTreeMap::new(),
             },
             17 => Change::Void { grant: 1 + i32::try_from(self.roll(8)).unwrap() },
             18 => Change::Expire { grant: 1 + i32::try_from(self.roll(8)).unwrap() },

@@ -22,6 +22,7 @@ async fn reflection_lists_everything_in_both_versions() {
     let expected = [
         "grpc.health.v1.Health",
         "purse.testing.v1.TestClockService",
+        "purse.v1.CatalogService",
         "purse.v1.EventService",
         "purse.v1.GrantService",
         "purse.v1.ReportService",

@@ -1,6 +1,6 @@
 //! Spend limits against the real server: concurrent callers, batches, restarts of knowledge, and tampering.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use purse_domain::Timestamp;
 use purse_proto::v1::{self, spend_limit::Window};
@@ -291,16 +291,17 @@ async fn a_sum_that_was_changed_by_hand_is_found() {
 fn change(dice: &mut Dice, now: Timestamp) -> Change {
     let amount = dice.hours(1, 90).to_string();
     let operation = ["", "chat"][usize::try_from(dice.hours(0, 1)).unwrap()].to_owned();
+    let quantities = BTreeMap::new();
     match dice.hours(0, 19) {
-        0..8 => Change::Spend { amount, operation, occurred_at: None },
+        0..8 => Change::Spend { amount, operation, occurred_at: None, quantities },
         8..11 => {
             let ago = [1, 1_000_000, 90_000_000, HOUR][usize::try_from(dice.hours(0, 3)).unwrap()];
             let occurred_at = Some(now.plus_micros(-ago * dice.hours(0, 40)));
-            Change::Spend { amount, operation, occurred_at }
+            Change::Spend { amount, operation, occurred_at, quantities }
         }
         11..14 => {
             let expires_at = now.plus_micros(dice.hours(1, 40) * HOUR);
-            Change::Hold { amount, operation, expires_at }
+            Change::Hold { amount, operation, expires_at, quantities }
         }
         14..17 => Change::Capture {
             hold: i32::try_from(dice.hours(1, 6)).unwrap(),

@@ -22,14 +22,16 @@ use crate::{
         EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, WalletView,
         Written,
     },
-    driver::{AsOf, Driver, WalletRef, Write},
+    driver::{AsOf, Driver, PriceAsked, WalletRef, Write},
 };
 
 mod limit_store;
 mod parse;
+mod prices;
 mod view;
 
 use limit_store::LimitStore;
+use prices::Prices;
 
 /// A Purse in memory.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub struct DomainDriver {
     assets: HashMap<AssetCode, Scale>,
     wallets: HashMap<WalletId, Ledger>,
     used_keys: HashMap<(AccountId, String), (Fingerprint, TransactionId, Written)>,
+    prices: Prices,
     transactions: u128,
 }
 
@@ -150,6 +153,7 @@ impl DomainDriver {
             assets: HashMap::new(),
             wallets: HashMap::new(),
             used_keys: HashMap::new(),
+            prices: Prices::default(),
             transactions: 0,
         }
     }
@@ -157,7 +161,7 @@ impl DomainDriver {
     fn decide_and_write(&mut self, write: &Write) -> Result<Written, Refusal> {
         let name = parse::wallet_name(self.namespace_id, &write.wallet)?;
         let asset_scale = self.assets.get(&name.asset).copied();
-        let (key, request) = parse::request(write, name, asset_scale)?;
+        let (key, request) = parse::request(write, name, asset_scale, &self.prices)?;
         let used = (request.wallet.account_id, write.key.clone());
         if let Some((fingerprint, transaction, first)) = self.used_keys.get(&used) {
             if *fingerprint == request.fingerprint {
@@ -402,6 +406,25 @@ impl Driver for DomainDriver {
         std::future::ready(self.settle(wallet))
     }
 
+    fn set_price(
+        &mut self,
+        asset: &str,
+        operation: &str,
+        price: Option<&PriceAsked>,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        std::future::ready(self.prices.set(asset, operation, price, self.clock))
+    }
+
+    fn estimate(
+        &mut self,
+        asset: &str,
+        operation: &str,
+        quantities: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<String, Refusal>> + Send {
+        let scale = |asset: &AssetCode| self.assets.get(asset).copied();
+        std::future::ready(self.prices.estimate((asset, scale), operation, quantities))
+    }
+
     fn limits(
         &mut self,
         wallet: &WalletRef,
@@ -553,6 +576,7 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
                 ("required", required.to_string()),
             ],
         ),
+        Rejection::Unpriced(why) => prices::unpriced(why, &wallet.asset),
         Rejection::SpendLimitExceeded { limit, used, allowed, required, frees_at, now: _ } => {
             limited(limit, [*used, *allowed, *required], *frees_at)
         }

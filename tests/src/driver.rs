@@ -1,6 +1,6 @@
 //! What a scenario asks of whoever plays Purse.
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 
 use purse_domain::Timestamp;
 
@@ -96,12 +96,14 @@ pub enum Change {
     },
     /// Take credits.
     Spend {
-        /// How much.
+        /// How much; empty: what the operation's price makes of quantities.
         amount: String,
         /// What it pays for.
         operation: String,
         /// When the usage happened.
         occurred_at: Option<Timestamp>,
+        /// What the operation is priced by.
+        quantities: BTreeMap<String, String>,
     },
     /// Void a grant.
     Void {
@@ -124,12 +126,14 @@ pub enum Change {
     },
     /// Set credits aside.
     Hold {
-        /// How much.
+        /// How much; empty: what the operation's price makes of quantities.
         amount: String,
         /// What it is for.
         operation: String,
         /// The deadline.
         expires_at: Timestamp,
+        /// What the operation is priced by.
+        quantities: BTreeMap<String, String>,
     },
     /// Take what is held.
     Capture {
@@ -219,6 +223,34 @@ pub struct Limit {
     pub zone: String,
 }
 
+/// A price as a caller asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceAsked {
+    /// What it is the sum of.
+    pub parts: Vec<PartAsked>,
+    /// How the sum is rounded, such as `HALF_EVEN`; empty: by default.
+    pub rounding: String,
+    /// To a multiple of what.
+    pub step: String,
+    /// No use costs less.
+    pub minimum: String,
+    /// No use costs more.
+    pub maximum: String,
+}
+
+/// A part of a price as a caller asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartAsked {
+    /// What it costs.
+    pub price: String,
+    /// Each unit of what; empty: each use.
+    pub quantity: String,
+    /// How that is rounded, such as `UP`; empty: not at all.
+    pub rounding: String,
+    /// To a multiple of what.
+    pub step: String,
+}
+
 /// Which balance is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AsOf {
@@ -265,6 +297,23 @@ pub trait Driver {
         actor: &str,
         operation: &str,
     ) -> impl Future<Output = Result<Vec<LimitView>, Refusal>> + Send;
+
+    /// Gives an operation a price, or takes it away.
+    fn set_price(
+        &mut self,
+        asset: &str,
+        operation: &str,
+        price: Option<&PriceAsked>,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// What quantities cost.
+    fn estimate(
+        &mut self,
+        asset: &str,
+        operation: &str,
+        quantities: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<String, Refusal>> + Send;
+
     /// Settles a wallet as a sweeper does; the number of entries that it booked.
     fn sweep(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<i64, Refusal>> + Send;
 

@@ -3,18 +3,21 @@
 //! It must add nothing of its own: what a scenario asks goes out as it is, and answers come back as they are. It
 //! sets the server's clock, so one scenario at a time runs on one server.
 
+use std::collections::BTreeMap;
+
 use purse_domain::Timestamp;
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
         Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CloseWalletRequest,
-        CreateHoldRequest, CreateWalletRequest, DeleteSpendLimitRequest, Event, ExpireGrantRequest,
-        ExtendHoldRequest, FreezeWalletRequest, GetBalanceRequest, GrantRequest, Hold,
-        ListEntriesRequest, ListEventsRequest, ListGrantsRequest, ListHoldsRequest,
-        ListSpendLimitsRequest, ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest,
-        SetSpendLimitRequest, SpendLimit, SpendRequest, SweepWalletsRequest, Transaction,
-        TransferRequest, UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest,
-        VerifyWalletResponse, VoidGrantRequest, Wallet, WatchEventsRequest,
+        CreateHoldRequest, CreateWalletRequest, DeleteOperationRequest, DeleteSpendLimitRequest,
+        EstimateCostRequest, Event, ExpireGrantRequest, ExtendHoldRequest, FreezeWalletRequest,
+        GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest, ListEventsRequest,
+        ListGrantsRequest, ListHoldsRequest, ListSpendLimitsRequest, ReleaseHoldRequest,
+        ReverseSpendRequest, RevokeFundingRequest, SetOperationRequest, SetSpendLimitRequest,
+        SpendLimit, SpendRequest, SweepWalletsRequest, Transaction, TransferRequest,
+        UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
+        VoidGrantRequest, Wallet, WatchEventsRequest, catalog_service_client::CatalogServiceClient,
         event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
         wallet_service_client::WalletServiceClient,
     },
@@ -23,7 +26,7 @@ use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
     answer::{EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written},
-    driver::{AsOf, Change, Driver, Notices, WalletRef, Write},
+    driver::{AsOf, Change, Driver, Notices, PriceAsked, WalletRef, Write},
 };
 
 mod refusal;
@@ -38,6 +41,7 @@ pub struct GrpcDriver {
     wallets: WalletServiceClient<Channel>,
     grants: GrantServiceClient<Channel>,
     events: EventServiceClient<Channel>,
+    catalog: CatalogServiceClient<Channel>,
     clock: TestClockServiceClient<Channel>,
     authorization: Option<AsciiMetadataValue>,
 }
@@ -67,6 +71,7 @@ impl GrpcDriver {
             wallets: WalletServiceClient::new(channel.clone()),
             grants: GrantServiceClient::new(channel.clone()),
             events: EventServiceClient::new(channel.clone()),
+            catalog: CatalogServiceClient::new(channel.clone()),
             clock: TestClockServiceClient::new(channel),
             authorization: None,
         }
@@ -361,6 +366,7 @@ impl Driver for GrpcDriver {
         self.clock.set_time(request).await.map(|_| ()).map_err(refusal::of)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one table, an arm for each change")]
     async fn write(&mut self, write: &Write) -> Result<Written, Refusal> {
         match write.change.clone() {
             Change::Create { scale, policy, overdraft_limit, notices } => {
@@ -392,15 +398,25 @@ impl Driver for GrpcDriver {
                 };
                 self.grant(write, message).await
             }
-            Change::Spend { amount, operation, occurred_at } => {
+            Change::Spend { amount, operation, occurred_at, quantities } => {
                 let occurred_at = occurred_at.map(view::timestamp);
-                let message = SpendRequest { amount, operation, occurred_at, ..Default::default() };
+                let message = SpendRequest {
+                    amount,
+                    operation,
+                    occurred_at,
+                    quantities,
+                    ..Default::default()
+                };
                 self.spend(write, message).await
             }
-            Change::Hold { amount, operation, expires_at } => {
-                let expires_at = Some(view::timestamp(expires_at));
-                let message =
-                    CreateHoldRequest { amount, operation, expires_at, ..Default::default() };
+            Change::Hold { amount, operation, expires_at, quantities } => {
+                let message = CreateHoldRequest {
+                    amount,
+                    operation,
+                    expires_at: Some(view::timestamp(expires_at)),
+                    quantities,
+                    ..Default::default()
+                };
                 self.create_hold(write, message).await
             }
             Change::Capture { hold, amount, excess, is_final } => {
@@ -551,6 +567,37 @@ impl Driver for GrpcDriver {
         let request = self.request(ListSpendLimitsRequest { account, asset, actor, operation });
         let answer = self.wallets.list_spend_limits(request).await.map_err(refusal::of)?;
         Ok(answer.into_inner().limits.into_iter().map(view::limit).collect())
+    }
+
+    async fn set_price(
+        &mut self,
+        asset: &str,
+        operation: &str,
+        price: Option<&PriceAsked>,
+    ) -> Result<(), Refusal> {
+        let (asset, operation) = (asset.to_owned(), operation.to_owned());
+        if price.is_none() {
+            let message = DeleteOperationRequest { asset, operation, ..Default::default() };
+            let request = self.request(message);
+            return self.catalog.delete_operation(request).await.map(|_| ()).map_err(refusal::of);
+        }
+        let price = price.map(view::price);
+        let message = SetOperationRequest { asset, operation, price, ..Default::default() };
+        let request = self.request(message);
+        self.catalog.set_operation(request).await.map(|_| ()).map_err(refusal::of)
+    }
+
+    async fn estimate(
+        &mut self,
+        asset: &str,
+        operation: &str,
+        quantities: &BTreeMap<String, String>,
+    ) -> Result<String, Refusal> {
+        let (asset, operation) = (asset.to_owned(), operation.to_owned());
+        let quantities = quantities.clone();
+        let request = self.request(EstimateCostRequest { asset, operation, quantities });
+        let answer = self.catalog.estimate_cost(request).await.map_err(refusal::of)?;
+        Ok(answer.into_inner().amount)
     }
 
     async fn holds(&mut self, wallet: &WalletRef) -> Result<Vec<HoldView>, Refusal> {

@@ -13,14 +13,15 @@ use toml::Spanned;
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
     audit::{audit, audit_events},
-    driver::{AsOf, Change, Driver, Limit, Notices, WalletRef, Write},
+    driver::{AsOf, Change, Driver, Limit, Notices, PriceAsked, WalletRef, Write},
     instant::{Span, render},
-    line,
+    line, price,
     scenario::{Scenario, ScenarioError},
     step::{
-        Action, BalanceStep, CaptureAction, Common, CreateAction, ExtendAction, GrantAction,
-        HoldsStep, LimitAction, LimitsStep, ReleaseAction, ReverseAction, StatusAction, Step,
-        SweepStep, TransferAction, UnlimitAction, UpdateAction, WriteStep,
+        Action, BalanceStep, CaptureAction, Common, CreateAction, EstimateStep, ExtendAction,
+        GrantAction, HoldsStep, LimitAction, LimitsStep, PriceStep, ReleaseAction, ReverseAction,
+        StatusAction, Step, SweepStep, TransferAction, UnlimitAction, UnpriceStep, UpdateAction,
+        WriteStep,
     },
 };
 
@@ -115,6 +116,13 @@ impl<'a, D: Driver> Run<'a, D> {
             Step::Balance(step) => self.balance(step).await,
             Step::Holds(step) => self.holds(step).await,
             Step::Limits(step) => self.limits(step).await,
+            Step::Price(step) => self.price(step).await,
+            Step::Unprice(UnpriceStep { unprice, asset, error }) => {
+                let asset = self.wallet(None, asset.as_deref()).asset;
+                let answer = self.driver.set_price(&asset, unprice, None).await;
+                outcome(answer, error.as_deref(), None).map(|_| ())
+            }
+            Step::Estimate(step) => self.estimate(step).await,
             Step::Sweep(step) => self.sweep(step).await,
             Step::Events(step) => {
                 let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
@@ -134,6 +142,31 @@ impl<'a, D: Driver> Run<'a, D> {
                     self.driver.grants(&wallet).await.map_err(|refusal| shown(&refusal))?;
                 lines(&step.grants, &grants.iter().map(line::grant).collect::<Vec<_>>())
             }
+        }
+    }
+
+    async fn price(&mut self, step: &PriceStep) -> Result<(), String> {
+        let PriceStep { price, asset, parts, rounding, step, minimum, maximum, error, field } =
+            step;
+        let asset = self.wallet(None, asset.as_deref()).asset;
+        let asked = PriceAsked {
+            parts: parts.iter().map(|part| price::part(part)).collect::<Result<_, _>>()?,
+            rounding: rounding.clone(),
+            step: step.clone(),
+            minimum: minimum.clone(),
+            maximum: maximum.clone(),
+        };
+        let answer = self.driver.set_price(&asset, price, Some(&asked)).await;
+        outcome(answer, error.as_deref(), field.as_ref()).map(|_| ())
+    }
+
+    async fn estimate(&mut self, step: &EstimateStep) -> Result<(), String> {
+        let EstimateStep { estimate, asset, quantities, cost, error, field } = step;
+        let asset = self.wallet(None, asset.as_deref()).asset;
+        let answer = self.driver.estimate(&asset, estimate, quantities).await;
+        match (outcome(answer, error.as_deref(), field.as_ref())?, cost) {
+            (Some(answered), Some(cost)) => same("the cost", &answered, cost),
+            (Some(_) | None, Some(_) | None) => Ok(()),
         }
     }
 
@@ -230,6 +263,7 @@ impl<'a, D: Driver> Run<'a, D> {
                 amount: spend.spend.clone(),
                 operation: spend.operation.clone(),
                 occurred_at: at(spend.occurred_at),
+                quantities: spend.quantities.clone(),
             },
             Action::Void(void) => Change::Void { grant: void.void },
             Action::Expire(expire) => Change::Expire { grant: expire.expire },
@@ -246,6 +280,7 @@ impl<'a, D: Driver> Run<'a, D> {
                 amount: hold.hold.clone(),
                 operation: hold.operation.clone(),
                 expires_at: hold.until.0,
+                quantities: hold.quantities.clone(),
             },
             Action::Capture(capture) => Change::Capture {
                 hold: capture.of,
@@ -433,6 +468,23 @@ fn of_status(StatusAction { status, rest }: &StatusAction) -> Change {
         "FROZEN" => Change::Freeze,
         "ACTIVE" => Change::Unfreeze,
         _ => Change::Close { rest: rest.clone() },
+    }
+}
+
+/// The answer, if the file expects one, or nothing if it expects this refusal.
+fn outcome<T>(
+    answer: Result<T, Refusal>,
+    error: Option<&str>,
+    field: Option<&String>,
+) -> Result<Option<T>, String> {
+    match (answer, error) {
+        (Err(refusal), Some(reason)) => {
+            let common = Common { field: field.cloned(), ..Common::default() };
+            refused(&refusal, reason, &common).map(|()| None)
+        }
+        (Err(refusal), None) => Err(format!("is refused: {}", shown(&refusal))),
+        (Ok(_), Some(reason)) => Err(format!("is accepted, the file says {reason}")),
+        (Ok(answer), None) => Ok(Some(answer)),
     }
 }
 

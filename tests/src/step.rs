@@ -33,6 +33,71 @@ pub enum Step {
     Events(EventsStep),
     /// Book what is due, as a sweeper does.
     Sweep(SweepStep),
+    /// Give an operation a price.
+    Price(PriceStep),
+    /// Take an operation's price away.
+    Unprice(UnpriceStep),
+    /// Ask what an operation costs.
+    Estimate(EstimateStep),
+}
+
+/// `{ price = "upload", parts = ["10", "1 per megabytes"], step = "1" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceStep {
+    /// The operation.
+    pub price: String,
+    /// What it is paid with, if not with the file's asset.
+    pub asset: Option<String>,
+    /// What it costs: `10`, `1 per megabytes` or `2 per megabytes UP to 1`.
+    pub parts: Vec<String>,
+    /// How the sum is rounded.
+    #[serde(default)]
+    pub rounding: String,
+    /// To a multiple of what.
+    #[serde(default)]
+    pub step: String,
+    /// No use costs less.
+    #[serde(default)]
+    pub minimum: String,
+    /// No use costs more.
+    #[serde(default)]
+    pub maximum: String,
+    /// The reason of the refusal.
+    pub error: Option<String>,
+    /// The field that is wrong.
+    pub field: Option<String>,
+}
+
+/// `{ unprice = "upload" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnpriceStep {
+    /// The operation.
+    pub unprice: String,
+    /// What it is paid with, if not with the file's asset.
+    pub asset: Option<String>,
+    /// The reason of the refusal.
+    pub error: Option<String>,
+}
+
+/// `{ estimate = "upload", quantities = { megabytes = "5.2" }, cost = "16" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EstimateStep {
+    /// The operation.
+    pub estimate: String,
+    /// What it is paid with, if not with the file's asset.
+    pub asset: Option<String>,
+    /// What it is priced by.
+    #[serde(default)]
+    pub quantities: BTreeMap<String, String>,
+    /// What that costs.
+    pub cost: Option<String>,
+    /// The reason of the refusal.
+    pub error: Option<String>,
+    /// The field that is wrong.
+    pub field: Option<String>,
 }
 
 /// `{ time = "2026-01-03" }`
@@ -232,6 +297,9 @@ pub struct SpendAction {
     pub operation: String,
     /// When the usage happened.
     pub occurred_at: Option<Instant>,
+    /// What the operation is priced by, instead of an amount.
+    #[serde(default)]
+    pub quantities: BTreeMap<String, String>,
 }
 
 /// `{ void = 1 }`
@@ -263,6 +331,9 @@ pub struct HoldAction {
     pub operation: String,
     /// The number that it must get.
     pub number: Option<i32>,
+    /// What the operation is priced by, instead of an amount.
+    #[serde(default)]
+    pub quantities: BTreeMap<String, String>,
 }
 
 /// `{ capture = "25", of = 1, excess = "CAP", final = true }`
@@ -517,7 +588,7 @@ pub struct SweepStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 25] = [
+const ACTIONS: [&str; 28] = [
     "time",
     "advance",
     "create",
@@ -542,6 +613,9 @@ const ACTIONS: [&str; 25] = [
     "holds",
     "limits",
     "events",
+    "price",
+    "unprice",
+    "estimate",
     "sweep",
 ];
 
@@ -563,6 +637,9 @@ impl Step {
             "holds" => return into(table).map(Self::Holds),
             "limits" => return into(table).map(Self::Limits),
             "events" => return into(table).map(Self::Events),
+            "price" => return into(table).map(Self::Price),
+            "unprice" => return into(table).map(Self::Unprice),
+            "estimate" => return into(table).map(Self::Estimate),
             "sweep" => return into(table).map(Self::Sweep),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
             | "release" | "extend" | "reverse" | "revoke" | "transfer" | "status"

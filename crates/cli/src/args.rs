@@ -17,6 +17,7 @@ use crate::{
     hold::{CaptureArgs, ExtendArgs, HoldArgs, HoldsArgs, ReleaseArgs},
     limit::LimitCommand,
     migrate::MigrateArgs,
+    operation::OperationCommand,
     output::Format,
     replay::ReplayArgs,
     report::ReportCommand,
@@ -71,6 +72,9 @@ pub enum Operation {
     /// Create, show, list and change wallets
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Give operations prices, and say what something costs
+    #[command(subcommand, name = "operation")]
+    Priced(OperationCommand),
     /// Limit what may be spent of a wallet, and show how much of each limit is used
     #[command(subcommand)]
     Limit(LimitCommand),

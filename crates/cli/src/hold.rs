@@ -17,7 +17,7 @@ use crate::{
     output::Output,
     pages, spend,
     table::{self, Column},
-    write_args::WriteArgs,
+    write_args::{WriteArgs, parse_pair},
 };
 
 /// What `hold` takes.
@@ -25,7 +25,8 @@ use crate::{
 pub struct HoldArgs {
     #[command(flatten)]
     wallet: WalletArgs,
-    /// How much, such as 12.50
+    /// How much, such as 12.50; without it what the price of --operation makes of --quantity
+    #[arg(default_value = "", hide_default_value = true, required_unless_present = "operation")]
     amount: String,
     /// When the hold ends by itself: RFC 3339, or a date
     #[arg(long, value_parser = instant::parse, value_name = "INSTANT")]
@@ -33,6 +34,15 @@ pub struct HoldArgs {
     /// What it is for; grants that apply to some operations only are pinned by those
     #[arg(long, default_value = "", hide_default_value = true)]
     operation: String,
+    /// What the operation is priced by, such as megabytes=5.2; may be repeated
+    #[arg(
+        long = "quantity",
+        value_name = "NAME=FIGURE",
+        value_parser = parse_pair,
+        conflicts_with = "amount",
+        requires = "operation"
+    )]
+    quantities: Vec<(String, String)>,
     /// A hold in another wallet together with this one, all or nothing; may be repeated
     #[arg(long, num_args = 3, value_names = ["ACCOUNT", "ASSET", "AMOUNT"])]
     and: Vec<String>,
@@ -105,7 +115,7 @@ pub async fn hold(args: HoldArgs, client: &Client, output: &mut Output) -> Resul
     if !args.and.is_empty() {
         return holds(args, client, output).await;
     }
-    let HoldArgs { wallet, amount, until, operation, and: _, write } = args;
+    let HoldArgs { wallet, amount, until, operation, quantities, and: _, write } = args;
     let WalletArgs { account, asset } = wallet;
     let request = CreateHoldRequest {
         account,
@@ -113,6 +123,7 @@ pub async fn hold(args: HoldArgs, client: &Client, output: &mut Output) -> Resul
         amount,
         operation,
         expires_at: Some(until),
+        quantities: quantities.into_iter().collect(),
         idempotency_key: write.key(),
         metadata: write.metadata(),
         actor: write.actor,
@@ -129,18 +140,20 @@ pub async fn hold(args: HoldArgs, client: &Client, output: &mut Output) -> Resul
 
 /// Holds in several wallets, as one transaction.
 async fn holds(args: HoldArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let HoldArgs { wallet, amount, until, operation, and, write } = args;
+    let HoldArgs { wallet, amount, until, operation, quantities, and, write } = args;
     let first = HoldLeg {
         account: wallet.account,
         asset: wallet.asset,
         amount,
         operation: operation.clone(),
+        quantities: quantities.into_iter().collect(),
     };
     let others = and.chunks_exact(3).map(|leg| HoldLeg {
         account: leg[0].clone(),
         asset: leg[1].clone(),
         amount: leg[2].clone(),
         operation: operation.clone(),
+        ..HoldLeg::default()
     });
     let request = CreateHoldsRequest {
         legs: [first].into_iter().chain(others).collect(),

@@ -4,7 +4,8 @@ use prost_types::Timestamp;
 use purse_client::v1::{
     Allocation, CalendarUnit, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy,
     ExpiredPolicy, ExpiryChange, ExpiryGrouping, Grant, Hold, PassedOverReason, PlacementRule,
-    ReportPeriod, ReversedSlice, ReversibleSlice, TransactionKind, WalletStatus,
+    Pricing, ReportPeriod, ReversedSlice, ReversibleSlice, RoundingMode, TransactionKind,
+    WalletStatus,
 };
 
 use crate::instant;
@@ -103,6 +104,27 @@ pub fn calendar_unit(unit: CalendarUnit) -> String {
 pub fn metadata<'a>(metadata: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
     let pairs = metadata.into_iter().map(|(key, value)| format!("{key}={value}"));
     pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// How an amount was worked out, such as `megabytes=5.2, etag 3`; nothing if the request gave it.
+pub fn pricing(pricing: Option<&Pricing>) -> String {
+    pricing.map_or_else(String::new, |Pricing { quantities, etag }| {
+        let etag = [format!("etag {etag}")];
+        let quantities = quantities.iter().map(|(name, figure)| format!("{name}={figure}"));
+        quantities.chain(etag).collect::<Vec<_>>().join(", ")
+    })
+}
+
+/// How a price is rounded, such as `half-even`; nothing if it is not.
+pub fn rounding_mode(mode: RoundingMode) -> String {
+    unless(mode == RoundingMode::Unspecified, word(mode.as_str_name(), "ROUNDING_MODE_"))
+}
+
+/// Reads how a price is rounded as [`rounding_mode`] writes it.
+pub fn parse_rounding_mode(text: &str) -> Result<RoundingMode, String> {
+    RoundingMode::from_str_name(&format!("ROUNDING_MODE_{}", screaming(text)))
+        .filter(|mode| *mode != RoundingMode::Unspecified)
+        .ok_or_else(|| "expected up, down, half-up, half-down or half-even".to_owned())
 }
 
 /// Reads the kind of an entry as [`entry_kind`] writes it.

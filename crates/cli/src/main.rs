@@ -24,6 +24,7 @@ mod label;
 mod limit;
 mod local;
 mod migrate;
+mod operation;
 mod output;
 mod pages;
 mod plot;
@@ -86,6 +87,7 @@ async fn operate(
     let client = connection.client()?;
     match operation {
         Operation::Wallet(command) => wallet::run(command, &client, output).await,
+        Operation::Priced(command) => operation::run(command, &client, output).await,
         Operation::Limit(command) => limit::run(command, &client, output).await,
         Operation::Balance(args) => balance::run(args, &client, output).await,
         Operation::Timeline(args) => timeline::run(args, &client, output).await,

@@ -5,7 +5,8 @@ use purse_client::{
     v1::{
         ListEntriesRequest, ListEntriesResponse, ListEventsRequest, ListEventsResponse,
         ListGrantsRequest, ListGrantsResponse, ListHoldsRequest, ListHoldsResponse,
-        ListWalletsRequest, ListWalletsResponse,
+        ListOperationChangesRequest, ListOperationChangesResponse, ListOperationsRequest,
+        ListOperationsResponse, ListWalletsRequest, ListWalletsResponse,
     },
 };
 
@@ -64,6 +65,15 @@ pages! {
 pages! {
     /// Lists holds up to a limit, 0 for all. A token in the answer says that more follow.
     list_holds(ListHoldsRequest) -> ListHoldsResponse, holds
+}
+
+pages! {
+    /// Lists operations up to a limit, 0 for all. A token in the answer says that more follow.
+    list_operations(ListOperationsRequest) -> ListOperationsResponse, operations
+}
+pages! {
+    /// Lists an operation's versions up to a limit, 0 for all. A token in the answer says that more follow.
+    list_operation_changes(ListOperationChangesRequest) -> ListOperationChangesResponse, changes
 }
 
 /// Tells a person that a list was cut.

@@ -8,8 +8,13 @@ use purse_client::{
 };
 
 use crate::{
-    args::WalletArgs, balance, entries, exit::Failure, instant, label, output::Output, table,
-    write_args::WriteArgs,
+    args::WalletArgs,
+    balance, entries,
+    exit::Failure,
+    instant, label,
+    output::Output,
+    table,
+    write_args::{WriteArgs, parse_pair},
 };
 
 /// What `spend` takes.
@@ -17,11 +22,21 @@ use crate::{
 pub struct SpendArgs {
     #[command(flatten)]
     wallet: WalletArgs,
-    /// How much, such as 12.50
+    /// How much, such as 12.50; without it what the price of --operation makes of --quantity
+    #[arg(default_value = "", hide_default_value = true, required_unless_present = "operation")]
     amount: String,
     /// What is paid for; grants that apply to some operations only are drawn by those
     #[arg(long, default_value = "", hide_default_value = true)]
     operation: String,
+    /// What the operation is priced by, such as megabytes=5.2; may be repeated
+    #[arg(
+        long = "quantity",
+        value_name = "NAME=FIGURE",
+        value_parser = parse_pair,
+        conflicts_with = "amount",
+        requires = "operation"
+    )]
+    quantities: Vec<(String, String)>,
     /// When the usage happened, if that was earlier, 72 hours at most: RFC 3339, or a date
     #[arg(long, value_parser = instant::parse, value_name = "INSTANT")]
     occurred_at: Option<Timestamp>,
@@ -31,14 +46,21 @@ pub struct SpendArgs {
 
 /// Runs `purse spend`.
 pub async fn run(args: SpendArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let SpendArgs { wallet: WalletArgs { account, asset }, amount, operation, occurred_at, write } =
-        args;
+    let SpendArgs {
+        wallet: WalletArgs { account, asset },
+        amount,
+        operation,
+        quantities,
+        occurred_at,
+        write,
+    } = args;
     let request = SpendRequest {
         account,
         asset,
         amount,
         operation,
         occurred_at,
+        quantities: quantities.into_iter().collect(),
         idempotency_key: write.key(),
         metadata: write.metadata(),
         actor: write.actor,
@@ -73,6 +95,7 @@ pub fn record(
         ("actor", transaction.actor),
         ("reason", transaction.reason),
         ("metadata", label::metadata(&transaction.metadata)),
+        ("priced by", label::pricing(transaction.pricing.as_ref())),
         ("outcome", outcome.to_owned()),
         ("commit token", transaction.commit_token),
     ]);

@@ -1,8 +1,9 @@
 //! One method per RPC. Each takes and gives the messages of the API as they are.
 
 use purse_proto::v1::{
-    self, event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
-    report_service_client::ReportServiceClient, wallet_service_client::WalletServiceClient,
+    self, catalog_service_client::CatalogServiceClient, event_service_client::EventServiceClient,
+    grant_service_client::GrantServiceClient, report_service_client::ReportServiceClient,
+    wallet_service_client::WalletServiceClient,
 };
 
 use crate::{Client, Error, client::MAX_ANSWER_BYTES};
@@ -119,4 +120,21 @@ calls! { ReportServiceClient:
     report_cost_basis(ReportCostBasisRequest) -> ReportCostBasisResponse;
     /// Answers a page of a report of what expires when, of one wallet or of all wallets of an asset.
     report_expiry(ReportExpiryRequest) -> ReportExpiryResponse;
+}
+
+calls! { CatalogServiceClient:
+    /// Gives an operation a price, or another one.
+    set_operation(SetOperationRequest) -> SetOperationResponse;
+    /// Answers an operation with its price.
+    get_operation(GetOperationRequest) -> GetOperationResponse;
+    /// Answers a page of the namespace's operations, by asset and name.
+    list_operations(ListOperationsRequest) -> ListOperationsResponse;
+    /// Takes an operation's price away.
+    delete_operation(DeleteOperationRequest) -> DeleteOperationResponse;
+    /// Answers a page of an operation's versions.
+    list_operation_changes(ListOperationChangesRequest) -> ListOperationChangesResponse;
+    /// Answers what quantities cost, whoever is to pay.
+    estimate_cost(EstimateCostRequest) -> EstimateCostResponse;
+    /// Answers whether a wallet could pay now.
+    can_afford(CanAffordRequest) -> CanAffordResponse;
 }

@@ -117,6 +117,9 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::AssetNotFound | ErrorReason::WalletNotFound => {
             Some("Check the names, or create the wallet first.")
         }
+        ErrorReason::OperationNotFound => {
+            Some("List the operations for their names, set a price, or give an amount.")
+        }
         ErrorReason::GrantNotFound => Some("List the wallet's grants for their numbers."),
         ErrorReason::HoldNotFound => Some("List the wallet's holds for their numbers."),
         ErrorReason::HoldExpired => Some("Hold again, or spend; nothing was written."),
@@ -147,7 +150,7 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::BalanceLimitExceeded => Some("Grant less; nothing was written."),
         ErrorReason::AssetScaleMismatch => Some("Leave the scale out, or give the asset's own."),
         ErrorReason::IdempotencyKeyReused => Some("Choose a new key for a new request."),
-        ErrorReason::StaleEtag => Some("Read the wallet again and repeat with its present etag."),
+        ErrorReason::StaleEtag => Some("Read it again and repeat with its present etag."),
         ErrorReason::WalletFrozen => Some("Unfreeze the wallet first; nothing was written."),
         ErrorReason::WalletClosed => Some("There is nothing left to do for this wallet."),
         ErrorReason::WalletNotEmpty => {

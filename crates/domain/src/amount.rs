@@ -13,6 +13,8 @@ use std::{
 use rust_decimal::Decimal;
 use thiserror::Error;
 
+use crate::exact::scaled;
+
 /// Most decimal places of any asset: what `NUMERIC(28,6)` keeps without rounding.
 pub const MAX_SCALE: u8 = 6;
 /// Most decimal places of a cost basis: a millionth of a currency unit for a millionth of a credit.
@@ -83,6 +85,17 @@ impl Amount {
     pub fn from_stored(stored: Decimal) -> Option<Self> {
         let fits = !stored.is_sign_negative() || stored.is_zero();
         (fits && stored.scale() <= u32::from(MAX_SCALE)).then_some(Self(stored))
+    }
+
+    /// So many millionths; `None` if that is no amount.
+    pub fn from_millionths(millionths: i128) -> Option<Self> {
+        let decimal = Decimal::try_from_i128_with_scale(millionths, u32::from(MAX_SCALE)).ok()?;
+        Self::from_stored(decimal.normalize()).filter(|amount| !amount.is_over_cap())
+    }
+
+    /// Its millionths: there are no finer amounts.
+    pub(crate) fn millionths(self) -> i128 {
+        scaled(self.0, u32::from(MAX_SCALE))
     }
 
     /// The figure for PostgreSQL.
@@ -273,6 +286,28 @@ impl CostBasis {
 }
 
 impl fmt::Display for CostBasis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.normalize(), f)
+    }
+}
+
+/// What one use of an operation costs, or one unit of a quantity: 0 ≤ price < 10^15 with at most twelve decimal places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitPrice(Decimal);
+
+impl UnitPrice {
+    /// Parses as [`Amount::parse`] does, with up to twelve decimal places.
+    pub fn parse(text: &str) -> Result<Self, AmountError> {
+        parse_decimal(text, MAX_COST_SCALE).map(Self)
+    }
+
+    /// Its 10^-12.
+    pub(crate) fn picos(self) -> i128 {
+        scaled(self.0, u32::from(MAX_COST_SCALE))
+    }
+}
+
+impl fmt::Display for UnitPrice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0.normalize(), f)
     }

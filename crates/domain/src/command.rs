@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy, Fingerprint,
-    FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange, Metadata,
-    OperationName, PositiveAmount, Priority, Reason, Scale, Thresholds, Timestamp, TransactionId,
-    TransactionKind, WalletName, Window,
+    Actor, Amount, Category, Charge, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy,
+    Fingerprint, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange,
+    Metadata, OperationName, PositiveAmount, Priority, Reason, Scale, Thresholds, Timestamp,
+    TransactionId, TransactionKind, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -98,8 +98,8 @@ pub struct ChangeGrantExpiry {
 /// Take credits, all or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spend {
-    /// How much.
-    pub amount: PositiveAmount,
+    /// How much. What is priced is for an operation.
+    pub amount: Charge,
     /// What it pays for.
     pub operation: Option<OperationName>,
     /// When the usage happened, if not now.
@@ -109,8 +109,8 @@ pub struct Spend {
 /// Set credits aside, all or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateHold {
-    /// How much.
-    pub amount: PositiveAmount,
+    /// How much. What is priced is for an operation.
+    pub amount: Charge,
     /// What it will pay for.
     pub operation: Option<OperationName>,
     /// When it ends by itself.
@@ -292,6 +292,31 @@ impl Command {
         match self {
             Self::Spend(spend) => spend.operation.as_ref(),
             Self::CreateHold(hold) => hold.operation.as_ref(),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
+        }
+    }
+
+    /// How much it is to spend or to hold.
+    pub fn charge(&self) -> Option<&Charge> {
+        match self {
+            Self::Spend(spend) => Some(&spend.amount),
+            Self::CreateHold(hold) => Some(&hold.amount),
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)

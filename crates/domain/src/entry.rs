@@ -3,7 +3,8 @@
 use crate::{
     AccountName, Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, ExpiryChange,
     Fingerprint, Grant, GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName,
-    Part, Reason, Sequence, SignedAmount, Timestamp, TransactionId, WalletName, WalletSettings,
+    Part, Pricing, Reason, Sequence, SignedAmount, Timestamp, TransactionId, WalletName,
+    WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`EntryKind::moves`] and [`Balances::book`].
@@ -287,6 +288,8 @@ pub struct Transaction {
     pub counterparty: Option<AccountName>,
     /// What a spend paid for.
     pub operation: Option<OperationName>,
+    /// By which price its amount was worked out; `None`: the request gave it, or there is none.
+    pub pricing: Option<Pricing>,
     /// Who asked.
     pub actor: Actor,
     /// Why.

@@ -12,16 +12,13 @@ use std::{
 
 use rust_decimal::Decimal;
 
-use crate::{
-    Amount, CostBasis,
-    amount::{MAX_COST_SCALE, MAX_SCALE},
-};
+use crate::{Amount, CostBasis, amount::MAX_COST_SCALE};
 
 /// So many of the smallest part are one.
 const ATTOS: i128 = 1_000_000_000_000_000_000;
 const PLACES: usize = 18;
-const MICROS: i128 = 1_000_000;
-const PICOS: i128 = 1_000_000_000_000;
+pub(crate) const MICROS: i128 = 1_000_000;
+pub(crate) const PICOS: i128 = 1_000_000_000_000;
 
 /// A decimal with up to 18 places, positive or negative.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -38,8 +35,12 @@ impl Exact {
 
     /// What an amount costs at a cost basis.
     pub fn product(amount: Amount, cost_basis: CostBasis) -> Self {
-        let micros = scaled(amount.decimal(), u32::from(MAX_SCALE));
         let picos = scaled(cost_basis.decimal(), u32::from(MAX_COST_SCALE));
+        Self::of_parts(amount.millionths(), picos)
+    }
+
+    /// What so many millionths of a unit cost, if a unit costs so many 10^-12: below 2·10^21 and 10^27.
+    pub(crate) fn of_parts(micros: i128, picos: i128) -> Self {
         let (units, micros) = (micros.div_euclid(MICROS), micros.rem_euclid(MICROS));
         let (price, picos) = (picos.div_euclid(PICOS), picos.rem_euclid(PICOS));
         let attos = units * picos * MICROS + micros * price * PICOS + micros * picos;
@@ -63,6 +64,12 @@ impl Exact {
         Some(if is_negative { -read } else { read })
     }
 
+    /// Its millionths, rounded down, and what is beyond them, in 10^-12 of one. It is below 10^32.
+    pub(crate) fn micros(self) -> (i128, i128) {
+        let Self { whole, attos } = self;
+        (whole * MICROS + attos.div_euclid(PICOS), attos.rem_euclid(PICOS))
+    }
+
     fn carried(whole: i128, attos: i128) -> Self {
         Self { whole: whole + attos.div_euclid(ATTOS), attos: attos.rem_euclid(ATTOS) }
     }
@@ -70,13 +77,13 @@ impl Exact {
 
 impl From<Amount> for Exact {
     fn from(amount: Amount) -> Self {
-        let micros = scaled(amount.decimal(), u32::from(MAX_SCALE));
+        let micros = amount.millionths();
         Self::carried(micros.div_euclid(MICROS), micros.rem_euclid(MICROS) * PICOS)
     }
 }
 
 /// The digits of a figure that has no more places.
-fn scaled(figure: Decimal, places: u32) -> i128 {
+pub(crate) fn scaled(figure: Decimal, places: u32) -> i128 {
     figure.mantissa() * 10_i128.pow(places.saturating_sub(figure.scale()))
 }
 

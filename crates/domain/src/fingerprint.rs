@@ -5,7 +5,7 @@
 //! long as their transactions.
 
 use crate::{
-    Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold,
+    Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, Charge, CloseWallet, Command, CreateHold,
     CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes,
     LimitChange, LimitWindow, Metadata, NewGrant, OperationName, Reason, ReleaseHold, Rest,
     ReverseSpend, RevokeFunding, Share, Spend, SpendLimit, Thresholds, Transfer, UpdateWallet,
@@ -106,7 +106,7 @@ impl Canonical {
             }
             Command::Spend(Spend { amount, operation, occurred_at }) => {
                 self.text(b'C', b"spend");
-                self.text(1, amount.get().to_string().as_bytes());
+                self.charge(amount);
                 self.optional_text(2, operation.as_ref().map_or("", OperationName::as_str));
                 self.instant(3, *occurred_at);
             }
@@ -142,6 +142,20 @@ impl Canonical {
             Command::CloseWallet(CloseWallet { rest }) => self.close(*rest),
             // It has no key that this could be compared for.
             Command::Settle => self.text(b'C', b"settle"),
+        }
+    }
+
+    /// What was asked for: of quantities not what they cost, which another price would change.
+    fn charge(&mut self, charge: &Charge) {
+        match charge {
+            Charge::Amount(amount) => self.text(1, amount.get().to_string().as_bytes()),
+            Charge::Priced(priced) => {
+                self.text(4, b"");
+                for (name, quantity) in priced.quantities.iter() {
+                    self.text(5, name.as_str().as_bytes());
+                    self.text(6, quantity.to_string().as_bytes());
+                }
+            }
         }
     }
 
@@ -222,7 +236,7 @@ impl Canonical {
         match command {
             Command::CreateHold(CreateHold { amount, operation, expires_at }) => {
                 self.text(b'C', b"create_hold");
-                self.text(1, amount.get().to_string().as_bytes());
+                self.charge(amount);
                 self.optional_text(2, operation.as_ref().map_or("", OperationName::as_str));
                 self.instant(3, Some(*expires_at));
             }
@@ -333,17 +347,18 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use crate::{
-        AccountName, Actor, Amount, AssetCode, Category, ChangeGrantExpiry, Command, CostBasis,
-        ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, Metadata, NamespaceId, NamespaceName,
-        NewGrant, Period, PositiveAmount, Priority, Reason, ReverseSpend, RevokeFunding, Scale,
-        Spend, Timestamp, TransactionId, WalletName,
+        AccountName, Actor, Amount, AssetCode, Category, ChangeGrantExpiry, Charge, Command,
+        CostBasis, ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, Metadata, NamespaceId,
+        NamespaceName, NewGrant, OperationName, Period, PositiveAmount, Price, PricePart,
+        PriceTerms, Priority, Quantities, Reason, ReverseSpend, RevokeFunding, RoundingMode, Scale,
+        Spend, Timestamp, TransactionId, UnitPrice, WalletName,
     };
     use std::collections::BTreeSet;
     use uuid::Uuid;
 
     fn spend(amount: &str) -> Fingerprint {
         let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-        of(&Command::Spend(Spend { amount, operation: None, occurred_at: None }))
+        of(&Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None }))
     }
 
     fn reversal(amount: Option<&str>, expired_policy: ExpiredPolicy) -> Fingerprint {
@@ -374,6 +389,31 @@ mod tests {
     fn amounts_that_are_equal_make_one_request() {
         assert_eq!(spend("10"), spend("10.00"));
         assert_ne!(spend("10"), spend("11"));
+    }
+
+    fn priced(quantities: &[(&str, &str)], unit_price: &str) -> Fingerprint {
+        let operation = OperationName::parse("upload").unwrap();
+        let given = quantities.iter().map(|(name, figure)| ((*name).into(), (*figure).into()));
+        let price = Price::new(PriceTerms {
+            parts: vec![PricePart::Fixed(UnitPrice::parse(unit_price).unwrap())],
+            mode: RoundingMode::Up,
+            step: None,
+            minimum: None,
+            maximum: None,
+        });
+        let quantities = Quantities::parse(&given.collect()).unwrap();
+        let amount = Charge::priced(&operation, Some((&price.unwrap(), 1)), quantities, Scale::MAX);
+        of(&Command::Spend(Spend { amount, operation: Some(operation), occurred_at: None }))
+    }
+
+    #[test]
+    fn of_what_is_priced_the_quantities_count_and_not_the_price() {
+        assert_eq!(priced(&[], "1"), priced(&[], "2"));
+        let megabytes = |figure| priced(&[("megabytes", figure)], "1");
+        assert_eq!(megabytes("5"), megabytes("5.0"));
+        assert_ne!(megabytes("5"), megabytes("6"));
+        assert_ne!(megabytes("5"), priced(&[("gigabytes", "5")], "1"));
+        assert_ne!(megabytes("5"), priced(&[], "1"));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
+//! * what is for sale: [`catalog`], [`price`];
 //! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
 //! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
@@ -22,6 +23,7 @@
 pub mod amount;
 pub mod calendar;
 mod canonical;
+pub mod catalog;
 pub mod chain;
 pub mod command;
 pub mod commit_token;
@@ -50,6 +52,7 @@ pub mod names;
 pub mod notice;
 pub mod order;
 pub mod period;
+pub mod price;
 pub mod recount;
 pub mod rejection;
 pub mod reversal;
@@ -65,8 +68,9 @@ pub mod verify;
 pub mod wallet;
 pub mod window;
 
-pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount};
+pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount, UnitPrice};
 pub use calendar::{CalendarPeriod, CalendarUnit, TimeZone, UnknownTimeZone};
+pub use catalog::{CatalogChange, CatalogItem, StaleItem, change_item};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet, Excess,
@@ -100,6 +104,10 @@ pub use names::WalletName;
 pub use notice::{LeadTimes, Thresholds};
 pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
 pub use period::{Period, PeriodError};
+pub use price::{
+    Charge, Cost, Price, PriceError, PricePart, PriceTerms, Priced, Pricing, Quantities,
+    QuantitiesError, Quantity, Rounding, RoundingMode, Unpriced,
+};
 pub use recount::{NoticesFrom, Recount};
 pub use rejection::Rejection;
 pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slices};
@@ -110,7 +118,7 @@ pub use sums::{Scan, Span, Sum, Width};
 pub use tally::Tally;
 pub use text::{
     AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, LimitName, Metadata,
-    NamespaceName, OperationName, Reason, TextError,
+    NamespaceName, OperationName, QuantityName, Reason, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};

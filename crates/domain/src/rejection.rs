@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     Amount, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LimitName, MOST_LIMITS, Scale,
-    Timestamp, TransactionId,
+    Timestamp, TransactionId, Unpriced,
 };
 
 /// Why a well-formed command may not happen.
@@ -29,6 +29,9 @@ pub enum Rejection {
         /// What it asked for.
         required: Amount,
     },
+    /// What was asked for has no price.
+    #[error(transparent)]
+    Unpriced(#[from] Unpriced),
     /// A spend limit leaves too little room.
     #[error("spend limit {limit}: {used} of {allowed} used, {required} required; {}", fits(*frees_at))]
     SpendLimitExceeded {

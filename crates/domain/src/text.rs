@@ -34,6 +34,9 @@ pub enum TextError {
     /// The text begins or ends with a blank.
     #[error("must not begin or end with a blank")]
     BlankEnds,
+    /// The text begins with a blank.
+    #[error("must not begin with a blank")]
+    BlankStart,
     /// A code holds something else than its few characters.
     #[error("may only hold a-z, 0-9, \"_\", \"-\" and \".\"")]
     NotACode,
@@ -94,9 +97,14 @@ text_type!(
     }
 );
 text_type!(
-    /// What makes a write happen once, unique within the account.
+    /// What makes a write happen once, unique within the account. Those that begin with a blank are the service's own.
     IdempotencyKey,
-    name
+    |text| {
+        if text.starts_with(' ') {
+            return Err(TextError::BlankStart);
+        }
+        name(text)
+    }
 );
 text_type!(
     /// What paid for grants, as the caller names it: a charge, an invoice.
@@ -111,6 +119,11 @@ text_type!(
 text_type!(
     /// What a spend pays for.
     OperationName,
+    code
+);
+text_type!(
+    /// What a use of an operation takes so and so much of.
+    QuantityName,
     code
 );
 text_type!(
@@ -142,6 +155,13 @@ text_type!(
         Ok(text.to_owned())
     }
 );
+
+impl IdempotencyKey {
+    /// A key that no transaction has: of a preview that nobody asked for as such.
+    pub fn of_nothing() -> Self {
+        Self(" ".to_owned())
+    }
+}
 
 impl Category {
     /// The category of a grant whose request names none.
@@ -229,6 +249,7 @@ mod tests {
         assert!(AccountName::parse(&"ä".repeat(255)).is_ok());
         assert_eq!(AccountName::parse(&"a".repeat(256)), Err(TextError::TooLong { max: 255 }));
         assert_eq!(IdempotencyKey::parse(""), Err(TextError::Missing));
+        assert_eq!(IdempotencyKey::parse(" k"), Err(TextError::BlankStart));
         assert_eq!(IdempotencyKey::parse("a\0b"), Err(TextError::ControlCharacter));
         assert_eq!(AccountName::parse(" org:42"), Err(TextError::BlankEnds));
     }

@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 /// The services whose health is readiness.
-pub const READINESS: [&str; 4] = [
+pub const READINESS: [&str; 5] = [
     "purse.v1.WalletService",
     "purse.v1.GrantService",
     "purse.v1.EventService",
     "purse.v1.ReportService",
+    "purse.v1.CatalogService",
 ];
 
 /// Between looks while all is well, and while it is not: recovery should be seen soon.

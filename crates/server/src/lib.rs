@@ -11,7 +11,7 @@
 //! * [`lane`]: where requests gather into batches; [`watch`]: where events are streamed from;
 //! * [`sweeper`]: the job that settles wallets that nobody touches;
 //! * [`auth`]: from a bearer token to a namespace and roles;
-//! * [`page`], [`assets`], [`clock`]: page tokens, scales, time and ids;
+//! * [`page`], [`assets`], [`terms`], [`clock`]: page tokens, scales, prices, time and ids;
 //! * [`deadline`], [`telemetry`], [`health`]: what surrounds every call;
 //! * [`server`] and [`node`]: putting it together, starting and stopping it.
 
@@ -30,4 +30,5 @@ pub mod service;
 pub mod status;
 pub mod sweeper;
 pub mod telemetry;
+pub mod terms;
 pub mod watch;

@@ -3,6 +3,7 @@
 //! Messages are destructured, so a field that is added to a proto breaks the build here until it is read.
 //! All violations of a request are answered at once, each with its field's name.
 
+mod catalog;
 mod event;
 mod explanation;
 mod grant;
@@ -16,13 +17,17 @@ mod transfer;
 mod wallet;
 mod wallet_status;
 
+pub use catalog::{
+    OperationChange, VersionsQuery, can_afford, delete_operation, estimate_cost, get_operation,
+    list_operation_changes, list_operations, set_operation,
+};
 pub use event::{EventQuery, WatchFrom, list_events, watch_events};
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};
 pub use grant::{change_grant_expiry, expire_grant, get_grant, grant, list_grants, void_grant};
 pub use history::{get_transaction, list_entries};
 pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
-    release_hold,
+    located_in_leg, release_hold,
 };
 pub use report::{cursor as report_cursor, report_cost_basis, report_expiry};
 pub use reversal::{reverse_spend, revoke_funding};
@@ -39,9 +44,9 @@ pub use wallet_status::{close_wallet, freeze_wallet, unfreeze_wallet};
 use std::{collections::BTreeMap, fmt::Display};
 
 use purse_domain::{
-    AccountName, Actor, AssetCode, Command, CommitToken, Fingerprint, GrantNumber, HoldNumber,
-    IdempotencyKey, Metadata, OperationName, Period, PeriodError, PositiveAmount, Reason, Request,
-    Scale, Timestamp, TransactionId, WalletName,
+    AccountName, Actor, AssetCode, Charge, Command, CommitToken, Fingerprint, GrantNumber,
+    HoldNumber, IdempotencyKey, Metadata, OperationName, Period, PeriodError, PositiveAmount,
+    Quantities, Reason, Request, Scale, Timestamp, TransactionId, WalletName,
 };
 use tonic::Status;
 use uuid::Uuid;
@@ -50,6 +55,7 @@ use crate::{
     auth::Caller,
     page,
     status::{self, Violation},
+    terms::Terms,
 };
 
 /// Gathers what is wrong with a request while it is parsed.
@@ -126,6 +132,34 @@ impl Fields {
     /// An amount in an asset of that scale; `None`: there is no such asset, and any scale will do.
     fn amount(&mut self, amount: &str, scale: Option<Scale>) -> Option<PositiveAmount> {
         self.check("amount", PositiveAmount::parse(amount, scale.unwrap_or(Scale::MAX)))
+    }
+
+    /// An amount or, if that is absent, what the price of the operation makes of quantities.
+    fn charge(
+        &mut self,
+        amount: &str,
+        quantities: &BTreeMap<String, String>,
+        operation: Option<&Option<OperationName>>,
+        terms: &Terms,
+    ) -> Option<Charge> {
+        if !amount.is_empty() {
+            if !quantities.is_empty() {
+                self.note("quantities", "does not go with amount");
+            }
+            return self.amount(amount, terms.scale).map(Charge::Amount);
+        }
+        let given = self.check("quantities", Quantities::parse(quantities));
+        let Some(operation) = operation? else {
+            if quantities.is_empty() {
+                self.note("amount", "is missing");
+            } else {
+                self.note("operation", "is missing: its price is needed for quantities");
+            }
+            return None;
+        };
+        let price = terms.operation.as_deref();
+        let price = price.and_then(|item| Some((item.definition.as_ref()?, item.version)));
+        Some(Charge::priced(operation, price, given?, terms.scale.unwrap_or(Scale::MAX)))
     }
 
     /// An amount that may be absent.

@@ -1,10 +1,12 @@
 //! Domain to proto: answers.
 
+mod catalog;
 mod event;
 mod explanation;
 mod report;
 mod spend_limit;
 
+pub use catalog::operation;
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
 pub use report::{cost_page, expiry_page};
@@ -196,6 +198,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
         fingerprint: _,
         counterparty,
         operation,
+        pricing,
         actor,
         reason,
         metadata,
@@ -225,6 +228,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
         metadata: metadata.as_map().clone(),
         counterparty_account: counterparty.as_ref().map(ToString::to_string).unwrap_or_default(),
         commit_token: String::new(),
+        pricing: pricing.as_ref().map(catalog::pricing),
     }
 }
 

@@ -5,8 +5,9 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use purse_proto::{
     testing::v1::test_clock_service_server::TestClockServiceServer,
     v1::{
-        event_service_server::EventServiceServer, grant_service_server::GrantServiceServer,
-        report_service_server::ReportServiceServer, wallet_service_server::WalletServiceServer,
+        catalog_service_server::CatalogServiceServer, event_service_server::EventServiceServer,
+        grant_service_server::GrantServiceServer, report_service_server::ReportServiceServer,
+        wallet_service_server::WalletServiceServer,
     },
 };
 use purse_storage::Storage;
@@ -19,15 +20,15 @@ use tonic::{
 };
 
 use crate::{
-    assets::Assets,
     auth::{Authenticate, Credentials},
     clock::TestClock,
     deadline::DeadlineLayer,
     health::{Demands, READINESS, follow_database},
     lane::Lanes,
-    service::{Events, Grants, Reports, Shared, TestClockControl, Wallets},
+    service::{Catalog, Events, Grants, Reports, Shared, TestClockControl, Wallets},
     sweeper::{SweepOptions, Sweeper},
     telemetry::{Metrics, TelemetryLayer, serve_metrics},
+    terms::TermsBook,
     watch::{WatchOptions, Watches},
 };
 
@@ -160,7 +161,7 @@ impl Server {
         let shared = Shared {
             lanes,
             sweeper,
-            assets: Arc::new(Assets::new(storage.clone())),
+            terms: Arc::new(TermsBook::new(storage.clone())),
             watches: Arc::new(Watches::new(storage.clone(), watch, stop.clone())),
             storage,
         };
@@ -236,13 +237,16 @@ fn own_services(
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
     let events = EventServiceServer::new(Events(shared.clone()))
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let reports =
-        ReportServiceServer::new(Reports(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let reports = ReportServiceServer::new(Reports(shared.clone()))
+        .max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let catalog =
+        CatalogServiceServer::new(Catalog(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
     let mut routes = routes
         .add_service(InterceptedService::new(wallets, authenticate.clone()))
         .add_service(InterceptedService::new(grants, authenticate.clone()))
         .add_service(InterceptedService::new(events, authenticate.clone()))
-        .add_service(InterceptedService::new(reports, authenticate.clone()));
+        .add_service(InterceptedService::new(reports, authenticate.clone()))
+        .add_service(InterceptedService::new(catalog, authenticate.clone()));
     if let Some(clock) = test_clock {
         let control = TestClockServiceServer::new(TestClockControl(clock));
         routes = routes.add_service(InterceptedService::new(control, authenticate));

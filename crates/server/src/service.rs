@@ -1,6 +1,7 @@
 //! The methods of the services: who may call, parse, run, answer.
 
 mod batch;
+mod catalog;
 mod events;
 mod explanations;
 mod grants;
@@ -11,6 +12,7 @@ mod sweeping;
 mod test_clock;
 mod wallets;
 
+pub use catalog::Catalog;
 pub use events::Events;
 pub use grants::Grants;
 pub use reports::Reports;
@@ -24,7 +26,7 @@ use purse_storage::{Answer, Outcome, Storage, StorageError};
 use tonic::Status;
 
 use crate::{
-    assets::Assets, lane::Lanes, status, sweeper::Sweeper, telemetry::CallTrace, watch::Watches,
+    lane::Lanes, status, sweeper::Sweeper, telemetry::CallTrace, terms::TermsBook, watch::Watches,
 };
 
 /// What the services share.
@@ -35,7 +37,7 @@ pub struct Shared {
     /// For writes.
     pub lanes: Arc<Lanes>,
     /// For parsing amounts.
-    pub assets: Arc<Assets>,
+    pub terms: Arc<TermsBook>,
     /// For settling wallets that nobody touches.
     pub sweeper: Arc<Sweeper>,
     /// For streams of events.

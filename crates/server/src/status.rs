@@ -6,8 +6,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use purse_domain::{
-    GrantNumber, HoldNumber, MOST_LIMITS, Rejection, Scale, TooManyPeriods, TransactionId,
-    WalletName,
+    GrantNumber, HoldNumber, MOST_LIMITS, Rejection, Scale, StaleItem, TooManyPeriods,
+    TransactionId, Unpriced, WalletName,
 };
 use purse_proto::v1::ErrorReason;
 use purse_storage::{
@@ -180,6 +180,37 @@ pub fn transaction_not_found(transaction: TransactionId) -> Status {
     )
 }
 
+/// An operation that has no price.
+pub fn operation_not_found(operation: &str, asset: &str) -> Status {
+    status(
+        Code::NotFound,
+        format!("operation {operation} has no price in {asset}"),
+        ErrorReason::OperationNotFound,
+        &[("operation", operation.to_owned()), ("asset", asset.to_owned())],
+    )
+}
+
+/// What an operation's price makes nothing of.
+pub fn unpriced(why: &Unpriced, asset: &str) -> Status {
+    match why {
+        Unpriced::NoPrice { operation } => operation_not_found(operation.as_str(), asset),
+        Unpriced::QuantityMissing { .. }
+        | Unpriced::QuantityUnknown { .. }
+        | Unpriced::Nothing
+        | Unpriced::TooLarge => invalid_field("quantities", why.to_string()),
+    }
+}
+
+/// Something of the catalog that has changed since.
+pub fn stale_item(StaleItem { version }: &StaleItem) -> Status {
+    status(
+        Code::Aborted,
+        "it has changed; read it again",
+        ErrorReason::StaleEtag,
+        &[("etag", version.to_string())],
+    )
+}
+
 /// A command that may not happen.
 #[expect(clippy::too_many_lines, reason = "one table, an arm for each rejection")]
 pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
@@ -198,6 +229,7 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
                 ("required", required.to_string()),
             ],
         ),
+        Rejection::Unpriced(why) => unpriced(why, wallet.asset.as_str()),
         Rejection::SpendLimitExceeded { limit, used, allowed, required, frees_at, now } => {
             let figures = [
                 ("limit_name", limit.to_string()),

@@ -8,6 +8,7 @@
 //! * [`environment`]: the injected clock and ids;
 //! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps, and [`kept`], which
 //!   spares most batches the load;
+//! * [`catalog`]: what a namespace sells;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
 //! * [`row`], `event_data`: how domain values and columns correspond; [`spending`]: what spend limits count;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
@@ -15,6 +16,7 @@
 //! * [`embedded`]: a private PostgreSQL as a child process.
 
 pub mod batch;
+pub mod catalog;
 pub mod embedded;
 pub mod environment;
 pub mod error;
@@ -31,6 +33,7 @@ pub mod spending;
 pub mod write;
 
 pub use batch::{Answer, BatchTimings, Outcome, Settled};
+pub use catalog::{CatalogChanged, CatalogName, CatalogQuery, Sellable};
 pub use environment::{Clock, IdSource};
 pub use error::StorageError;
 pub use kept::Kept;

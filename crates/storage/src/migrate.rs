@@ -27,7 +27,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 14] = [
+const MIGRATIONS: [Migration; 15] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
@@ -41,7 +41,8 @@ const MIGRATIONS: [Migration; 14] = [
     migration!(11, "wallets by asset", "0011_wallets_by_asset"),
     migration!(12, "wallet status", "0012_wallet_status"),
     migration!(13, "spend limits", "0013_spend_limits"),
-    migration!(14, "sweeping", "0014_sweeping"),
+    migration!(14, "operations", "0014_operations"),
+    migration!(15, "sweeping", "0015_sweeping"),
 ];
 
 /// The version that this build works on.

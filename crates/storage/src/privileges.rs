@@ -11,12 +11,14 @@ use crate::{Storage, StorageError, migrate::LOCK, row::Columns};
 pub const SERVER_ROLE: &str = "purse_server";
 
 /// What is granted of each table, and nothing else. A table that is not listed cannot be read.
-const GRANTED: [(&str, &str); 10] = [
+const GRANTED: [(&str, &str); 12] = [
     ("purse_migrations", "SELECT"),
     ("assets", "SELECT, INSERT"),
     ("transactions", "SELECT, INSERT"),
     ("entries", "SELECT, INSERT"),
     ("events", "SELECT, INSERT"),
+    ("catalog_changes", "SELECT, INSERT"),
+    ("catalog", "SELECT, INSERT, UPDATE"),
     ("wallets", "SELECT, INSERT, UPDATE"),
     ("grants", "SELECT, INSERT, UPDATE"),
     ("debts", "SELECT, INSERT, UPDATE"),

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Row};
 use crate::{
     StorageError,
     load::HOLD,
-    row::{self, Columns, Expiry, SettingsSnapshot, grant_columns},
+    row::{self, Columns, Expiry, PricingSnapshot, SettingsSnapshot, grant_columns},
 };
 
 /// The columns of a transaction `t`.
@@ -38,7 +38,8 @@ macro_rules! transaction_columns {
          t.hold_number,
          t.hold_expires_at,
          t.after_sequence,
-         t.counterparty"
+         t.counterparty,
+         t.pricing::TEXT AS pricing"
     };
 }
 
@@ -145,6 +146,7 @@ async fn transaction(
     let hold = columns.take::<Option<i32>>()?.zip(columns.instant_or_never()?);
     let after_sequence = Sequence(columns.take()?);
     let counterparty = columns.take::<Option<String>>()?.map(AccountName::from_stored);
+    let pricing = columns.take::<Option<&str>>()?;
     let entries = match range {
         Some((first, last)) => entries(client, name, Sequence(first), Sequence(last)).await?,
         None => Vec::new(),
@@ -168,6 +170,7 @@ async fn transaction(
         fingerprint,
         counterparty,
         operation,
+        pricing: pricing.map(PricingSnapshot::parse).transpose()?,
         actor,
         reason,
         metadata,

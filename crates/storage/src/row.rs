@@ -4,8 +4,10 @@
 //! panic.
 
 mod limits;
+mod price;
 
 pub(crate) use limits::{LimitSnapshot, LimitsJson, limits_json, spender, spender_columns};
+pub(crate) use price::{PriceSnapshot, PricingSnapshot};
 
 use std::{collections::BTreeMap, error::Error, sync::Arc};
 

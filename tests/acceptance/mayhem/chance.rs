@@ -151,7 +151,13 @@ fn transfer(world: &World, dice: &mut Dice, key: String) -> v1::TransferRequest 
 fn holds(world: &World, dice: &mut Dice, key: String) -> v1::CreateHoldsRequest {
     let legs = (0..=dice.number(3)).map(|_| {
         let (account, asset) = wallet(dice);
-        v1::HoldLeg { account, asset, amount: dice.amount(25), operation: operation(dice) }
+        v1::HoldLeg {
+            account,
+            asset,
+            amount: dice.amount(25),
+            operation: operation(dice),
+            ..Default::default()
+        }
     });
     let mut legs: Vec<v1::HoldLeg> = legs.collect();
     let mut seen = Vec::new();

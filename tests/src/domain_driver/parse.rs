@@ -10,6 +10,7 @@ use purse_domain::{
 };
 use uuid::Uuid;
 
+use super::prices::Prices;
 use crate::{
     answer::Refusal,
     driver::{Change, Notices, WalletRef, Write},
@@ -34,8 +35,9 @@ pub(super) fn request(
     write: &Write,
     wallet: WalletName,
     scale: Option<Scale>,
+    prices: &Prices,
 ) -> Result<(IdempotencyKey, Request), Refusal> {
-    let command = command(&wallet, &write.change, scale.unwrap_or(Scale::MAX))?;
+    let command = command(&wallet, &write.change, scale.unwrap_or(Scale::MAX), prices)?;
     let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
     let has_amount = matches!(
         command,
@@ -97,7 +99,12 @@ fn update(
     })
 }
 
-fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command, Refusal> {
+fn command(
+    wallet: &WalletName,
+    change: &Change,
+    scale: Scale,
+    prices: &Prices,
+) -> Result<Command, Refusal> {
     let amount = |text: &str| self::amount(text, scale);
     match change {
         Change::Create { scale, policy, overdraft_limit, notices } => {
@@ -154,15 +161,21 @@ fn command(wallet: &WalletName, change: &Change, scale: Scale) -> Result<Command
                 name => Some(self::funding_ref(name)?),
             },
         })),
-        Change::Spend { amount: text, operation, occurred_at } => Ok(Command::Spend(Spend {
-            amount: amount(text)?,
-            operation: operation_name(operation)?,
-            occurred_at: *occurred_at,
-        })),
-        Change::Hold { .. }
-        | Change::Capture { .. }
-        | Change::Release { .. }
-        | Change::Extend { .. } => hold_command(change, scale),
+        Change::Spend { amount: text, operation, occurred_at, quantities } => {
+            let operation = operation_name(operation)?;
+            let asked = (operation.as_ref(), quantities);
+            let amount = prices.charge(&wallet.asset, text, asked, scale)?;
+            Ok(Command::Spend(Spend { amount, operation, occurred_at: *occurred_at }))
+        }
+        Change::Hold { amount: text, operation, expires_at, quantities } => {
+            let operation = operation_name(operation)?;
+            let asked = (operation.as_ref(), quantities);
+            let amount = prices.charge(&wallet.asset, text, asked, scale)?;
+            Ok(Command::CreateHold(CreateHold { amount, operation, expires_at: *expires_at }))
+        }
+        Change::Capture { .. } | Change::Release { .. } | Change::Extend { .. } => {
+            hold_command(change, scale)
+        }
         Change::Void { grant } => Ok(Command::VoidGrant(GrantNumber(*grant))),
         Change::Expire { grant } => Ok(Command::ExpireGrant(GrantNumber(*grant))),
         Change::ChangeExpiry { grant, expires_at, never } => {
@@ -276,13 +289,6 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         number.ok_or_else(|| Refusal::field("hold_number"))
     };
     match change {
-        Change::Hold { amount: text, operation, expires_at } => {
-            Ok(Command::CreateHold(CreateHold {
-                amount: amount(text)?,
-                operation: operation_name(operation)?,
-                expires_at: *expires_at,
-            }))
-        }
         Change::Capture { hold, amount: text, excess, is_final } => {
             Ok(Command::CaptureHold(CaptureHold {
                 hold: hold_number(hold)?,
@@ -312,6 +318,7 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::Unlimit { .. }
         | Change::Grant { .. }
         | Change::Spend { .. }
+        | Change::Hold { .. }
         | Change::Void { .. }
         | Change::Expire { .. }
         | Change::Reverse { .. }

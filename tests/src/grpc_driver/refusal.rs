@@ -49,6 +49,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TransactionNotFound
         | ErrorReason::SpendLimitNotFound
         | ErrorReason::FundingNotFound
+        | ErrorReason::OperationNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded

@@ -4,9 +4,9 @@ use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
     Allocation, Balance, CalendarUnit, CalendarWindow, ClosingRest, DebtPart, Depleted,
     DrawdownPolicy, Entry, EntryBalances, EntryKind, Event, ExcessPolicy, ExpirationPolicy,
-    ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance, Recovered, ReversedSlice,
-    ReversedSliceOutcome, SpendLimit, SpendLimitUsage, Transaction, Wallet, event::Occurrence,
-    spend_limit,
+    ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance, PerUnitPrice, Price, PricePart, Recovered,
+    ReversedSlice, ReversedSliceOutcome, RoundingMode, SpendLimit, SpendLimitUsage, Transaction,
+    Wallet, event::Occurrence, price_part, spend_limit,
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         EntryView, EventView, GrantView, HoldView, Holdings, LimitView, OccurrenceView, SliceView,
         WalletView, Written,
     },
-    driver::Limit,
+    driver::{Limit, PartAsked, PriceAsked},
 };
 
 /// A policy that there is not, for names that are none.
@@ -228,6 +228,37 @@ pub(super) fn excess_number(name: &str) -> i32 {
     }
     let excess = ExcessPolicy::from_str_name(&format!("EXCESS_POLICY_{name}"));
     excess.map_or(NO_POLICY, i32::from)
+}
+
+/// A price for the wire.
+pub(super) fn price(asked: &PriceAsked) -> Price {
+    let PriceAsked { parts, rounding, step, minimum, maximum } = asked;
+    Price {
+        parts: parts.iter().map(price_part).collect(),
+        rounding: rounding_number(rounding),
+        step: step.clone(),
+        minimum: minimum.clone(),
+        maximum: maximum.clone(),
+    }
+}
+
+fn price_part(asked: &PartAsked) -> PricePart {
+    let PartAsked { price, quantity, rounding, step } = asked.clone();
+    let part = if quantity.is_empty() {
+        price_part::Part::Fixed(price)
+    } else {
+        let (unit_price, rounding) = (price, rounding_number(&rounding));
+        price_part::Part::PerUnit(PerUnitPrice { quantity, unit_price, rounding, step })
+    };
+    PricePart { part: Some(part) }
+}
+
+fn rounding_number(name: &str) -> i32 {
+    if name.is_empty() {
+        return RoundingMode::Unspecified.into();
+    }
+    let mode = RoundingMode::from_str_name(&format!("ROUNDING_MODE_{name}"));
+    mode.map_or(NO_POLICY, i32::from)
 }
 
 /// A spend limit for the wire.

@@ -358,3 +358,44 @@ async fn costs_are_reported_for_all_wallets_or_one() {
     let nonsense = call(server.endpoint(), &[&report[..], &["--by", "fortnight"]].concat());
     assert_eq!(nonsense.code, Some(2), "{nonsense:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_something_costs_is_set_asked_and_paid() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    let price = ["--fixed", "10", "--per-unit", "megabytes=1", "--step", "1", "--actor", "alice"];
+    let set =
+        call(server.endpoint(), &[&["operation", "set", ASSET, "upload"][..], &price].concat());
+    assert_eq!(set.code, Some(0), "{set:#?}");
+    for said in ["10 + 1 per megabytes, up to 1", "alice", "changed"] {
+        assert!(set.stdout.contains(said), "{said}: {set:#?}");
+    }
+    let listed = call(server.endpoint(), &["operation", "list"]);
+    assert!(listed.stdout.contains("upload"), "{listed:#?}");
+    let estimate = ["operation", "estimate", ASSET, "upload", "megabytes=5.2", "-o", "json"];
+    let answer: Value = serde_json::from_str(&call(server.endpoint(), &estimate).stdout).unwrap();
+    assert_eq!(answer["amount"], "16", "{answer:#}");
+    let afford = ["operation", "afford", ACCOUNT, ASSET, "upload", "megabytes=91"];
+    let refused = call(server.endpoint(), &afford);
+    assert_eq!(refused.code, Some(0), "{refused:#?}");
+    for said in ["no", "101", "INSUFFICIENT_CREDITS"] {
+        assert!(refused.stdout.contains(said), "{said}: {refused:#?}");
+    }
+    let arguments =
+        ["spend", ACCOUNT, ASSET, "--operation", "upload", "--quantity", "megabytes=5.2"];
+    let spent = call(server.endpoint(), &arguments);
+    assert_eq!(spent.code, Some(0), "{spent:#?}");
+    for said in ["megabytes=5.2, etag 1", "84"] {
+        assert!(spent.stdout.contains(said), "{said}: {spent:#?}");
+    }
+    let deleted = call(server.endpoint(), &["operation", "delete", ASSET, "upload"]);
+    assert_eq!(deleted.code, Some(0), "{deleted:#?}");
+    let history = call(server.endpoint(), &["operation", "history", ASSET, "upload"]);
+    assert!(history.stdout.contains("deleted"), "{history:#?}");
+    // Neither an amount nor something that has a price.
+    let nothing = call(server.endpoint(), &["spend", ACCOUNT, ASSET]);
+    assert_eq!(nothing.code, Some(2), "{nothing:#?}");
+    let both = [&["spend", ACCOUNT, ASSET, "5"][..], &arguments[3..]].concat();
+    assert_eq!(call(server.endpoint(), &both).code, Some(2));
+}

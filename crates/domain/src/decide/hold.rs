@@ -26,14 +26,14 @@ pub(super) fn create(
         return Err(Rejection::ExpiresAtNotAhead { now }.into());
     }
     let usage = Usage { purpose: Purpose::Operation(operation.as_ref()), now, late: None };
-    let drawn = spend::draw_live(draft, amount.get(), &usage)?;
+    let amount = amount.amount().map_err(Rejection::from)?.get();
+    let drawn = spend::draw_live(draft, amount, &usage)?;
     if !drawn.left.is_zero() {
-        let available = amount.get() - drawn.left;
-        let (overdraft_left, required) = (Amount::ZERO, amount.get());
+        let (available, overdraft_left, required) = (amount - drawn.left, Amount::ZERO, amount);
         return Err(Rejection::InsufficientCredits { available, overdraft_left, required }.into());
     }
     let asked = Asked {
-        amount: amount.get(),
+        amount,
         actor,
         operation: operation.as_ref(),
         occurred_at: None,
@@ -77,7 +77,7 @@ pub(super) fn capture(
         } else {
             state.counts.origin_of(*number)?.map(|origin| &origin.actor)
         };
-        let spend = Spend { amount, operation, occurred_at: None };
+        let spend = Spend { amount: amount.into(), operation, occurred_at: None };
         spend::spend(draft, &spend, made_by.unwrap_or(actor), Some(until))?;
     }
     if *is_final {

@@ -28,7 +28,8 @@ pub(super) fn spend(
     }
     let late = occurred_at.filter(|occurred_at| *occurred_at < now);
     let usage = Usage { purpose: Purpose::Operation(operation.as_ref()), now, late };
-    let mut drawing = draw_live(draft, amount.get(), &usage)?;
+    let amount = amount.amount().map_err(Rejection::from)?.get();
+    let mut drawing = draw_live(draft, amount, &usage)?;
 
     let live = drawing.taken.len();
     if late.is_some() {
@@ -44,12 +45,11 @@ pub(super) fn spend(
 
     let overdraft_left = draft.overdraft_left();
     if drawing.left > overdraft_left {
-        let available = amount.get() - drawing.left;
-        let required = amount.get();
+        let (available, required) = (amount - drawing.left, amount);
         return Err(Rejection::InsufficientCredits { available, overdraft_left, required }.into());
     }
 
-    let (amount, operation) = (amount.get(), operation.as_ref());
+    let operation = operation.as_ref();
     limits::check(draft, &Asked { amount, actor, operation, occurred_at: *occurred_at, until })?;
 
     let Drawing { taken, left: debt } = drawing;

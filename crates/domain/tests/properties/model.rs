@@ -489,7 +489,7 @@ impl Model {
             return (Outcome::Refused("occurred_at is too old"), None);
         }
         let valid = self.drawable(spend.operation.as_ref(), at, now);
-        let required = hundredths(spend.amount.get());
+        let required = hundredths(spend.amount.amount().expect("an amount").get());
         let available: i64 = valid.iter().map(|(_, amount)| amount).sum();
         let owed: i64 = self.debts.iter().map(ModelDebt::left).sum();
         let overdraft_left = (self.overdraft_limit - owed).max(0);
@@ -772,7 +772,7 @@ impl Model {
             return Outcome::Refused("expires_at is not ahead");
         }
         let valid = self.drawable(create.operation.as_ref(), now, now);
-        let mut missing = hundredths(create.amount.get());
+        let mut missing = hundredths(create.amount.amount().expect("an amount").get());
         let available: i64 = valid.iter().map(|(_, amount)| amount).sum();
         if available < missing {
             return Outcome::Insufficient(available);
@@ -824,7 +824,7 @@ impl Model {
             let Origin { actor, operation } = origin.clone();
             let amount = amount(u32::try_from(required - held).expect("a small amount"));
             // What a capture spends beyond its hold cannot be reversed.
-            let spend = Spend { amount, operation, occurred_at: None };
+            let spend = Spend { amount: amount.into(), operation, occurred_at: None };
             (outcome, _) = self.spend(&spend, &actor, now, Some((captured, until)));
         }
         self.spent.push(Event { origin, at: now, amount: captured });

@@ -300,14 +300,14 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
         }),
         Action::Spend { amount: hundredths, operation: paid_for, hours_ago } => {
             Command::Spend(Spend {
-                amount: amount(*hundredths),
+                amount: amount(*hundredths).into(),
                 operation: paid_for.map(operation),
                 occurred_at: hours_ago.map(|hours| from_now(-hours)),
             })
         }
         Action::Hold { amount: hundredths, operation: paid_for, ends_in } => {
             Command::CreateHold(CreateHold {
-                amount: amount(*hundredths),
+                amount: amount(*hundredths).into(),
                 operation: paid_for.map(operation),
                 expires_at: from_now(*ends_in),
             })

@@ -9,18 +9,18 @@ use purse_storage::HoldQuery;
 use tonic::Status;
 
 use super::{Fields, Write};
-use crate::{auth::Caller, page, status};
+use crate::{auth::Caller, page, status, terms::Terms};
 
 /// Most wallets of one transaction: they are locked together.
 pub const MOST_LEGS: usize = 64;
 /// The fields of a leg; the others are the request's own.
-const LEG_FIELDS: [&str; 4] = ["account", "asset", "amount", "operation"];
+const LEG_FIELDS: [&str; 5] = ["account", "asset", "amount", "operation", "quantities"];
 
-/// A request to set credits aside. `scale` is the asset's; `None`: there is no such asset.
+/// A request to set credits aside.
 pub fn create_hold(
     caller: &Caller,
     message: v1::CreateHoldRequest,
-    scale: Option<Scale>,
+    terms: &Terms,
 ) -> Result<Request, Status> {
     let v1::CreateHoldRequest {
         account,
@@ -28,6 +28,7 @@ pub fn create_hold(
         amount,
         operation,
         expires_at,
+        quantities,
         idempotency_key,
         actor,
         reason,
@@ -37,8 +38,8 @@ pub fn create_hold(
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let amount = fields.amount(&amount, scale);
     let operation = fields.operation(&operation);
+    let amount = fields.charge(&amount, &quantities, operation.as_ref(), terms);
     let expires_at = fields.required_instant("expires_at", expires_at);
     let command = (|| {
         Some(Command::CreateHold(CreateHold {
@@ -48,7 +49,7 @@ pub fn create_hold(
         }))
     })();
     Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
-        (&asset, scale),
+        (&asset, terms.scale),
         fields,
         caller,
         wallet,
@@ -56,11 +57,11 @@ pub fn create_hold(
     )
 }
 
-/// A request to set credits aside in several wallets. `scales` are those of the legs' assets.
+/// A request to set credits aside in several wallets, by the terms of each leg.
 pub fn create_holds(
     caller: &Caller,
     message: v1::CreateHoldsRequest,
-    scales: &[Option<Scale>],
+    terms: &[Terms],
 ) -> Result<Group, Status> {
     let v1::CreateHoldsRequest {
         legs,
@@ -76,14 +77,15 @@ pub fn create_holds(
         return Err(status::invalid_field("legs", format!("must be 1 to {MOST_LEGS}")));
     }
     let mut requests: Vec<Request> = Vec::with_capacity(legs.len());
-    for (index, (leg, scale)) in legs.into_iter().zip(scales).enumerate() {
-        let v1::HoldLeg { account, asset, amount, operation } = leg;
+    for (index, (leg, terms)) in legs.into_iter().zip(terms).enumerate() {
+        let v1::HoldLeg { account, asset, amount, operation, quantities } = leg;
         let message = v1::CreateHoldRequest {
             account,
             asset,
             amount,
             operation,
             expires_at,
+            quantities,
             idempotency_key: idempotency_key.clone(),
             actor: actor.clone(),
             reason: reason.clone(),
@@ -91,12 +93,12 @@ pub fn create_holds(
             validate_only,
             commit_token: commit_token.clone(),
         };
-        let request =
-            create_hold(caller, message, *scale).map_err(|refused| located(&refused, index))?;
+        let request = create_hold(caller, message, terms)
+            .map_err(|refused| located_in_leg(&refused, index))?;
         if let Some(other) = requests.iter().position(|other| other.wallet == request.wallet) {
             let problem = format!("is the wallet of legs[{other}]");
             let refused = status::invalid_field("account", problem);
-            return Err(located(&refused, index));
+            return Err(located_in_leg(&refused, index));
         }
         requests.push(request);
     }
@@ -115,7 +117,7 @@ pub fn create_holds(
 }
 
 /// A wrong field of a leg, or of the request itself.
-fn located(refused: &Status, index: usize) -> Status {
+pub fn located_in_leg(refused: &Status, index: usize) -> Status {
     status::located(refused, "legs", index, |field| LEG_FIELDS.contains(&field))
 }
 

@@ -9,7 +9,7 @@ use purse_storage::{BalanceQuery, TimelineQuery, WalletQuery};
 use tonic::Status;
 
 use super::{Fields, Write};
-use crate::{auth::Caller, page};
+use crate::{auth::Caller, page, terms::Terms};
 
 /// The points of a timeline if none are asked for: about as many as a screen has columns.
 const DEFAULT_POINTS: usize = 1_000;
@@ -125,18 +125,15 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
         .request(fields, caller, wallet, Some(Command::UpdateWallet(update)))
 }
 
-/// A request to spend. `scale` is the asset's; `None`: there is no such asset.
-pub fn spend(
-    caller: &Caller,
-    message: v1::SpendRequest,
-    scale: Option<Scale>,
-) -> Result<Request, Status> {
+/// A request to spend.
+pub fn spend(caller: &Caller, message: v1::SpendRequest, terms: &Terms) -> Result<Request, Status> {
     let v1::SpendRequest {
         account,
         asset,
         amount,
         operation,
         occurred_at,
+        quantities,
         idempotency_key,
         actor,
         reason,
@@ -146,8 +143,8 @@ pub fn spend(
     } = message;
     let mut fields = Fields::default();
     let wallet = fields.wallet(caller, &account, &asset);
-    let amount = fields.amount(&amount, scale);
     let operation = fields.operation(&operation);
+    let amount = fields.charge(&amount, &quantities, operation.as_ref(), terms);
     let occurred_at = fields.instant("occurred_at", occurred_at);
     let command = (|| {
         Some(Command::Spend(Spend {
@@ -157,7 +154,7 @@ pub fn spend(
         }))
     })();
     Write { idempotency_key, actor, reason, metadata, validate_only, commit_token }.request_in(
-        (&asset, scale),
+        (&asset, terms.scale),
         fields,
         caller,
         wallet,

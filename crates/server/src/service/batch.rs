@@ -2,13 +2,18 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use purse_domain::{Group, Request, Scale};
+use purse_domain::{Group, Request};
 use purse_proto::v1::{BatchMode, ItemError};
 use purse_storage::Answer;
 use tonic::Status;
 
 use super::Shared;
-use crate::{auth::Caller, render, status, telemetry::CallTrace};
+use crate::{
+    auth::Caller,
+    render, status,
+    telemetry::CallTrace,
+    terms::{Terms, TermsOf},
+};
 
 /// Most requests of a batch: about as many as a lane commits at once.
 const MOST_REQUESTS: usize = 1_000;
@@ -16,8 +21,8 @@ const MOST_REQUESTS: usize = 1_000;
 /// How the messages of a batch become requests.
 pub(super) struct Parsing<'a, M> {
     pub(super) caller: &'a Caller,
-    pub(super) asset: fn(&M) -> &str,
-    pub(super) parse: fn(&Caller, M, Option<Scale>) -> Result<Request, Status>,
+    pub(super) terms_of: fn(&M) -> TermsOf<'_>,
+    pub(super) parse: fn(&Caller, M, &Terms) -> Result<Request, Status>,
 }
 
 impl Shared {
@@ -41,9 +46,9 @@ impl Shared {
         }
         let mut requests = Vec::with_capacity(messages.len());
         for message in messages {
-            let asset = (parsing.asset)(&message);
-            let scale = self.assets.scale(parsing.caller.namespace_id, asset).await?;
-            requests.push((parsing.parse)(parsing.caller, message, scale));
+            let terms_of = (parsing.terms_of)(&message);
+            let terms = self.terms.terms(parsing.caller.namespace_id, terms_of).await?;
+            requests.push((parsing.parse)(parsing.caller, message, &terms));
         }
         if mode == Ok(BatchMode::AllOrNothing) {
             let group = all_or_nothing(requests)?;

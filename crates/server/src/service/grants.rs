@@ -12,6 +12,7 @@ use crate::{
     auth::{Role, caller},
     parse, render, status,
     telemetry::CallTrace,
+    terms::TermsOf,
 };
 
 /// The grants of the caller's namespace.
@@ -28,7 +29,7 @@ impl GrantService for Grants {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
-        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let scale = self.0.terms.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::grant(&caller, message, scale)?;
         let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(render::granted(&answer)))
@@ -44,8 +45,11 @@ impl GrantService for Grants {
         let v1::BatchGrantRequest { requests, mode } = request.into_inner();
         let parsing = Parsing::<v1::GrantRequest> {
             caller: &caller,
-            asset: |message| &message.asset,
-            parse: parse::grant,
+            terms_of: |message| {
+                let v1::GrantRequest { asset, amount, .. } = message;
+                TermsOf { asset, amount, operation: "" }
+            },
+            parse: |caller, message, terms| parse::grant(caller, message, terms.scale),
         };
         let results = self.0.batch((trace, began), &parsing, requests, mode).await?;
         let results = results.into_iter().map(|result| v1::BatchGrantResult {
@@ -152,7 +156,7 @@ impl GrantService for Grants {
         let caller = caller(&request, Role::Granter)?;
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
-        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let scale = self.0.terms.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::revoke_funding(&caller, message, scale)?;
         let answer = self.0.write(trace, began, command).await?;
         let (transaction, balance) = render::written(&answer);

@@ -12,6 +12,7 @@ use crate::{
     auth::{Caller, Role, caller},
     parse, render, status,
     telemetry::CallTrace,
+    terms::TermsOf,
 };
 
 /// What every write about a hold answers.
@@ -39,8 +40,15 @@ impl Shared {
         &self,
         request: tonic::Request<v1::CreateHoldRequest>,
     ) -> Result<Written, Status> {
-        let asset = request.get_ref().asset.clone();
-        self.write_hold(request, Some(asset), parse::create_hold).await
+        let began = Instant::now();
+        let caller = caller(&request, Role::Spender)?;
+        let trace = CallTrace::of(&request);
+        let message = request.into_inner();
+        let v1::CreateHoldRequest { asset, amount, operation, .. } = &message;
+        let of = TermsOf { asset, amount, operation };
+        let terms = self.terms.terms(caller.namespace_id, of).await?;
+        let command = parse::create_hold(&caller, message, &terms)?;
+        self.write(trace, began, command).await.map(|answer| Written::of(&answer))
     }
 
     pub(super) async fn create_holds(
@@ -51,12 +59,15 @@ impl Shared {
         let caller = caller(&request, Role::Spender)?;
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
-        let mut scales = Vec::with_capacity(message.legs.len());
-        for leg in message.legs.iter().take(parse::MOST_LEGS) {
-            scales.push(self.assets.scale(caller.namespace_id, &leg.asset).await?);
+        let mut terms = Vec::with_capacity(message.legs.len());
+        for v1::HoldLeg { asset, amount, operation, .. } in
+            message.legs.iter().take(parse::MOST_LEGS)
+        {
+            let of = TermsOf { asset, amount, operation };
+            terms.push(self.terms.terms(caller.namespace_id, of).await?);
         }
-        let group = parse::create_holds(&caller, message, &scales)?;
-        let located = |refused: Status, index| status::located(&refused, "legs", index, |_| false);
+        let group = parse::create_holds(&caller, message, &terms)?;
+        let located = |refused: Status, index| parse::located_in_leg(&refused, index);
         let answers = self.write_group(trace, began, group, located).await?;
         let legs = answers.iter().map(Written::of).map(
             |Written { hold, transaction, balance, replayed }| v1::CreateHoldResponse {
@@ -106,7 +117,7 @@ impl Shared {
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
         let scale = match asset {
-            Some(asset) => self.assets.scale(caller.namespace_id, &asset).await?,
+            Some(asset) => self.terms.scale(caller.namespace_id, &asset).await?,
             None => None,
         };
         let command = parse(&caller, message, scale)?;

@@ -44,7 +44,7 @@ impl ReportService for Reports {
 impl Reports {
     async fn check_asset(&self, wallets: &ReportedWallets) -> Result<(), Status> {
         let asset = wallets.asset.as_str();
-        match self.0.assets.scale(wallets.namespace_id, asset).await? {
+        match self.0.terms.scale(wallets.namespace_id, asset).await? {
             Some(_) => Ok(()),
             None => Err(status::asset_not_found(asset)),
         }

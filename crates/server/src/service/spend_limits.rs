@@ -21,7 +21,7 @@ impl Shared {
         let caller = caller(&request, Role::Admin)?;
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
-        let scale = self.assets.scale(caller.namespace_id, &message.asset).await?;
+        let scale = self.terms.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::set_spend_limit(&caller, message, scale)?;
         let answer = self.write(trace, began, command).await?;
         Ok(v1::SetSpendLimitResponse {

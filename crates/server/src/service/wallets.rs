@@ -11,6 +11,7 @@ use crate::{
     auth::{self, Role, caller},
     parse, render, status,
     telemetry::CallTrace,
+    terms::TermsOf,
 };
 
 /// The wallets of the caller's namespace.
@@ -152,8 +153,8 @@ impl WalletService for Wallets {
         let caller = caller(&request, Role::Spender)?;
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
-        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
-        let command = parse::spend(&caller, message, scale)?;
+        let terms = self.0.terms.terms(caller.namespace_id, terms_of_spend(&message)).await?;
+        let command = parse::spend(&caller, message, &terms)?;
         let answer = self.0.write(trace, began, command).await?;
         Ok(Response::new(render::spent(&answer)))
     }
@@ -168,7 +169,7 @@ impl WalletService for Wallets {
         let v1::BatchSpendRequest { requests, mode } = request.into_inner();
         let parsing = Parsing::<v1::SpendRequest> {
             caller: &caller,
-            asset: |message| &message.asset,
+            terms_of: terms_of_spend,
             parse: parse::spend,
         };
         let results = self.0.batch((trace, began), &parsing, requests, mode).await?;
@@ -196,7 +197,7 @@ impl WalletService for Wallets {
         }
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
-        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let scale = self.0.terms.scale(caller.namespace_id, &message.asset).await?;
         let (command, policy) = parse::reverse_spend(&caller, message, scale)?;
         let answer = self.0.write(trace, began, command).await?;
         let (transaction, balance) = render::written(&answer);
@@ -225,7 +226,7 @@ impl WalletService for Wallets {
         }
         let trace = CallTrace::of(&request);
         let message = request.into_inner();
-        let scale = self.0.assets.scale(caller.namespace_id, &message.asset).await?;
+        let scale = self.0.terms.scale(caller.namespace_id, &message.asset).await?;
         let command = parse::transfer(&caller, message, scale)?;
         let answers = self.0.write_group(trace, began, command.into(), status::alone).await?;
         render::transferred(&answers).map(Response::new).ok_or_else(status::unanswered)
@@ -364,4 +365,9 @@ impl WalletService for Wallets {
     ) -> Result<Response<v1::ListSpendLimitsResponse>, Status> {
         self.0.list_spend_limits(request).await.map(Response::new)
     }
+}
+
+fn terms_of_spend(message: &v1::SpendRequest) -> TermsOf<'_> {
+    let v1::SpendRequest { asset, amount, operation, .. } = message;
+    TermsOf { asset, amount, operation }
 }

@@ -7,10 +7,10 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, AssetCode, Command, CommitToken, CreateWallet, Decided, Decision, Fingerprint,
-    Group, GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Refused, Rejection, Request, Scale,
-    Transaction, TransactionId, TransactionKind, WalletId, WalletState, decide_group,
-    group::transactions,
+    AccountId, AssetCode, Charge, Command, CommitToken, CreateWallet, Decided, Decision,
+    Fingerprint, Group, GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Refused, Rejection,
+    Request, Scale, Transaction, TransactionId, TransactionKind, WalletId, WalletState,
+    decide_group, group::transactions,
 };
 
 use super::{Answer, Outcome, Settled};
@@ -236,6 +236,7 @@ fn transaction(
         fingerprint: request.fingerprint,
         counterparty: request.command.counterparty().map(|other| other.account.clone()),
         operation: decision.operation(&request.command).cloned(),
+        pricing: request.command.charge().and_then(Charge::pricing),
         actor: request.actor.clone(),
         reason: request.reason.clone(),
         metadata: match kind {

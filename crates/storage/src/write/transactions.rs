@@ -5,7 +5,7 @@ use purse_domain::Transaction;
 use uuid::Uuid;
 
 use super::together::Row;
-use crate::row::{self, Instant, MetadataJson, SettingsSnapshot};
+use crate::row::{self, Instant, MetadataJson, PricingSnapshot, SettingsSnapshot};
 
 /// A row of `transactions`.
 #[derive(Debug, ToSql)]
@@ -32,6 +32,7 @@ pub(super) struct TransactionRow {
     hold_expires_at: Option<Instant>,
     after_sequence: i64,
     counterparty: Option<String>,
+    pricing: Option<Json<PricingSnapshot>>,
 }
 
 impl Row for TransactionRow {
@@ -39,7 +40,7 @@ impl Row for TransactionRow {
         INSERT INTO transactions (account_id, transaction_id, wallet_id, kind, idempotency_key,
             fingerprint, operation, actor, reason, metadata, drawdown_policy, policy_version,
             recorded_at, first_sequence, last_sequence, grant_number, settings,
-            hold_number, hold_expires_at, after_sequence, counterparty)
+            hold_number, hold_expires_at, after_sequence, counterparty, pricing)
         SELECT r.* FROM unnest($1::transaction_row[]) AS r";
 }
 
@@ -53,6 +54,7 @@ impl TransactionRow {
             fingerprint,
             counterparty,
             operation,
+            pricing,
             actor,
             reason,
             metadata,
@@ -88,6 +90,7 @@ impl TransactionRow {
             hold_expires_at: hold.as_ref().map(|hold| Instant(hold.expires_at)),
             after_sequence: after_sequence.0,
             counterparty: counterparty.as_ref().map(|name| name.as_str().to_owned()),
+            pricing: pricing.as_ref().map(|pricing| Json(PricingSnapshot::of(pricing))),
         }
     }
 }

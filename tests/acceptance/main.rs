@@ -32,6 +32,8 @@ mod random_programs;
 mod random_wallet;
 mod reports;
 mod reversals;
+mod rule_fields;
+mod rules;
 mod scenarios;
 mod serving;
 mod spend_limits;

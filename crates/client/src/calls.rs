@@ -113,6 +113,26 @@ calls! { GrantServiceClient:
     change_grant_expiry(ChangeGrantExpiryRequest) -> ChangeGrantExpiryResponse;
     /// Takes back what was granted on a payment, as far as that was refunded.
     revoke_funding(RevokeFundingRequest) -> RevokeFundingResponse;
+    /// Makes a rule, which makes grants for subscriptions.
+    create_grant_rule(CreateGrantRuleRequest) -> CreateGrantRuleResponse;
+    /// Answers a rule as it is now.
+    get_grant_rule(GetGrantRuleRequest) -> GetGrantRuleResponse;
+    /// Answers a page of the namespace's rules.
+    list_grant_rules(ListGrantRulesRequest) -> ListGrantRulesResponse;
+    /// Changes a rule.
+    update_grant_rule(UpdateGrantRuleRequest) -> UpdateGrantRuleResponse;
+    /// Changes when the grants that a rule makes from now on expire.
+    update_expiry_settings(UpdateExpirySettingsRequest) -> UpdateExpirySettingsResponse;
+    /// Does so with up to 1,000 rules, all or nothing, or each on its own.
+    bulk_update_expiry_settings(
+        BulkUpdateExpirySettingsRequest
+    ) -> BulkUpdateExpirySettingsResponse;
+    /// Ends a rule.
+    delete_grant_rule(DeleteGrantRuleRequest) -> DeleteGrantRuleResponse;
+    /// Answers a page of every change of a rule.
+    list_grant_rule_changes(ListGrantRuleChangesRequest) -> ListGrantRuleChangesResponse;
+    /// Tells when grants would expire.
+    calculate_expiry(CalculateExpiryRequest) -> CalculateExpiryResponse;
 }
 
 calls! { ReportServiceClient:

@@ -121,6 +121,8 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
             Some("List the operations for their names, set a price, or give an amount.")
         }
         ErrorReason::GrantNotFound => Some("List the wallet's grants for their numbers."),
+        ErrorReason::GrantRuleNotFound => Some("List the grant rules for their ids."),
+        ErrorReason::GrantRuleDeleted => Some("Make a new rule; nothing was written."),
         ErrorReason::HoldNotFound => Some("List the wallet's holds for their numbers."),
         ErrorReason::HoldExpired => Some("Hold again, or spend; nothing was written."),
         ErrorReason::HoldClosed => Some("There is nothing left to do for this hold."),

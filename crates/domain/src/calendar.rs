@@ -58,14 +58,19 @@ impl TimeZone {
 
     /// The first instant of a date or, if the zone leaves it out, of the next one.
     pub fn start_of(self, date: NaiveDate) -> Timestamp {
-        let midnight = date.and_time(NaiveTime::MIN);
-        let start = self.0.from_local_datetime(&midnight).earliest().or_else(|| {
-            let gap = GapInfo::new(&midnight, &self.0)?;
+        self.instant_of(date.and_time(NaiveTime::MIN))
+    }
+
+    /// The first instant at which the clocks show this or, if they skip it, the one where they go on.
+    pub(crate) fn instant_of(self, shown: NaiveDateTime) -> Timestamp {
+        let instant = self.0.from_local_datetime(&shown).earliest().or_else(|| {
+            let gap = GapInfo::new(&shown, &self.0)?;
             gap.end
         });
         // Every gap of the database ends.
-        let start = start.map_or_else(|| midnight.and_utc(), |start| start.with_timezone(&Utc));
-        Timestamp::from_micros(start.timestamp_micros())
+        let instant =
+            instant.map_or_else(|| shown.and_utc(), |instant| instant.with_timezone(&Utc));
+        Timestamp::from_micros(instant.timestamp_micros())
     }
 
     /// The period of a unit that contains an instant.
@@ -79,7 +84,7 @@ impl TimeZone {
     }
 
     /// What the clocks of the zone show.
-    fn shown_at(self, at: Timestamp) -> NaiveDateTime {
+    pub(crate) fn shown_at(self, at: Timestamp) -> NaiveDateTime {
         let at = DateTime::<Utc>::from_timestamp_micros(at.clamp(FIRST, LAST).micros());
         at.unwrap_or_default().with_timezone(&self.0).naive_local()
     }

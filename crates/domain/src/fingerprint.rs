@@ -4,6 +4,8 @@
 //! 10 and 10.00 are one request, and as [`canonical`](crate::canonical) says. So keys keep their meaning for as
 //! long as their transactions.
 
+mod rule;
+
 use crate::{
     Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, Charge, CloseWallet, Command, CreateHold,
     CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes,
@@ -28,12 +30,7 @@ impl Fingerprint {
     ) -> Self {
         let mut canonical = Canonical::new();
         canonical.text(b'W', wallet.wallet_id.uuid().as_bytes());
-        canonical.optional_text(b'A', actor.as_str());
-        canonical.optional_text(b'R', reason.as_str());
-        for (key, value) in metadata.as_map() {
-            canonical.text(b'K', key.as_bytes());
-            canonical.text(b'V', value.as_bytes());
-        }
+        canonical.write(actor, reason, metadata);
         canonical.command(command);
         Self(canonical.finish())
     }
@@ -60,6 +57,16 @@ impl Fingerprint {
 
 /// What a command adds to its fingerprint.
 impl Canonical {
+    /// What every write carries.
+    fn write(&mut self, actor: &Actor, reason: &Reason, metadata: &Metadata) {
+        self.optional_text(b'A', actor.as_str());
+        self.optional_text(b'R', reason.as_str());
+        for (key, value) in metadata.as_map() {
+            self.text(b'K', key.as_bytes());
+            self.text(b'V', value.as_bytes());
+        }
+    }
+
     fn command(&mut self, command: &Command) {
         match command {
             Command::CreateWallet(CreateWallet {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::text::{AccountName, AssetCode, NamespaceName};
+use crate::text::{AccountName, AssetCode, IdempotencyKey, NamespaceName};
 
 /// The root of all name-based ids, chosen once and fixed for ever.
 const ROOT: Uuid = Uuid::from_u128(0x8f3c_52d1_6a0e_5b47_9d2e_71c4_0a8b_93f6);
@@ -52,6 +52,18 @@ uuid_id!(
     /// What one accepted command did: UUIDv7, from the injected source.
     TransactionId
 );
+
+uuid_id!(
+    /// A grant rule: UUIDv5 of its namespace and the key that it was created with.
+    RuleId
+);
+
+impl RuleId {
+    /// The id of the rule that a key creates.
+    pub fn of(namespace: NamespaceId, key: &IdempotencyKey) -> Self {
+        Self(Uuid::new_v5(&namespace.0, format!("rule {}", key.as_str()).as_bytes()))
+    }
+}
 
 impl NamespaceId {
     /// The id of a namespace.

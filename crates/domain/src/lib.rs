@@ -15,10 +15,11 @@
 //! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
 //! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
+//! * what makes grants by itself: [`cycle`], [`expiry`], [`rule`], [`rule_change`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`expiry_report`], [`recount`],
-//!   [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`expiry_report`],
+//!   [`recount`], [`mod@verify`].
 
 pub mod amount;
 pub mod calendar;
@@ -30,6 +31,7 @@ pub mod commit_token;
 pub mod composition;
 pub mod cost_report;
 pub mod counts;
+pub mod cycle;
 pub mod debt;
 pub mod decide;
 pub mod draft;
@@ -37,6 +39,7 @@ pub mod drawing;
 pub mod entry;
 pub mod event;
 pub mod exact;
+pub mod expiry;
 pub mod expiry_report;
 pub mod explain;
 pub mod fingerprint;
@@ -57,6 +60,8 @@ pub mod recount;
 pub mod rejection;
 pub mod reversal;
 pub mod room;
+pub mod rule;
+pub mod rule_change;
 pub mod settle;
 pub mod spending;
 pub mod sums;
@@ -81,12 +86,14 @@ pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
 pub use cost_report::{CostBooks, CostReport, CostStatement, Periods, TooManyPeriods};
 pub use counts::{Counts, OpenHold, Unknown};
+pub use cycle::{CalendarSpan, CalendarSpanError, Cycle, CyclePeriod, SpanUnit};
 pub use debt::{Debt, DebtPart};
 pub use decide::{Decision, Verdict, decide};
 pub use drawing::PassedOver;
 pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, TransactionKind};
 pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
 pub use exact::Exact;
+pub use expiry::{Billing, BillingCycleMissing, ExpiryAnswer, ExpiryQuestion, ExpirySettings};
 pub use expiry_report::{ExpiryGroup, ExpiryGrouping, ExpiryStatement, expiry_statements};
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
@@ -95,7 +102,9 @@ pub use funding::FundingRecord;
 pub use grant::{Grant, GrantParts, GrantStatus, Part, Priority};
 pub use group::{Decided, Group, GroupVerdict, Refused, decide_group};
 pub use hold::{Hold, HoldStatus};
-pub use ids::{AccountId, GrantNumber, HoldNumber, NamespaceId, Sequence, TransactionId, WalletId};
+pub use ids::{
+    AccountId, GrantNumber, HoldNumber, NamespaceId, RuleId, Sequence, TransactionId, WalletId,
+};
 pub use limit::{
     LimitChange, LimitWindow, MOST_LIMITS, RollingSpan, RollingSpanError, Share, SpendLimit,
     SpendLimits,
@@ -112,13 +121,22 @@ pub use recount::{NoticesFrom, Recount};
 pub use rejection::Rejection;
 pub use reversal::{ExpiredPolicy, Slice, SliceOutcome, SpendRecord, Undone, slices};
 pub use room::{LimitUsage, limit_usage};
+pub use rule::{
+    Cadence, CatchUp, GrantRule, OnCancel, Percent, PercentError, PlanChange, Proration, Rollover,
+    RolloverCap, RuleScope, RuleScopeKind, RuleTerms, Stage,
+};
+pub use rule_change::{
+    AskedExpiry, CycleCountMissing, EndsBeforeItStarts, NewRule, RuleChange, RuleChangeKind,
+    RuleCommand, RuleRejection, RuleRequest, TermChange, change_rule, check_bounds,
+};
 pub use settle::{balances_at, forecast};
 pub use spending::{Counted, Origin, Spender, Whose};
 pub use sums::{Scan, Span, Sum, Width};
 pub use tally::Tally;
 pub use text::{
-    AccountName, Actor, AssetCode, Category, FundingRef, IdempotencyKey, LimitName, Metadata,
-    NamespaceName, OperationName, QuantityName, Reason, TextError,
+    AccountName, Actor, AddonId, AssetCode, Category, FundingRef, IdempotencyKey, LimitName,
+    Metadata, NamespaceName, OperationName, PlanId, QuantityName, Reason, RuleName, SourceEventId,
+    SourceName, SubscriptionId, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};

@@ -112,6 +112,36 @@ text_type!(
     name
 );
 text_type!(
+    /// What a subscription is to, as the billing system names it.
+    PlanId,
+    name
+);
+text_type!(
+    /// A subscription, as the billing system names it; one account's.
+    SubscriptionId,
+    name
+);
+text_type!(
+    /// What a subscription may have besides its plan, as the billing system names it.
+    AddonId,
+    name
+);
+text_type!(
+    /// What people call a grant rule.
+    RuleName,
+    name
+);
+text_type!(
+    /// The system that sends events, as it names itself.
+    SourceName,
+    name
+);
+text_type!(
+    /// An event, as the system that sends it names it.
+    SourceEventId,
+    name
+);
+text_type!(
     /// What is counted. Trimmed and lower-cased, so that " ORE " is `ore`.
     AssetCode,
     |text| code(&text.trim().to_lowercase())

@@ -30,6 +30,11 @@ pub enum TimestampError {
 }
 
 impl Timestamp {
+    /// The first instant there is.
+    pub const FIRST: Self = Self(MIN_SECONDS * MICROS_PER_SECOND);
+    /// The last whole second there is.
+    pub const LAST: Self = Self(MAX_SECONDS * MICROS_PER_SECOND);
+
     /// From seconds and nanoseconds since 1970; what is finer than a microsecond is cut off.
     pub fn from_parts(seconds: i64, nanos: i32) -> Result<Self, TimestampError> {
         if !(0..1_000_000_000).contains(&nanos) {

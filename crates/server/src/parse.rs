@@ -11,6 +11,7 @@ mod history;
 mod hold;
 mod report;
 mod reversal;
+mod rule;
 mod spend_limit;
 mod sweep;
 mod transfer;
@@ -31,6 +32,11 @@ pub use hold::{
 };
 pub use report::{cursor as report_cursor, report_cost_basis, report_expiry};
 pub use reversal::{reverse_spend, revoke_funding};
+pub use rule::{
+    About, CYCLE_COUNT, CYCLE_COUNT_OF_RULE, Calculation, calculate_expiry, changes_amounts,
+    create_grant_rule, delete_grant_rule, get_grant_rule, list_grant_rule_changes,
+    list_grant_rules, rule_cursor, update_expiry_settings, update_grant_rule,
+};
 pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
 pub use sweep::{Sweep, sweep_wallets};
 pub use transfer::transfer;
@@ -46,7 +52,7 @@ use std::{collections::BTreeMap, fmt::Display};
 use purse_domain::{
     AccountName, Actor, AssetCode, Charge, Command, CommitToken, Fingerprint, GrantNumber,
     HoldNumber, IdempotencyKey, Metadata, OperationName, Period, PeriodError, PositiveAmount,
-    Quantities, Reason, Request, Scale, Timestamp, TransactionId, WalletName,
+    Quantities, Reason, Request, RuleId, Scale, Timestamp, TransactionId, WalletName,
 };
 use tonic::Status;
 use uuid::Uuid;
@@ -196,6 +202,15 @@ impl Fields {
         }
         let parsed = Uuid::parse_str(id).map_err(|_| "is no UUID");
         self.check("transaction_id", parsed).map(TransactionId::from_uuid)
+    }
+
+    fn rule_id(&mut self, id: &str) -> Option<RuleId> {
+        if id.is_empty() {
+            self.note("rule_id", "is missing");
+            return None;
+        }
+        let parsed = Uuid::parse_str(id).map_err(|_| "is no UUID");
+        self.check("rule_id", parsed).map(RuleId::from_uuid)
     }
 
     /// The most of something to answer: `default` if it is 0, and never more than `most`.

@@ -4,12 +4,14 @@ mod catalog;
 mod event;
 mod explanation;
 mod report;
+mod rule;
 mod spend_limit;
 
 pub use catalog::operation;
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
 pub use report::{cost_page, expiry_page};
+pub use rule::{calculated, expiry_change, grant_rule, grant_rule_change};
 pub use spend_limit::spend_limits;
 
 use purse_domain::{
@@ -33,7 +35,12 @@ pub fn instant(at: Timestamp) -> prost_types::Timestamp {
 
 /// A length of time.
 fn period(period: Period) -> prost_types::Duration {
-    let (seconds, micros) = (period.micros() / 1_000_000, period.micros() % 1_000_000);
+    micros(period.micros())
+}
+
+/// So many microseconds, none or more.
+fn micros(micros: i64) -> prost_types::Duration {
+    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     // Below 10^9.
     prost_types::Duration { seconds, nanos: i32::try_from(micros * 1_000).unwrap_or(0) }
 }

@@ -7,6 +7,7 @@ mod explanations;
 mod grants;
 mod holds;
 mod reports;
+mod rules;
 mod spend_limits;
 mod sweeping;
 mod test_clock;

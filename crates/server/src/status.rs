@@ -6,8 +6,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use purse_domain::{
-    GrantNumber, HoldNumber, MOST_LIMITS, Rejection, Scale, StaleItem, TooManyPeriods,
-    TransactionId, Unpriced, WalletName,
+    GrantNumber, HoldNumber, MOST_LIMITS, Rejection, RuleId, RuleRejection, Scale, StaleItem,
+    TooManyPeriods, TransactionId, Unpriced, WalletName,
 };
 use purse_proto::v1::ErrorReason;
 use purse_storage::{
@@ -178,6 +178,41 @@ pub fn transaction_not_found(transaction: TransactionId) -> Status {
         ErrorReason::TransactionNotFound,
         &[("transaction_id", transaction.to_string())],
     )
+}
+
+/// The namespace has no such rule.
+pub fn rule_not_found(rule: RuleId) -> Status {
+    status(
+        Code::NotFound,
+        format!("the namespace has no grant rule {rule}"),
+        ErrorReason::GrantRuleNotFound,
+        &[("rule_id", rule.to_string())],
+    )
+}
+
+/// A change of a rule that may not happen. `cycle_count` is where the request says for how many periods grants live.
+pub fn rule_rejected(rejection: &RuleRejection, cycle_count: &'static str) -> Status {
+    let message = rejection.to_string();
+    match rejection {
+        RuleRejection::RuleNotFound { rule } => rule_not_found(*rule),
+        RuleRejection::RuleDeleted { rule } => status(
+            Code::FailedPrecondition,
+            message,
+            ErrorReason::GrantRuleDeleted,
+            &[("rule_id", rule.to_string())],
+        ),
+        RuleRejection::StaleVersion { version } => {
+            status(Code::Aborted, message, ErrorReason::StaleEtag, &[("etag", version.to_string())])
+        }
+        RuleRejection::CycleCountMissing(_) => invalid_field(cycle_count, message),
+        RuleRejection::EndsBeforeItStarts(_) => invalid_field("rule.ends_at", message),
+        RuleRejection::IdempotencyKeyReused { key, rule } => status(
+            Code::AlreadyExists,
+            message,
+            ErrorReason::IdempotencyKeyReused,
+            &[("idempotency_key", key.to_string()), ("rule_id", rule.to_string())],
+        ),
+    }
 }
 
 /// An operation that has no price.

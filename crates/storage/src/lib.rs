@@ -10,6 +10,7 @@
 //!   spares most batches the load;
 //! * [`catalog`]: what a namespace sells;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
+//! * [`rules`]: grant rules, which are written beside the batches;
 //! * [`row`], `event_data`: how domain values and columns correspond; [`spending`]: what spend limits count;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
 //! * [`migrate`], [`privileges`]: the schema, there and back, and what the server may do to it;
@@ -29,6 +30,7 @@ pub mod privileges;
 pub mod read;
 pub mod replay;
 pub mod row;
+pub mod rules;
 pub mod spending;
 pub mod write;
 
@@ -45,4 +47,8 @@ pub use read::{
     GrantRecord, HoldPage, HoldQuery, HoldRecord, NoReport, ReportPage, ReportedWallets,
     SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord, Unanswerable,
     Verification, WalletQuery,
+};
+pub use rules::{
+    CadenceKind, ExpiryKind, RuleAnswer, RuleBatch, RuleChangePage, RuleChangeQuery, RuleFilter,
+    RuleOutcomes, RulePage, RuleQuery, RuleState,
 };

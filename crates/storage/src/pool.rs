@@ -101,6 +101,11 @@ impl Storage {
         Ok(self.readers.get().await?)
     }
 
+    /// The present instant, by the clock that writes are dated by.
+    pub fn now(&self) -> purse_domain::Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.clock
     }

@@ -11,7 +11,7 @@ use crate::{Storage, StorageError, migrate::LOCK, row::Columns};
 pub const SERVER_ROLE: &str = "purse_server";
 
 /// What is granted of each table, and nothing else. A table that is not listed cannot be read.
-const GRANTED: [(&str, &str); 12] = [
+const GRANTED: [(&str, &str); 14] = [
     ("purse_migrations", "SELECT"),
     ("assets", "SELECT, INSERT"),
     ("transactions", "SELECT, INSERT"),
@@ -25,6 +25,8 @@ const GRANTED: [(&str, &str); 12] = [
     ("holds", "SELECT, INSERT, UPDATE"),
     // Sums of what the ledger says, which are counted anew now and then.
     ("spending", "SELECT, INSERT, UPDATE, DELETE"),
+    ("grant_rules", "SELECT, INSERT, UPDATE"),
+    ("grant_rule_changes", "SELECT, INSERT"),
 ];
 
 /// Makes a role that may log in, unless there is one of that name.

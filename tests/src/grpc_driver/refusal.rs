@@ -49,6 +49,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TransactionNotFound
         | ErrorReason::SpendLimitNotFound
         | ErrorReason::FundingNotFound
+        | ErrorReason::GrantRuleNotFound
         | ErrorReason::OperationNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
@@ -63,6 +64,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TooManySpendLimits
         | ErrorReason::HoldExpired
         | ErrorReason::HoldClosed
+        | ErrorReason::GrantRuleDeleted
         | ErrorReason::WalletFrozen
         | ErrorReason::WalletClosed
         | ErrorReason::WalletNotEmpty

@@ -10,6 +10,7 @@
 
 mod composing;
 mod costing;
+mod cycles;
 mod events;
 mod explaining;
 mod folding;

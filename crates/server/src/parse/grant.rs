@@ -48,22 +48,10 @@ pub fn grant(
     if let (Some(Some(effective_at)), Some(expires_at)) = (effective_at, expires_at) {
         fields.check("expires_at", Window::new(effective_at, expires_at));
     }
-    let priority = match priority {
-        None => Some(Priority::DEFAULT),
-        Some(priority) => fields
-            .check("priority", Priority::new(priority).ok_or("must be −1,000,000 to 1,000,000")),
-    };
-    let category = if category.is_empty() {
-        Some(Category::adjustment())
-    } else {
-        fields.check("category", Category::parse(&category))
-    };
-    let cost_basis = if cost_basis.is_empty() {
-        Some(CostBasis::ZERO)
-    } else {
-        fields.check("cost_basis", CostBasis::parse(&cost_basis))
-    };
-    let applies_to = operations(&mut fields, &applies_to);
+    let priority = self::priority(&mut fields, "priority", priority);
+    let category = self::category(&mut fields, "category", &category);
+    let cost_basis = self::cost_basis(&mut fields, "cost_basis", &cost_basis);
+    let applies_to = operations(&mut fields, "applies_to", &applies_to);
     let funding_ref = (!funding_ref.is_empty()).then(|| FundingRef::parse(&funding_ref));
     let funding_ref = fields.check_optional("funding_ref", funding_ref);
     let command = (|| {
@@ -210,12 +198,56 @@ pub fn list_grants(
     Ok((fields.finish(parsed)?, query))
 }
 
-fn operations(fields: &mut Fields, names: &[String]) -> Option<BTreeSet<OperationName>> {
+/// Lower is drawn first.
+pub(super) fn priority(
+    fields: &mut Fields,
+    field: &'static str,
+    priority: Option<i32>,
+) -> Option<Priority> {
+    match priority {
+        None => Some(Priority::DEFAULT),
+        Some(priority) => {
+            let priority = Priority::new(priority).ok_or("must be −1,000,000 to 1,000,000");
+            fields.check(field, priority)
+        }
+    }
+}
+
+/// What kind of credits they are.
+pub(super) fn category(
+    fields: &mut Fields,
+    field: &'static str,
+    category: &str,
+) -> Option<Category> {
+    if category.is_empty() {
+        return Some(Category::adjustment());
+    }
+    fields.check(field, Category::parse(category))
+}
+
+/// What one credit cost.
+pub(super) fn cost_basis(
+    fields: &mut Fields,
+    field: &'static str,
+    cost_basis: &str,
+) -> Option<CostBasis> {
+    if cost_basis.is_empty() {
+        return Some(CostBasis::ZERO);
+    }
+    fields.check(field, CostBasis::parse(cost_basis))
+}
+
+/// The only operations that may draw a grant.
+pub(super) fn operations(
+    fields: &mut Fields,
+    field: &'static str,
+    names: &[String],
+) -> Option<BTreeSet<OperationName>> {
     if names.len() > MOST_OPERATIONS {
-        fields.note("applies_to", format!("has more than {MOST_OPERATIONS} operations"));
+        fields.note(field, format!("has more than {MOST_OPERATIONS} operations"));
         return None;
     }
     let parsed: Result<BTreeSet<OperationName>, _> =
         names.iter().map(|name| OperationName::parse(name)).collect();
-    fields.check("applies_to", parsed)
+    fields.check(field, parsed)
 }

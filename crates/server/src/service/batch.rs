@@ -34,23 +34,14 @@ impl Shared {
         messages: Vec<M>,
         mode: i32,
     ) -> Result<Vec<Result<Answer, ItemError>>, Status> {
-        if !(1..=MOST_REQUESTS).contains(&messages.len()) {
-            let problem = format!("must be 1 to {MOST_REQUESTS}");
-            return Err(status::invalid_field("requests", problem));
-        }
-        let mode = BatchMode::try_from(mode);
-        let is_known = mode.is_ok_and(|mode| mode != BatchMode::Unspecified);
-        if !is_known {
-            let problem = "must be ALL_OR_NOTHING or EACH_ON_ITS_OWN".to_owned();
-            return Err(status::invalid_field("mode", problem));
-        }
+        let mode = mode_of(messages.len(), mode)?;
         let mut requests = Vec::with_capacity(messages.len());
         for message in messages {
             let terms_of = (parsing.terms_of)(&message);
             let terms = self.terms.terms(parsing.caller.namespace_id, terms_of).await?;
             requests.push((parsing.parse)(parsing.caller, message, &terms));
         }
-        if mode == Ok(BatchMode::AllOrNothing) {
+        if mode == BatchMode::AllOrNothing {
             let group = all_or_nothing(requests)?;
             let answers = self
                 .write_group(trace, began, group, |refused, index| located(&refused, index))
@@ -89,20 +80,50 @@ fn all_or_nothing(requests: Vec<Result<Request, Status>>) -> Result<Group, Statu
     let mut group: Vec<Request> = Vec::with_capacity(requests.len());
     for (index, request) in requests.into_iter().enumerate() {
         let request = request.map_err(|refused| located(&refused, index))?;
-        if let Some(other) = keys.insert((request.wallet.account_id, request.key.clone()), index) {
-            let problem = format!("is that of requests[{other}]");
-            return Err(located(&status::invalid_field("idempotency_key", problem), index));
-        }
-        if group.first().is_some_and(|first| first.validate_only != request.validate_only) {
-            let problem = "must be as in requests[0]".to_owned();
-            return Err(located(&status::invalid_field("validate_only", problem), index));
-        }
+        let other = keys.insert((request.wallet.account_id, request.key.clone()), index);
+        let first = group.first().map(|first| first.validate_only);
+        check_together(other, first, request.validate_only)
+            .map_err(|refused| located(&refused, index))?;
         group.push(request);
     }
     // There is one at least, and each has a key.
     Group::new(group).ok_or_else(status::unanswered)
 }
 
-fn located(refused: &Status, index: usize) -> Status {
+/// The mode of a batch of so many requests.
+pub(super) fn mode_of(requests: usize, mode: i32) -> Result<BatchMode, Status> {
+    if !(1..=MOST_REQUESTS).contains(&requests) {
+        let problem = format!("must be 1 to {MOST_REQUESTS}");
+        return Err(status::invalid_field("requests", problem));
+    }
+    match BatchMode::try_from(mode) {
+        Ok(mode @ (BatchMode::AllOrNothing | BatchMode::EachOnItsOwn)) => Ok(mode),
+        Ok(BatchMode::Unspecified) | Err(_) => {
+            let problem = "must be ALL_OR_NOTHING or EACH_ON_ITS_OWN".to_owned();
+            Err(status::invalid_field("mode", problem))
+        }
+    }
+}
+
+/// Whether a request can be one of all or nothing: `other` is the one before it that has its key, and `first` whether
+/// the first one only validates.
+pub(super) fn check_together(
+    other: Option<usize>,
+    first: Option<bool>,
+    validate_only: bool,
+) -> Result<(), Status> {
+    if let Some(other) = other {
+        let problem = format!("is that of requests[{other}]");
+        return Err(status::invalid_field("idempotency_key", problem));
+    }
+    if first.is_some_and(|first| first != validate_only) {
+        let problem = "must be as in requests[0]".to_owned();
+        return Err(status::invalid_field("validate_only", problem));
+    }
+    Ok(())
+}
+
+/// The error of one request, for the batch.
+pub(super) fn located(refused: &Status, index: usize) -> Status {
     status::located(refused, "requests", index, |_| true)
 }

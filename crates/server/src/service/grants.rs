@@ -166,4 +166,67 @@ impl GrantService for Grants {
             replayed: answer.replayed,
         }))
     }
+
+    async fn create_grant_rule(
+        &self,
+        request: Request<v1::CreateGrantRuleRequest>,
+    ) -> Result<Response<v1::CreateGrantRuleResponse>, Status> {
+        self.0.create_grant_rule(request).await.map(Response::new)
+    }
+
+    async fn get_grant_rule(
+        &self,
+        request: Request<v1::GetGrantRuleRequest>,
+    ) -> Result<Response<v1::GetGrantRuleResponse>, Status> {
+        self.0.get_grant_rule(request).await.map(Response::new)
+    }
+
+    async fn list_grant_rules(
+        &self,
+        request: Request<v1::ListGrantRulesRequest>,
+    ) -> Result<Response<v1::ListGrantRulesResponse>, Status> {
+        self.0.list_grant_rules(request).await.map(Response::new)
+    }
+
+    async fn update_grant_rule(
+        &self,
+        request: Request<v1::UpdateGrantRuleRequest>,
+    ) -> Result<Response<v1::UpdateGrantRuleResponse>, Status> {
+        self.0.update_grant_rule(request).await.map(Response::new)
+    }
+
+    async fn update_expiry_settings(
+        &self,
+        request: Request<v1::UpdateExpirySettingsRequest>,
+    ) -> Result<Response<v1::UpdateExpirySettingsResponse>, Status> {
+        self.0.update_expiry_settings(request).await.map(Response::new)
+    }
+
+    async fn bulk_update_expiry_settings(
+        &self,
+        request: Request<v1::BulkUpdateExpirySettingsRequest>,
+    ) -> Result<Response<v1::BulkUpdateExpirySettingsResponse>, Status> {
+        self.0.bulk_update_expiry_settings(request).await.map(Response::new)
+    }
+
+    async fn delete_grant_rule(
+        &self,
+        request: Request<v1::DeleteGrantRuleRequest>,
+    ) -> Result<Response<v1::DeleteGrantRuleResponse>, Status> {
+        self.0.delete_grant_rule(request).await.map(Response::new)
+    }
+
+    async fn list_grant_rule_changes(
+        &self,
+        request: Request<v1::ListGrantRuleChangesRequest>,
+    ) -> Result<Response<v1::ListGrantRuleChangesResponse>, Status> {
+        self.0.list_grant_rule_changes(request).await.map(Response::new)
+    }
+
+    async fn calculate_expiry(
+        &self,
+        request: Request<v1::CalculateExpiryRequest>,
+    ) -> Result<Response<v1::CalculateExpiryResponse>, Status> {
+        self.0.calculate_expiry(request).await.map(Response::new)
+    }
 }

@@ -16,10 +16,11 @@ use purse_proto::{
         ListEventsRequest, ListGrantsRequest, ListHoldsRequest, ListSpendLimitsRequest,
         PurchasePackRequest, ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest,
         SetOperationRequest, SetPackRequest, SetSpendLimitRequest, SpendLimit, SpendRequest,
-        Transaction, TransferRequest, UnfreezeWalletRequest, UpdateWalletRequest,
-        VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet, WatchEventsRequest,
-        catalog_service_client::CatalogServiceClient, event_service_client::EventServiceClient,
-        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+        SweepWalletsRequest, Transaction, TransferRequest, UnfreezeWalletRequest,
+        UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
+        WatchEventsRequest, catalog_service_client::CatalogServiceClient,
+        event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
+        wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -575,6 +576,13 @@ impl Driver for GrpcDriver {
             VerifyWalletResponse { sound: true, .. } => Ok(()),
             VerifyWalletResponse { problem, .. } => Err(problem),
         }
+    }
+
+    async fn sweep(&mut self, wallet: &WalletRef) -> Result<i64, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let request = self.request(SweepWalletsRequest { account, asset, max_wallets: 0 });
+        let answer = self.wallets.sweep_wallets(request).await.map_err(refusal::of)?;
+        Ok(answer.into_inner().entries)
     }
 
     async fn limits(

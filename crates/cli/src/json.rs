@@ -62,12 +62,14 @@ answers! {
     PurchasePackResponse,
     ReleaseHoldResponse,
     ReportCostBasisResponse,
+    ReportExpiryResponse,
     ReverseSpendResponse,
     RevokeFundingResponse,
     SetOperationResponse,
     SetPackResponse,
     SetSpendLimitResponse,
     SpendResponse,
+    SweepWalletsResponse,
     TransferResponse,
     UnfreezeWalletResponse,
     UpdateWalletResponse,
@@ -136,6 +138,7 @@ mod tests {
             v1::SetSpendLimitResponse::NAME,
             v1::DeleteSpendLimitResponse::NAME,
             v1::ListSpendLimitsResponse::NAME,
+            v1::SweepWalletsResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

@@ -300,12 +300,14 @@ pub enum Command {
     UnfreezeWallet,
     /// Let nothing happen any more.
     CloseWallet(CloseWallet),
+    /// Book what is due, and nothing else. No caller asks for it.
+    Settle,
 }
 
 impl Command {
-    /// The kind of transaction that this makes.
-    pub fn kind(&self) -> TransactionKind {
-        match self {
+    /// The kind of transaction that this makes; `None`: it makes none, as what time does belongs to nobody.
+    pub fn kind(&self) -> Option<TransactionKind> {
+        Some(match self {
             Self::CreateWallet(_) => TransactionKind::CreateWallet,
             Self::UpdateWallet(_) => TransactionKind::UpdateWallet,
             Self::Grant(_) => TransactionKind::Grant,
@@ -324,7 +326,8 @@ impl Command {
             Self::FreezeWallet => TransactionKind::FreezeWallet,
             Self::UnfreezeWallet => TransactionKind::UnfreezeWallet,
             Self::CloseWallet(_) => TransactionKind::CloseWallet,
-        }
+            Self::Settle => return None,
+        })
     }
 
     /// What it pays for, if it says so. A capture is for what its hold is for.
@@ -348,7 +351,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -373,7 +377,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -398,7 +403,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -423,7 +429,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -446,7 +453,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => false,
+            | Self::CloseWallet(_)
+            | Self::Settle => false,
         }
     }
 
@@ -471,7 +479,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -496,7 +505,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -520,7 +530,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -545,7 +556,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -570,7 +582,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -595,7 +608,8 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 }
@@ -625,6 +639,24 @@ pub struct Request {
 }
 
 impl Request {
+    /// What a sweeper asks: book what is due of a wallet.
+    pub fn settle(wallet: WalletName) -> Self {
+        let (actor, reason) =
+            (Actor::from_stored(String::new()), Reason::from_stored(String::new()));
+        let (command, metadata) = (Command::Settle, Metadata::default());
+        Self {
+            fingerprint: Fingerprint::of(&wallet, &command, &actor, &reason, &metadata),
+            wallet,
+            command,
+            key: None,
+            actor,
+            reason,
+            metadata,
+            validate_only: false,
+            commit_token: None,
+        }
+    }
+
     /// The wallets that it is decided on.
     pub fn wallets(&self) -> impl Iterator<Item = &WalletName> {
         [&self.wallet].into_iter().chain(self.command.counterparty())

@@ -154,6 +154,8 @@ impl Canonical {
             Command::FreezeWallet => self.text(b'C', b"freeze_wallet"),
             Command::UnfreezeWallet => self.text(b'C', b"unfreeze_wallet"),
             Command::CloseWallet(CloseWallet { rest }) => self.close(*rest),
+            // It has no key that this could be compared for.
+            Command::Settle => self.text(b'C', b"settle"),
         }
     }
 
@@ -290,7 +292,8 @@ impl Canonical {
             | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
-            | Command::CloseWallet(_) => {}
+            | Command::CloseWallet(_)
+            | Command::Settle => {}
         }
     }
 

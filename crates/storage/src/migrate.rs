@@ -27,7 +27,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 16] = [
+const MIGRATIONS: [Migration; 17] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
@@ -43,7 +43,8 @@ const MIGRATIONS: [Migration; 16] = [
     migration!(13, "spend limits", "0013_spend_limits"),
     migration!(14, "operations", "0014_operations"),
     migration!(15, "grant rules", "0015_grant_rules"),
-    migration!(16, "packs", "0016_packs"),
+    migration!(16, "sweeping", "0016_sweeping"),
+    migration!(17, "packs", "0017_packs"),
 ];
 
 /// The version that this build works on.

@@ -651,6 +651,12 @@ async fn a_bulk_of_all_or_nothing_is_all_or_nothing() {
     assert_eq!(outcomes(again), ["0 to 10 again", "0 to 20 again", "10 to 30 again"]);
     assert_eq!(get(&server, &one).await.unwrap().expiry_settings, Some(days(30)));
     assert_eq!(changes(&server, &one).await.len(), 3);
+    // A key that stands for another request comes before whatever else is wrong.
+    let requests = vec![expiry(nobody, 10, "d"), expiry(&one, 40, "e"), expiry(&two, 30, "a")];
+    let refused = bulk(&server, requests, mode).await.unwrap_err();
+    assert_eq!(refusal(&refused), (Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED".to_owned()));
+    assert!(refused.message().starts_with("requests[2]: "), "{refused:?}");
+    assert_eq!(get(&server, &one).await.unwrap().expiry_settings, Some(days(30)));
 }
 
 #[tokio::test]

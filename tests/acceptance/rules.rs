@@ -262,8 +262,12 @@ async fn what_a_mask_names_changes_and_nothing_else() {
     };
     assert_eq!(after.rule.as_ref(), Some(&expected));
     assert_eq!(get(&server, &before.rule_id).await.unwrap(), expected);
-    let again = server.grants().update_grant_rule(request).await.unwrap().into_inner();
+    let again = server.grants().update_grant_rule(request.clone()).await.unwrap().into_inner();
     assert!(again.replayed && again.rule == after.rule);
+    // The same in another order.
+    let mut same = request;
+    same.update_mask.as_mut().unwrap().paths.reverse();
+    assert!(server.grants().update_grant_rule(same).await.unwrap().into_inner().replayed);
     for (paths, field) in [
         (&[][..], "update_mask"),
         (&["scope"], "update_mask"),
@@ -501,6 +505,7 @@ async fn a_list_is_in_the_order_of_making_and_filtered() {
     for (request, field) in [
         (v1::ListGrantRulesRequest { addon_id: "x".to_owned(), ..plan("pro") }, "addon_id"),
         (v1::ListGrantRulesRequest { scope: RuleScope::Addon.into(), ..plan("pro") }, "plan_id"),
+        (plan("a\0b"), "plan_id"),
         (v1::ListGrantRulesRequest { scope: 9, ..all() }, "scope"),
         (v1::ListGrantRulesRequest { status: 9, ..all() }, "status"),
         (v1::ListGrantRulesRequest { page_size: -1, ..all() }, "page_size"),

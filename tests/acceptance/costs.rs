@@ -198,7 +198,9 @@ async fn ask_for_everything(server: &Server, account: &str) {
     read_of(server, account, late.transaction_id.clone()).await;
     move_about(server, account, late.transaction_id).await;
     fund(server, account).await;
-    // The deadline of the hold and the end of the last grant have come.
+    // The deadline of the hold has come, and then the end of the last grant.
+    server.at("2026-08-03T00:00:00Z").await;
+    assert_eq!(server.sweep(0).await.wallets, 1);
     server.at("2026-08-10T00:00:00Z").await;
     server.balance(account).await;
     server.spend(spend(account, "1", "settling")).await.unwrap();
@@ -254,4 +256,50 @@ async fn a_large_wallet_costs_what_a_small_one_does_if_nearly_all_others_are_tin
         )
     });
     assert_costs_are_alike(&format!("{} ANALYZE", tiny.concat())).await;
+}
+
+/// The sweeper's index holds when wallets are due next. A spend leaves that as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn spends_update_wallets_and_grants_without_their_indexes() {
+    const WALLETS: usize = 8;
+    const SPENDS: usize = 40;
+    let url = new_database().await;
+    let server = Server::start_on(url.clone()).await;
+    server.at("2026-01-01T00:00:00Z").await;
+    for wallet in 0..WALLETS {
+        let account = format!("org:{wallet}");
+        server.open(&account).await;
+        server.fund_until(&account, "1000", "2026-02-01T00:00:00Z").await;
+        server.fund_until(&account, "1000", "2026-03-01T00:00:00Z").await;
+    }
+    server.node.stop().await;
+    let before = updates(&url).await;
+    let server = Server::start_on(url.clone()).await;
+    server.at("2026-01-02T00:00:00Z").await;
+    for spent in 0..SPENDS {
+        for wallet in 0..WALLETS {
+            server.spend(spend(&format!("org:{wallet}"), "1", &format!("{spent}"))).await.unwrap();
+        }
+    }
+    server.node.stop().await;
+    let after = updates(&url).await;
+    for (table, (all, hot)) in after {
+        let (all, hot) = (all - before[&table].0, hot - before[&table].1);
+        let expected = i64::try_from(WALLETS * SPENDS).unwrap();
+        assert_eq!(all, expected, "{table}");
+        // Now and then a page is full.
+        assert!(hot * 10 >= all * 9, "{hot} of {all} updates of {table} touched no index");
+    }
+}
+
+/// How many updates of wallets and of grants there were, and how many of these touched no index.
+async fn updates(url: &str) -> BTreeMap<String, (i64, i64)> {
+    let client = purse_storage::pool::connect(url).await.unwrap();
+    all_have_ended(&client).await;
+    let query = "
+        SELECT relname::TEXT, n_tup_upd, n_tup_hot_upd
+        FROM pg_stat_user_tables
+        WHERE relname IN ('wallets', 'grants')";
+    let rows = client.query(query, &[]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect()
 }

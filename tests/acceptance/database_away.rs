@@ -6,6 +6,7 @@ use purse_proto::v1;
 use purse_server::{
     auth::Credentials,
     node::{Database, Node, NodeOptions},
+    sweeper::SweepOptions,
     watch::WatchOptions,
 };
 use purse_storage::embedded::Embedded;
@@ -80,6 +81,7 @@ async fn a_server_without_its_database_is_alive_and_not_ready() {
         credentials: Credentials::open(),
         lanes: 1,
         watch: WatchOptions::default(),
+        sweep: SweepOptions::default(),
         test_clock: false,
         allow_data_loss: false,
         append_only: true,

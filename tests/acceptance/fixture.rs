@@ -24,12 +24,14 @@ use purse_server::{
     auth::Credentials,
     health::READINESS,
     node::{Database, Node, NodeOptions},
+    sweeper::SweepOptions,
     watch::WatchOptions,
 };
 use purse_storage::{
     embedded::{Embedded, EmbeddedOptions},
     privileges::{SERVER_ROLE, ensure_role},
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::{Code, Request, Status, transport::Channel};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -103,6 +105,23 @@ impl Server {
         credentials: Credentials,
         watch: WatchOptions,
     ) -> Self {
+        Self::start_as(url, credentials, watch, None).await
+    }
+
+    /// That settles by itself what is due, each so often. Others do when they are told, so that tests know what is
+    /// booked.
+    pub async fn start_sweeping(url: String, interval: Duration) -> Self {
+        let watch = WatchOptions { pause: Duration::from_millis(20), ..WatchOptions::default() };
+        Self::start_as(url, Credentials::open(), watch, Some(interval)).await
+    }
+
+    async fn start_as(
+        url: String,
+        credentials: Credentials,
+        watch: WatchOptions,
+        interval: Option<Duration>,
+    ) -> Self {
+        let sweep = SweepOptions { interval, ..SweepOptions::default() };
         let options = NodeOptions {
             database: Database::External { url: as_server(&url), migrate_by: Some(url.clone()) },
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -110,6 +129,7 @@ impl Server {
             credentials,
             lanes: 2,
             watch,
+            sweep,
             test_clock: true,
             allow_data_loss: false,
             append_only: true,
@@ -158,6 +178,19 @@ impl Server {
     /// A connection to the server's database, to see what it holds.
     pub async fn sql(&self) -> tokio_postgres::Client {
         purse_storage::pool::connect(&self.url).await.unwrap()
+    }
+
+    /// What its metrics say.
+    pub async fn metrics(&self) -> String {
+        let address = self.node.metrics_address().unwrap();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     /// How many rows a table has.

@@ -1,5 +1,5 @@
-//! Callers who ask anything of wallets that they share, of two servers, while time passes: nothing locks anything
-//! out, nothing is lost or doubled, every wallet is sound.
+//! Callers who ask anything of wallets that they share, of two servers, one of which sweeps, while time passes: nothing
+//! locks anything out, nothing is lost or doubled, every wallet is sound.
 //!
 //! What meets what is up to the machine, so no two runs are the same; the seed decides only what is asked.
 //! `PURSE_MAYHEM_SECONDS=60` runs it for longer, `PURSE_MAYHEM_SEED` asks the same again.
@@ -25,7 +25,7 @@ use tonic::{Code, transport::Channel};
 
 use crate::{
     deadlocks::deadlocks,
-    fixture::{Server, at_once, timestamp},
+    fixture::{Server, at_once, new_database, timestamp},
     random_wallet::Dice,
 };
 use asked::{Asked, Refused, Told};
@@ -288,7 +288,7 @@ async fn whatever_callers_ask_of_two_servers_the_ledgers_are_what_they_were_told
     let seconds = setting("PURSE_MAYHEM_SECONDS").unwrap_or(SECONDS);
     let seed = setting("PURSE_MAYHEM_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
     println!("PURSE_MAYHEM_SEED={seed} PURSE_MAYHEM_SECONDS={seconds}");
-    let one = Server::start().await;
+    let one = Server::start_sweeping(new_database().await, TICK).await;
     let other = Server::start_on(one.url.clone()).await;
     let begins_at = timestamp("2026-01-01T00:00:00Z");
     let world = Arc::new(World::new(begins_at));
@@ -315,6 +315,12 @@ async fn whatever_callers_ask_of_two_servers_the_ledgers_are_what_they_were_told
 
     let acknowledged: Arc<[(Asked, Told)]> = std::mem::take(&mut total.acknowledged).into();
     assert!(acknowledged.len() > 4 * CALLERS, "too little was accepted to prove anything");
+    // Time stands still now, and what it did is booked.
+    let due = format!(
+        "SELECT count(*) FROM wallets WHERE next_due_at <= to_timestamp({})",
+        world.pass(0).seconds
+    );
+    one.wait_for_none(&due).await;
     let before = one.rows("transactions").await + one.rows("entries").await;
     replay([&one, &other], &acknowledged).await;
     assert_eq!(one.rows("transactions").await + one.rows("entries").await, before);

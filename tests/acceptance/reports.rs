@@ -420,7 +420,7 @@ pub async fn reports_close(
 }
 
 /// What there is just before an instant: available, held and scheduled.
-async fn left(server: &Server, account: &str, bound: prost_types::Timestamp) -> String {
+pub async fn left(server: &Server, account: &str, bound: prost_types::Timestamp) -> String {
     let before = purse_domain::Timestamp::from_parts(bound.seconds, bound.nanos).unwrap();
     let (seconds, nanos) = before.plus_micros(-1).parts();
     let request = v1::ExplainBalanceRequest {

@@ -165,7 +165,7 @@ async fn balances(
     let (outcomes, _) = server.node.storage().run_batch(&mut Kept::default(), &requests).await;
     let balance = |outcome| match outcome {
         Outcome::Accepted(answers) => Some(answers[0].transaction.balances.balance().to_string()),
-        Outcome::Rejected(_) => None,
+        Outcome::Rejected(_) | Outcome::Settled(_) => None,
     };
     outcomes.into_iter().map(|outcome| balance(outcome.unwrap())).collect()
 }

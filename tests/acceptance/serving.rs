@@ -7,9 +7,9 @@ use purse_server::{
     health::Demands,
     node::{Database, Node, NodeOptions},
     server::{Server as Bare, ServerError, ServerOptions},
+    sweeper::SweepOptions,
     watch::WatchOptions,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_stream::StreamExt as _;
 use tonic_reflection::pb::{v1, v1alpha};
 use tonic_types::StatusExt as _;
@@ -70,14 +70,7 @@ async fn metrics_are_scraped_and_name_no_account() {
     let server = Server::start().await;
     server.open("a-very-secret-account").await;
     server.fund("a-very-secret-account", "10").await;
-    let address = server.node.metrics_address().unwrap();
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
-        .await
-        .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
+    let text = server.metrics().await;
     for expected in [
         "rpc_server_call_duration_seconds_count{",
         "rpc_method=\"purse.v1.GrantService/Grant\"",
@@ -147,6 +140,8 @@ async fn without_tokens_only_loopback_is_served() {
         credentials: Credentials::open(),
         lanes: 1,
         watch: WatchOptions::default(),
+        sweep: SweepOptions::default(),
+        sweep_place: 0,
         test_clock: None,
         demands: Demands { durability: true, append_only: true },
     };
@@ -171,6 +166,7 @@ async fn a_database_that_may_lose_writes_is_refused() {
         credentials: Credentials::open(),
         lanes: 1,
         watch: WatchOptions::default(),
+        sweep: SweepOptions::default(),
         test_clock: false,
         append_only: false,
         allow_data_loss: false,

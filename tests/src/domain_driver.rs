@@ -240,7 +240,8 @@ impl DomainDriver {
             | Command::Receive(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
-            | Command::CloseWallet(_) => None,
+            | Command::CloseWallet(_)
+            | Command::Settle => None,
         };
         if let (Some(name), Some(ledger)) = (named, self.wallets.get_mut(&request.wallet.wallet_id))
         {
@@ -278,10 +279,27 @@ impl DomainDriver {
             ledger.state.counts = Counts::default();
             let (actor, operation) = (request.actor.clone(), operation.cloned());
             let origin = Some(Origin { actor, operation });
-            let spend = SpendRecord::of(request.command.kind(), decision.own_entries());
+            let Some(kind) = request.command.kind() else { return };
+            let spend = SpendRecord::of(kind, decision.own_entries());
             let spend = spend.map(|spend| SpendRecord { origin, ..spend });
             ledger.state.spends.insert(transaction, spend);
         }
+    }
+
+    fn settle(&mut self, wallet: &WalletRef) -> Result<i64, Refusal> {
+        let request = Request::settle(parse::wallet_name(self.namespace_id, wallet)?);
+        let decision = match self.decide(&request) {
+            GroupVerdict::Accepted(mut decided) => decided.remove(0).decision,
+            GroupVerdict::Rejected(refused) => {
+                return Err(refusal(&refused.rejection, &refused.wallet));
+            }
+            GroupVerdict::Lacking(_, missing) => return Err(lacking(&missing)),
+        };
+        if decision.writes {
+            // Nothing of it has an owner.
+            self.append(&request, &decision, TransactionId::from_uuid(Uuid::nil()));
+        }
+        Ok(i64::try_from(decision.entries.len()).unwrap_or(i64::MAX))
     }
 
     fn ledger(&self, wallet: &WalletRef) -> Result<&Ledger, Refusal> {
@@ -384,6 +402,10 @@ impl Driver for DomainDriver {
         std::future::ready(found.unwrap_or_else(|refusal| Err(format!("{refusal:?}"))))
     }
 
+    fn sweep(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<i64, Refusal>> + Send {
+        std::future::ready(self.settle(wallet))
+    }
+
     fn set_price(
         &mut self,
         asset: &str,
@@ -443,7 +465,8 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::Receive(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
-        | Command::CloseWallet(_) => request,
+        | Command::CloseWallet(_)
+        | Command::Settle => request,
     }
 }
 
@@ -496,7 +519,8 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::Receive(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
-            | Command::CloseWallet(_) => None,
+            | Command::CloseWallet(_)
+            | Command::Settle => None,
         },
         hold: decision.hold().map(view::hold),
         wallet,
@@ -521,7 +545,8 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::Receive(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
-            | Command::CloseWallet(_) => Vec::new(),
+            | Command::CloseWallet(_)
+            | Command::Settle => Vec::new(),
         },
         received: Vec::new(),
         commit_token: None,

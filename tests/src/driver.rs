@@ -314,6 +314,9 @@ pub trait Driver {
         quantities: &BTreeMap<String, String>,
     ) -> impl Future<Output = Result<String, Refusal>> + Send;
 
+    /// Settles a wallet as a sweeper does; the number of entries that it booked.
+    fn sweep(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<i64, Refusal>> + Send;
+
     /// All of a wallet's events.
     fn events(
         &mut self,

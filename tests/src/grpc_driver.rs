@@ -15,9 +15,9 @@ use purse_proto::{
         GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest, ListEventsRequest,
         ListGrantsRequest, ListHoldsRequest, ListSpendLimitsRequest, ReleaseHoldRequest,
         ReverseSpendRequest, RevokeFundingRequest, SetOperationRequest, SetSpendLimitRequest,
-        SpendLimit, SpendRequest, Transaction, TransferRequest, UnfreezeWalletRequest,
-        UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
-        WatchEventsRequest, catalog_service_client::CatalogServiceClient,
+        SpendLimit, SpendRequest, SweepWalletsRequest, Transaction, TransferRequest,
+        UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
+        VoidGrantRequest, Wallet, WatchEventsRequest, catalog_service_client::CatalogServiceClient,
         event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
         wallet_service_client::WalletServiceClient,
     },
@@ -547,6 +547,13 @@ impl Driver for GrpcDriver {
             VerifyWalletResponse { sound: true, .. } => Ok(()),
             VerifyWalletResponse { problem, .. } => Err(problem),
         }
+    }
+
+    async fn sweep(&mut self, wallet: &WalletRef) -> Result<i64, Refusal> {
+        let WalletRef { account, asset } = wallet.clone();
+        let request = self.request(SweepWalletsRequest { account, asset, max_wallets: 0 });
+        let answer = self.wallets.sweep_wallets(request).await.map_err(refusal::of)?;
+        Ok(answer.into_inner().entries)
     }
 
     async fn limits(

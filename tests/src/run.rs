@@ -20,7 +20,8 @@ use crate::{
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, EstimateStep, ExtendAction,
         GrantAction, HoldsStep, LimitAction, LimitsStep, PriceStep, ReleaseAction, ReverseAction,
-        StatusAction, Step, TransferAction, UnlimitAction, UnpriceStep, UpdateAction, WriteStep,
+        StatusAction, Step, SweepStep, TransferAction, UnlimitAction, UnpriceStep, UpdateAction,
+        WriteStep,
     },
 };
 
@@ -122,6 +123,7 @@ impl<'a, D: Driver> Run<'a, D> {
                 outcome(answer, error.as_deref(), None).map(|_| ())
             }
             Step::Estimate(step) => self.estimate(step).await,
+            Step::Sweep(step) => self.sweep(step).await,
             Step::Events(step) => {
                 let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
                 let events =
@@ -172,6 +174,15 @@ impl<'a, D: Driver> Run<'a, D> {
         let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
         let holds = self.driver.holds(&wallet).await.map_err(|refusal| shown(&refusal))?;
         lines(&step.holds, &holds.iter().map(line::hold).collect::<Vec<_>>())
+    }
+
+    async fn sweep(&mut self, step: &SweepStep) -> Result<(), String> {
+        let SweepStep { account, asset, sweep } = step;
+        let wallet = self.wallet(account.as_deref(), asset.as_deref());
+        let booked = self.driver.sweep(&wallet).await.map_err(|refusal| shown(&refusal))?;
+        same("the number of entries", &booked, sweep)?;
+        let again = self.driver.sweep(&wallet).await.map_err(|refusal| shown(&refusal))?;
+        same("the number of entries of a second time", &again, &0)
     }
 
     async fn limits(&mut self, step: &LimitsStep) -> Result<(), String> {

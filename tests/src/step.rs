@@ -31,6 +31,8 @@ pub enum Step {
     Limits(LimitsStep),
     /// Ask for the events.
     Events(EventsStep),
+    /// Book what is due, as a sweeper does.
+    Sweep(SweepStep),
     /// Give an operation a price.
     Price(PriceStep),
     /// Take an operation's price away.
@@ -572,9 +574,21 @@ pub struct GrantsStep {
     pub grants: Vec<String>,
 }
 
+/// `{ sweep = 2 }`: that many entries are booked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepStep {
+    /// Another account than the file's own.
+    pub account: Option<String>,
+    /// Another asset.
+    pub asset: Option<String>,
+    /// How many entries time alone has made since the last write.
+    pub sweep: i64,
+}
+
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 27] = [
+const ACTIONS: [&str; 28] = [
     "time",
     "advance",
     "create",
@@ -602,6 +616,7 @@ const ACTIONS: [&str; 27] = [
     "price",
     "unprice",
     "estimate",
+    "sweep",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -625,6 +640,7 @@ impl Step {
             "price" => return into(table).map(Self::Price),
             "unprice" => return into(table).map(Self::Unprice),
             "estimate" => return into(table).map(Self::Estimate),
+            "sweep" => return into(table).map(Self::Sweep),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
             | "release" | "extend" | "reverse" | "revoke" | "transfer" | "status"
             | "change_expiry" | "limit" | "unlimit" => action,

@@ -26,6 +26,7 @@ use crate::{
     rule::RuleCommand,
     serve::ServeArgs,
     spend::SpendArgs,
+    sweep::SweepArgs,
     timeline::TimelineArgs,
     transaction::TransactionArgs,
     transfer::TransferArgs,
@@ -110,6 +111,8 @@ pub enum Operation {
     Holds(HoldsArgs),
     /// Recompute wallets from their entries and say whether all is as it should be
     Verify(VerifyArgs),
+    /// Book now what time has done to wallets that nobody touched
+    Sweep(SweepArgs),
     /// Give back what a spend took, all or a part of it
     Reverse(ReverseArgs),
     /// Report figures over one wallet or many, period by period

@@ -64,11 +64,13 @@ answers! {
     ListWalletsResponse,
     ReleaseHoldResponse,
     ReportCostBasisResponse,
+    ReportExpiryResponse,
     ReverseSpendResponse,
     RevokeFundingResponse,
     SetOperationResponse,
     SetSpendLimitResponse,
     SpendResponse,
+    SweepWalletsResponse,
     TransferResponse,
     UnfreezeWalletResponse,
     UpdateExpirySettingsResponse,
@@ -139,6 +141,7 @@ mod tests {
             v1::SetSpendLimitResponse::NAME,
             v1::DeleteSpendLimitResponse::NAME,
             v1::ListSpendLimitsResponse::NAME,
+            v1::SweepWalletsResponse::NAME,
         ] {
             assert!(DESCRIPTORS.get_message_by_name(name).is_some(), "{name}");
         }

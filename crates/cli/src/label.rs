@@ -3,8 +3,9 @@
 use prost_types::Timestamp;
 use purse_client::v1::{
     Allocation, CalendarUnit, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy,
-    ExpiredPolicy, ExpiryChange, Grant, Hold, PassedOverReason, PlacementRule, Pricing,
-    ReportPeriod, ReversedSlice, ReversibleSlice, RoundingMode, TransactionKind, WalletStatus,
+    ExpiredPolicy, ExpiryChange, ExpiryGrouping, Grant, Hold, PassedOverReason, PlacementRule,
+    Pricing, ReportPeriod, ReversedSlice, ReversibleSlice, RoundingMode, TransactionKind,
+    WalletStatus,
 };
 
 use crate::instant;
@@ -154,6 +155,13 @@ pub fn parse_report_period(text: &str) -> Result<ReportPeriod, String> {
     ReportPeriod::from_str_name(&format!("REPORT_PERIOD_{}", screaming(text)))
         .filter(|period| *period != ReportPeriod::Unspecified)
         .ok_or_else(|| "expected day, week, month or year".to_owned())
+}
+
+/// Reads what the grants of a report are grouped by.
+pub fn parse_expiry_grouping(text: &str) -> Result<ExpiryGrouping, String> {
+    ExpiryGrouping::from_str_name(&format!("EXPIRY_GROUPING_{}", screaming(text)))
+        .filter(|grouping| *grouping != ExpiryGrouping::Unspecified)
+        .ok_or_else(|| "expected category or funding-ref".to_owned())
 }
 
 /// Reads what to do with a capture of more than is held.

@@ -9,6 +9,7 @@ use purse_proto::v1::ListWalletsRequest;
 use purse_server::{
     auth::Credentials,
     node::{Database, Node, NodeOptions, default_lanes, start_embedded},
+    sweeper::SweepOptions,
     telemetry::{LogFormat, init_logs},
     watch::WatchOptions,
 };
@@ -110,6 +111,7 @@ async fn start_node(embedded: &Arc<Embedded>) -> Result<Node, Failure> {
         credentials: Credentials::open(),
         lanes: default_lanes(),
         watch: WatchOptions::default(),
+        sweep: SweepOptions::default(),
         test_clock: false,
         allow_data_loss: false,
         append_only: true,

@@ -36,6 +36,7 @@ mod rule;
 mod serve;
 mod spend;
 mod sum;
+mod sweep;
 mod table;
 mod timeline;
 mod transaction;
@@ -105,6 +106,7 @@ async fn operate(
         Operation::Extend(args) => hold::extend(args, &client, output).await,
         Operation::Holds(args) => hold::list(args, &client, output).await,
         Operation::Verify(args) => verify::run(args, &client, output).await,
+        Operation::Sweep(args) => sweep::run(args, &client, output).await,
         Operation::Reverse(args) => reverse::run(args, &client, output).await,
         Operation::Report(command) => report::run(command, &client, output).await,
         Operation::Transaction(args) => transaction::run(args, &client, output).await,

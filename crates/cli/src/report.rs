@@ -1,5 +1,7 @@
 //! `purse report`: figures over many wallets, for finance.
 
+mod expiry;
+
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
@@ -26,6 +28,8 @@ use crate::{
 pub enum ReportCommand {
     /// What credits cost that were consumed, that expired, and that are left (deferred revenue)
     CostBasis(CostBasisArgs),
+    /// What expires when, what expired (breakage), and what is left meanwhile (liability)
+    Expiry(expiry::ExpiryArgs),
 }
 
 /// What `report cost-basis` takes.
@@ -64,6 +68,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     match command {
         ReportCommand::CostBasis(args) => cost_basis(args, client, output).await,
+        ReportCommand::Expiry(args) => expiry::run(args, client, output).await,
     }
 }
 

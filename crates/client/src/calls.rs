@@ -79,6 +79,8 @@ calls! { WalletServiceClient:
     delete_spend_limit(DeleteSpendLimitRequest) -> DeleteSpendLimitResponse;
     /// Answers a wallet's spend limits, and how much of each is used now.
     list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse;
+    /// Books now what time has done to wallets that nobody touched.
+    sweep_wallets(SweepWalletsRequest) -> SweepWalletsResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
     /// Answers one transaction with its entries.
@@ -136,6 +138,8 @@ calls! { GrantServiceClient:
 calls! { ReportServiceClient:
     /// Answers a page of a report of what credits cost, of one wallet or of all wallets of an asset.
     report_cost_basis(ReportCostBasisRequest) -> ReportCostBasisResponse;
+    /// Answers a page of a report of what expires when, of one wallet or of all wallets of an asset.
+    report_expiry(ReportExpiryRequest) -> ReportExpiryResponse;
 }
 
 calls! { CatalogServiceClient:

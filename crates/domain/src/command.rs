@@ -258,12 +258,14 @@ pub enum Command {
     UnfreezeWallet,
     /// Let nothing happen any more.
     CloseWallet(CloseWallet),
+    /// Book what is due, and nothing else. No caller asks for it.
+    Settle,
 }
 
 impl Command {
-    /// The kind of transaction that this makes.
-    pub fn kind(&self) -> TransactionKind {
-        match self {
+    /// The kind of transaction that this makes; `None`: it makes none, as what time does belongs to nobody.
+    pub fn kind(&self) -> Option<TransactionKind> {
+        Some(match self {
             Self::CreateWallet(_) => TransactionKind::CreateWallet,
             Self::UpdateWallet(_) => TransactionKind::UpdateWallet,
             Self::Grant(_) => TransactionKind::Grant,
@@ -281,7 +283,8 @@ impl Command {
             Self::FreezeWallet => TransactionKind::FreezeWallet,
             Self::UnfreezeWallet => TransactionKind::UnfreezeWallet,
             Self::CloseWallet(_) => TransactionKind::CloseWallet,
-        }
+            Self::Settle => return None,
+        })
     }
 
     /// What it pays for, if it says so. A capture is for what its hold is for.
@@ -304,7 +307,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -328,7 +332,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -352,7 +357,8 @@ impl Command {
             | Self::RevokeFunding(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -374,7 +380,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => false,
+            | Self::CloseWallet(_)
+            | Self::Settle => false,
         }
     }
 
@@ -398,7 +405,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -422,7 +430,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -445,7 +454,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -469,7 +479,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -493,7 +504,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 
@@ -517,7 +529,8 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
-            | Self::CloseWallet(_) => None,
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
         }
     }
 }
@@ -547,6 +560,24 @@ pub struct Request {
 }
 
 impl Request {
+    /// What a sweeper asks: book what is due of a wallet.
+    pub fn settle(wallet: WalletName) -> Self {
+        let (actor, reason) =
+            (Actor::from_stored(String::new()), Reason::from_stored(String::new()));
+        let (command, metadata) = (Command::Settle, Metadata::default());
+        Self {
+            fingerprint: Fingerprint::of(&wallet, &command, &actor, &reason, &metadata),
+            wallet,
+            command,
+            key: None,
+            actor,
+            reason,
+            metadata,
+            validate_only: false,
+            commit_token: None,
+        }
+    }
+
     /// The wallets that it is decided on.
     pub fn wallets(&self) -> impl Iterator<Item = &WalletName> {
         [&self.wallet].into_iter().chain(self.command.counterparty())

@@ -45,12 +45,16 @@ pub enum PeriodPlace {
 }
 
 impl Periods {
-    /// Cuts a range where days, weeks, months or years of UTC begin; `None`: it is one period.
-    pub fn cut(range: TimeRange, unit: Option<CalendarUnit>) -> Result<Self, TooManyPeriods> {
+    /// Cuts a range where days, weeks, months or years of a time zone begin; `None`: it is one period.
+    pub fn cut(
+        range: TimeRange,
+        unit: Option<CalendarUnit>,
+        zone: TimeZone,
+    ) -> Result<Self, TooManyPeriods> {
         let (mut at, end) = (range.start(), range.end());
         let mut bounds = vec![at];
         while let Some(unit) = unit.filter(|_| at < end) {
-            let next = TimeZone::UTC.period_of(unit, at).end;
+            let next = zone.period_of(unit, at).end;
             // At the end of the calendar the last period takes what is left.
             at = if next > at { next.min(end) } else { end };
             bounds.push(at);
@@ -62,6 +66,17 @@ impl Periods {
             bounds.push(end);
         }
         Ok(Self(bounds))
+    }
+
+    /// Cuts the period in which an instant lies there too, unless it begins then.
+    pub fn cut_at(mut self, at: Timestamp) -> Result<Self, TooManyPeriods> {
+        if let Err(place) = self.0.binary_search(&at)
+            && self.start() < at
+            && at < self.end()
+        {
+            self.0.insert(place, at);
+        }
+        if self.count() > MOST_PERIODS { Err(TooManyPeriods) } else { Ok(self) }
     }
 
     /// The first instant of each period, and the first one after the last.
@@ -244,17 +259,23 @@ impl Add for CostStatement {
     }
 }
 
-/// A statement for each period, by the category of the grants.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CostReport(BTreeMap<Category, Vec<CostStatement>>);
+/// A statement for each period, by what the grants are grouped by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CostReport<G = Category>(BTreeMap<G, Vec<CostStatement>>);
 
-impl CostReport {
-    /// The statements of each category, those of the periods in order.
-    pub fn by_category(&self) -> impl Iterator<Item = (&Category, &[CostStatement])> {
-        self.0.iter().map(|(category, statements)| (category, &statements[..]))
+impl<G> Default for CostReport<G> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<G: Ord + Clone> CostReport<G> {
+    /// The statements of each group, those of the periods in order.
+    pub fn groups(&self) -> impl Iterator<Item = (&G, &[CostStatement])> {
+        self.0.iter().map(|(group, statements)| (group, &statements[..]))
     }
 
-    /// The statements of all categories together, those of the periods in order; none, if there is nothing.
+    /// The statements of all groups together, those of the periods in order; none, if there is nothing.
     pub fn together(&self) -> Vec<CostStatement> {
         let mut all = self.0.values();
         let first = all.next().cloned().unwrap_or_default();
@@ -263,12 +284,12 @@ impl CostReport {
 
     /// Adds the report of another wallet over the same periods.
     pub fn add(&mut self, other: &Self) {
-        for (category, statements) in &other.0 {
-            let sum = match self.0.get(category) {
+        for (group, statements) in &other.0 {
+            let sum = match self.0.get(group) {
                 Some(before) => add_up(before, statements),
                 None => statements.clone(),
             };
-            self.0.insert(category.clone(), sum);
+            self.0.insert(group.clone(), sum);
         }
     }
 }
@@ -280,35 +301,29 @@ fn add_up(one: &[CostStatement], other: &[CostStatement]) -> Vec<CostStatement> 
 /// A wallet's report in the making. What is left of its grants as of its last entry goes in, every entry that counts
 /// from the start of the periods on, and what time alone has done or will do before their end.
 #[derive(Debug)]
-pub struct CostBooks<'p> {
+pub struct CostBooks<'p, G = Category> {
     periods: &'p Periods,
-    /// Of each category, what is left at the end of the periods, and what happened in each.
-    categories: BTreeMap<Category, (Worth, Vec<CostFlow>)>,
+    /// Of each group, what is left at the end of the periods, and what happened in each.
+    groups: BTreeMap<G, (Worth, Vec<CostFlow>)>,
 }
 
-impl<'p> CostBooks<'p> {
+impl<'p, G: Ord + Clone> CostBooks<'p, G> {
     /// With nothing in them.
     pub fn new(periods: &'p Periods) -> Self {
-        Self { periods, categories: BTreeMap::new() }
+        Self { periods, groups: BTreeMap::new() }
     }
 
-    /// Takes what is left of grants of a category as of the wallet's last entry.
-    pub fn left(&mut self, category: &Category, left: Worth) {
-        let (at_end, _) = self.of(category);
+    /// Takes what is left of grants of a group as of the wallet's last entry.
+    pub fn left(&mut self, group: &G, left: Worth) {
+        let (at_end, _) = self.of(group);
         *at_end = *at_end + left;
     }
 
-    /// Takes the shares of grants of a category in entries of a kind that count at a place. They are booked, so what is
+    /// Takes the shares of grants of a group in entries of a kind that count at a place. They are booked, so what is
     /// left knows of them already.
-    pub fn booked(
-        &mut self,
-        place: PeriodPlace,
-        kind: EntryKind,
-        category: &Category,
-        share: Worth,
-    ) {
+    pub fn booked(&mut self, place: PeriodPlace, kind: EntryKind, group: &G, share: Worth) {
         let flow = CostFlow::of(kind, share);
-        let (at_end, flows) = self.of(category);
+        let (at_end, flows) = self.of(group);
         match place {
             PeriodPlace::Before => {}
             PeriodPlace::In(index) => flows[index] = flows[index] + flow,
@@ -316,8 +331,14 @@ impl<'p> CostBooks<'p> {
         }
     }
 
-    /// Takes an entry that time alone makes after the wallet's last one; `grant` has those that it names.
-    pub fn due<'g>(&mut self, entry: &Entry, grant: impl Fn(GrantNumber) -> Option<&'g Grant>) {
+    /// Takes an entry that time alone makes after the wallet's last one; `grant` has those that it names, and `group`
+    /// says what they belong to.
+    pub fn due<'g>(
+        &mut self,
+        entry: &Entry,
+        grant: impl Fn(GrantNumber) -> Option<&'g Grant>,
+        group: impl Fn(&Grant) -> G,
+    ) {
         let place = self.periods.place(entry.effective_at);
         if place == PeriodPlace::After {
             return;
@@ -326,7 +347,7 @@ impl<'p> CostBooks<'p> {
             let Some(grant) = grant(part.grant) else { continue };
             let share = Worth::of(part.amount, grant.terms.cost_basis);
             let flow = CostFlow::of(entry.kind, share);
-            let (at_end, flows) = self.of(&grant.terms.category);
+            let (at_end, flows) = self.of(&group(grant));
             *at_end = *at_end + flow.net();
             if let PeriodPlace::In(index) = place {
                 flows[index] = flows[index] + flow;
@@ -335,7 +356,7 @@ impl<'p> CostBooks<'p> {
     }
 
     /// The report.
-    pub fn close(self) -> CostReport {
+    pub fn close(self) -> CostReport<G> {
         let statements = |(at_end, flows): (Worth, Vec<CostFlow>)| {
             let mut closing = at_end;
             let backwards = flows.into_iter().rev().map(|flow| {
@@ -348,17 +369,17 @@ impl<'p> CostBooks<'p> {
             statements.reverse();
             statements
         };
-        let categories = self.categories.into_iter();
-        let reports = categories.map(|(category, books)| (category, statements(books)));
+        let groups = self.groups.into_iter();
+        let reports = groups.map(|(group, books)| (group, statements(books)));
         let is_blank =
             |statements: &[CostStatement]| statements.iter().all(CostStatement::is_blank);
         CostReport(reports.filter(|(_, statements)| !is_blank(statements)).collect())
     }
 
-    fn of(&mut self, category: &Category) -> &mut (Worth, Vec<CostFlow>) {
+    fn of(&mut self, group: &G) -> &mut (Worth, Vec<CostFlow>) {
         let count = self.periods.count();
         let nothing = || (Worth::default(), vec![CostFlow::default(); count]);
-        self.categories.entry(category.clone()).or_insert_with(nothing)
+        self.groups.entry(group.clone()).or_insert_with(nothing)
     }
 }
 
@@ -376,7 +397,7 @@ mod tests {
         unit: Option<CalendarUnit>,
     ) -> Result<Vec<String>, TooManyPeriods> {
         let range = TimeRange::new(at(start), at(end)).unwrap();
-        let periods = Periods::cut(range, unit)?;
+        let periods = Periods::cut(range, unit, TimeZone::UTC)?;
         Ok(periods.bounds().iter().map(ToString::to_string).collect())
     }
 
@@ -401,9 +422,27 @@ mod tests {
     }
 
     #[test]
+    fn days_begin_where_they_do_in_the_zone_and_now_begins_another() {
+        let (start, end) = (at("2026-03-28T12:00:00Z"), at("2026-03-30T12:00:00Z"));
+        let range = TimeRange::new(start, end).unwrap();
+        let zone = TimeZone::parse("Europe/Berlin").unwrap();
+        let days = Periods::cut(range, Some(CalendarUnit::Day), zone).unwrap();
+        let told = |periods: &Periods| -> Vec<String> {
+            periods.bounds()[1..periods.count()].iter().map(ToString::to_string).collect()
+        };
+        // The Sunday on which clocks go forward has 23 hours.
+        assert_eq!(told(&days), ["2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"]);
+        let noon = days.clone().cut_at(at("2026-03-29T12:00:00Z")).unwrap();
+        assert_eq!(told(&noon)[1], "2026-03-29T12:00:00Z");
+        for bound in [start, end, at("2026-03-28T23:00:00Z"), at("2027-01-01T00:00:00Z")] {
+            assert_eq!(days.clone().cut_at(bound).unwrap(), days, "{bound}");
+        }
+    }
+
+    #[test]
     fn periods_are_half_open() {
         let range = TimeRange::new(at("2026-01-01T00:00:00Z"), at("2026-03-01T00:00:00Z")).unwrap();
-        let periods = Periods::cut(range, Some(CalendarUnit::Month)).unwrap();
+        let periods = Periods::cut(range, Some(CalendarUnit::Month), TimeZone::UTC).unwrap();
         for (instant, place) in [
             ("2025-12-31T23:59:59.999999Z", PeriodPlace::Before),
             ("2026-01-01T00:00:00Z", PeriodPlace::In(0)),

@@ -65,7 +65,8 @@ pub struct Decision {
     pub reversed: Option<(TransactionId, SpendRecord)>,
     /// What it sends to another wallet, which has to take it in for this to happen.
     pub sent: Vec<GrantTerms>,
-    /// Whether there is anything to write: opening a wallet that is there already writes nothing.
+    /// Whether there is anything to write: opening a wallet that is there already writes nothing, nor does settling
+    /// one of which nothing is due.
     pub writes: bool,
 }
 
@@ -153,8 +154,8 @@ fn attempt(
     let mut hold = request.command.hold_number();
     let mut held_for = None;
     match &request.command {
-        // Answered above: there is no wallet to settle yet.
-        Command::CreateWallet(_) => {}
+        // Answered above: there is no wallet to settle yet; and settled above.
+        Command::CreateWallet(_) | Command::Settle => {}
         Command::UpdateWallet(update) => settings = Some(wallet::update(&mut draft, update)?),
         Command::Grant(grant) => grant::grant(&mut draft, grant)?,
         Command::Spend(spend) => spend::spend(&mut draft, spend, &request.actor, None)?,
@@ -194,6 +195,8 @@ fn attempt(
         new_grants,
         ..
     } = draft;
+    // What was due is not any more, even if nothing came of it.
+    let writes = request.command.kind().is_some() || head.next_due_at != state.head.next_due_at;
     let hashes = chained(&mut head, request, &entries, settled, &changed);
     Ok(Decision {
         now,
@@ -214,7 +217,7 @@ fn attempt(
         held_for,
         reversed,
         sent,
-        writes: true,
+        writes,
     })
 }
 

@@ -147,6 +147,8 @@ impl Canonical {
             Command::FreezeWallet => self.text(b'C', b"freeze_wallet"),
             Command::UnfreezeWallet => self.text(b'C', b"unfreeze_wallet"),
             Command::CloseWallet(CloseWallet { rest }) => self.close(*rest),
+            // It has no key that this could be compared for.
+            Command::Settle => self.text(b'C', b"settle"),
         }
     }
 
@@ -282,7 +284,8 @@ impl Canonical {
             | Command::Receive(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
-            | Command::CloseWallet(_) => {}
+            | Command::CloseWallet(_)
+            | Command::Settle => {}
         }
     }
 

@@ -18,8 +18,8 @@
 //! * what makes grants by itself: [`cycle`], [`expiry`], [`rule`], [`rule_change`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
-//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`recount`],
-//!   [`mod@verify`].
+//! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`expiry_report`],
+//!   [`recount`], [`mod@verify`].
 
 pub mod amount;
 pub mod calendar;
@@ -40,6 +40,7 @@ pub mod entry;
 pub mod event;
 pub mod exact;
 pub mod expiry;
+pub mod expiry_report;
 pub mod explain;
 pub mod fingerprint;
 pub mod fold;
@@ -93,6 +94,7 @@ pub use entry::{Allocation, DebtMove, Entry, EntryKind, Transaction, Transaction
 pub use event::{Crossing, Event, EventSequence, Lows, Movement, Occurrence};
 pub use exact::Exact;
 pub use expiry::{Billing, BillingCycleMissing, ExpiryAnswer, ExpiryQuestion, ExpirySettings};
+pub use expiry_report::{ExpiryGroup, ExpiryGrouping, ExpiryStatement, expiry_statements};
 pub use explain::{Explainer, Explanation, Unexplained};
 pub use fingerprint::Fingerprint;
 pub use fold::{Fold, FoldError};

@@ -53,6 +53,14 @@ impl Clock for TestClock {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RandomIds;
 
+impl RandomIds {
+    /// Any place among all ids.
+    #[allow(clippy::disallowed_methods, reason = "this is the source that is injected elsewhere")]
+    pub fn place(self) -> u128 {
+        Uuid::new_v4().as_u128()
+    }
+}
+
 impl IdSource for RandomIds {
     fn transaction_id(&self, at: Timestamp) -> TransactionId {
         let (seconds, nanos) = at.parts();

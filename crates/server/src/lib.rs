@@ -9,6 +9,7 @@
 //! * [`parse`] and [`render`]: proto to domain and back;
 //! * [`status`]: the one place that makes a `tonic::Status`;
 //! * [`lane`]: where requests gather into batches; [`watch`]: where events are streamed from;
+//! * [`sweeper`]: the job that settles wallets that nobody touches;
 //! * [`auth`]: from a bearer token to a namespace and roles;
 //! * [`page`], [`assets`], [`terms`], [`clock`]: page tokens, scales, prices, time and ids;
 //! * [`deadline`], [`telemetry`], [`health`]: what surrounds every call;
@@ -27,6 +28,7 @@ pub mod render;
 pub mod server;
 pub mod service;
 pub mod status;
+pub mod sweeper;
 pub mod telemetry;
 pub mod terms;
 pub mod watch;

@@ -16,6 +16,7 @@ use crate::{
     clock::{RandomIds, SystemClock, TestClock},
     health::{Demands, fit},
     server::{Server, ServerError, ServerOptions},
+    sweeper::SweepOptions,
     watch::WatchOptions,
 };
 
@@ -51,6 +52,8 @@ pub struct NodeOptions {
     pub lanes: usize,
     /// How often watches do something.
     pub watch: WatchOptions,
+    /// How it sweeps.
+    pub sweep: SweepOptions,
     /// A clock that callers may set, instead of the system's.
     pub test_clock: bool,
     /// Work on a database that may lose what it acknowledged.
@@ -103,6 +106,7 @@ impl Node {
             credentials,
             lanes,
             watch,
+            sweep,
             test_clock,
             allow_data_loss,
             append_only,
@@ -140,6 +144,8 @@ impl Node {
                 credentials,
                 lanes,
                 watch,
+                sweep,
+                sweep_place: RandomIds.place(),
                 test_clock,
                 demands,
             },

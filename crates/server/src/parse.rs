@@ -13,6 +13,7 @@ mod report;
 mod reversal;
 mod rule;
 mod spend_limit;
+mod sweep;
 mod transfer;
 mod wallet;
 mod wallet_status;
@@ -29,7 +30,7 @@ pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
     located_in_leg, release_hold,
 };
-pub use report::{cursor as report_cursor, report_cost_basis};
+pub use report::{cursor as report_cursor, report_cost_basis, report_expiry};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use rule::{
     About, CYCLE_COUNT, CYCLE_COUNT_OF_RULE, Calculation, calculate_expiry, changes_amounts,
@@ -37,6 +38,7 @@ pub use rule::{
     list_grant_rules, rule_cursor, update_expiry_settings, update_grant_rule,
 };
 pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
+pub use sweep::{Sweep, sweep_wallets};
 pub use transfer::transfer;
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,

@@ -10,7 +10,7 @@ mod spend_limit;
 pub use catalog::operation;
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
-pub use report::cost_page;
+pub use report::{cost_page, expiry_page};
 pub use rule::{calculated, expiry_change, grant_rule, grant_rule_change};
 pub use spend_limit::spend_limits;
 
@@ -24,6 +24,8 @@ use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
 use tonic::Status;
 use tonic_types::StatusExt as _;
+
+use crate::sweeper::Swept;
 
 /// An instant.
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
@@ -389,6 +391,18 @@ pub fn verification(found: &Verification) -> v1::VerifyWalletResponse {
         grants: grants.0,
         holds: holds.0,
         recorded_at: Some(instant(*recorded_at)),
+    }
+}
+
+/// What was swept, and how many wallets are still due.
+pub fn swept(swept: &Swept, due: i64) -> v1::SweepWalletsResponse {
+    let Swept { wallets, entries, events, failed } = *swept;
+    v1::SweepWalletsResponse {
+        wallets: wallets.try_into().unwrap_or(i32::MAX),
+        entries: entries.try_into().unwrap_or(i64::MAX),
+        events: events.try_into().unwrap_or(i64::MAX),
+        failed: failed.try_into().unwrap_or(i32::MAX),
+        due: due.try_into().unwrap_or(i32::MAX),
     }
 }
 

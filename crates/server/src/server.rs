@@ -26,6 +26,7 @@ use crate::{
     health::{Demands, READINESS, follow_database},
     lane::Lanes,
     service::{Catalog, Events, Grants, Reports, Shared, TestClockControl, Wallets},
+    sweeper::{SweepOptions, Sweeper},
     telemetry::{Metrics, TelemetryLayer, serve_metrics},
     terms::TermsBook,
     watch::{WatchOptions, Watches},
@@ -61,6 +62,10 @@ pub struct ServerOptions {
     pub lanes: usize,
     /// How often watches do something.
     pub watch: WatchOptions,
+    /// How it sweeps.
+    pub sweep: SweepOptions,
+    /// Where among all ids its sweeper begins.
+    pub sweep_place: u128,
     /// A clock that callers may set.
     pub test_clock: Option<Arc<TestClock>>,
     /// What the database must be like.
@@ -113,6 +118,8 @@ impl Server {
             credentials,
             lanes,
             watch,
+            sweep,
+            sweep_place,
             test_clock,
             demands,
         } = options;
@@ -140,8 +147,20 @@ impl Server {
         let health =
             tokio::spawn(follow_database(storage.clone(), demands, reporter, stop.clone()));
 
+        let lanes = Arc::new(Lanes::start(&storage, lanes, &metrics, &tasks, &lanes_stop));
+        let sweeper = Arc::new(Sweeper::new(
+            storage.clone(),
+            Arc::clone(&lanes),
+            Arc::clone(&metrics),
+            sweep.batch,
+            sweep_place,
+        ));
+        if let Some(interval) = sweep.interval {
+            tasks.spawn(Arc::clone(&sweeper).run(interval, stop.clone()));
+        }
         let shared = Shared {
-            lanes: Arc::new(Lanes::start(&storage, lanes, &metrics, &tasks, &lanes_stop)),
+            lanes,
+            sweeper,
             terms: Arc::new(TermsBook::new(storage.clone())),
             watches: Arc::new(Watches::new(storage.clone(), watch, stop.clone())),
             storage,

@@ -9,6 +9,7 @@ mod holds;
 mod reports;
 mod rules;
 mod spend_limits;
+mod sweeping;
 mod test_clock;
 mod wallets;
 
@@ -25,7 +26,9 @@ use purse_domain::{Group, Request};
 use purse_storage::{Answer, Outcome, Storage, StorageError};
 use tonic::Status;
 
-use crate::{lane::Lanes, status, telemetry::CallTrace, terms::TermsBook, watch::Watches};
+use crate::{
+    lane::Lanes, status, sweeper::Sweeper, telemetry::CallTrace, terms::TermsBook, watch::Watches,
+};
 
 /// What the services share.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct Shared {
     pub lanes: Arc<Lanes>,
     /// For parsing amounts.
     pub terms: Arc<TermsBook>,
+    /// For settling wallets that nobody touches.
+    pub sweeper: Arc<Sweeper>,
     /// For streams of events.
     pub watches: Arc<Watches>,
 }
@@ -80,6 +85,8 @@ fn answers(
         Ok(Outcome::Rejected(refused)) => {
             Err(located(status::rejected(&refused.rejection, &refused.wallet), refused.index))
         }
+        // No call asks for that alone.
+        Ok(Outcome::Settled(_)) => Err(status::unanswered()),
         Err(error) => Err(status::storage(&error)),
     }
 }

@@ -11,7 +11,7 @@ use purse_domain::{
 };
 use purse_proto::v1::ErrorReason;
 use purse_storage::{
-    CostQuery, EventScope, EventsUnreadable, NoReport, StorageError, Unanswerable,
+    EventScope, EventsUnreadable, NoReport, ReportedWallets, StorageError, Unanswerable,
 };
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
@@ -395,11 +395,11 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
 }
 
 /// A report that cannot be made.
-pub fn no_report(why: &NoReport, query: &CostQuery) -> Status {
+pub fn no_report(why: &NoReport, wallets: &ReportedWallets) -> Status {
     match why {
         NoReport::WalletNotFound => {
-            let account = query.account.as_ref().map(ToString::to_string).unwrap_or_default();
-            no_wallet(&account, query.asset.as_str())
+            let account = wallets.account.as_ref().map(ToString::to_string).unwrap_or_default();
+            no_wallet(&account, wallets.asset.as_str())
         }
         NoReport::RangeInverted { start, end } => {
             invalid_field("end", format!("must not be before start: {end} is before {start}"))

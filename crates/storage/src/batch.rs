@@ -15,8 +15,8 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, CommitToken, Coverage, Group, Missing, Refused, Request, Timestamp, Transaction,
-    WalletId, WalletState,
+    AccountId, Command, CommitToken, Coverage, Group, Missing, Refused, Request, Timestamp,
+    Transaction, WalletId, WalletState,
 };
 
 use crate::{
@@ -42,6 +42,19 @@ pub enum Outcome {
     Accepted(Vec<Answer>),
     /// It may not happen; nothing of it was written.
     Rejected(Refused),
+    /// Its wallet was settled, which is all that was asked for.
+    Settled(Settled),
+}
+
+/// What settling a wallet wrote.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled {
+    /// Whether anything was due: otherwise nothing was written.
+    pub was_due: bool,
+    /// How many entries time alone made.
+    pub entries: usize,
+    /// How many events.
+    pub events: usize,
 }
 
 /// An accepted request's answer.
@@ -139,7 +152,7 @@ impl Storage {
         for group in groups {
             match batch.decide(self, group) {
                 Ok(outcome @ Outcome::Accepted(_)) => outcomes.push(outcome),
-                Ok(Outcome::Rejected(_)) | Err(_) => return None,
+                Ok(Outcome::Rejected(_) | Outcome::Settled(_)) | Err(_) => return None,
             }
         }
         let decide = started.elapsed();
@@ -283,9 +296,12 @@ fn due_by<'b>(
         .map(|(_, state)| state)
 }
 
-/// The accounts whose lane runs these groups.
+/// The accounts whose lane runs these groups because somebody asked for it. A wallet that is only swept is in no use,
+/// and must not push out one that is.
 fn homes_of(groups: &[&Group]) -> HashSet<AccountId> {
-    groups.iter().map(|group| group.requests()[0].wallet.account_id).collect()
+    let asked = groups.iter().map(|group| &group.requests()[0]);
+    let asked = asked.filter(|request| request.command != Command::Settle);
+    asked.map(|request| request.wallet.account_id).collect()
 }
 
 /// Whether a group changes what spend limits count.

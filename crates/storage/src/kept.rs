@@ -114,6 +114,8 @@ fn needs_only_its_wallets(request: &Request) -> bool {
             | Command::Receive(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
-            | Command::CloseWallet(_) => false,
+            | Command::CloseWallet(_)
+            // What is due is read.
+            | Command::Settle => false,
         }
 }

@@ -34,18 +34,19 @@ pub mod rules;
 pub mod spending;
 pub mod write;
 
-pub use batch::{Answer, BatchTimings, Outcome};
+pub use batch::{Answer, BatchTimings, Outcome, Settled};
 pub use catalog::{CatalogChanged, CatalogName, CatalogQuery, Sellable};
 pub use environment::{Clock, IdSource};
 pub use error::StorageError;
 pub use kept::Kept;
 pub use pool::{Storage, StorageOptions};
 pub use read::{
-    BalanceAt, BalanceQuery, ComposedBalance, CostPage, CostQuery, EntryFilter, EntryPage,
-    EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable,
-    ExplainedTransaction, GrantPage, GrantQuery, GrantRecord, HoldPage, HoldQuery, HoldRecord,
-    NoReport, SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord,
-    Unanswerable, Verification, WalletQuery,
+    BalanceAt, BalanceQuery, ComposedBalance, CostQuery, DuePage, DuePosition, DueQuery,
+    EntryFilter, EntryPage, EntryQuery, EntryRecord, EventPage, EventPosition, EventRecord,
+    EventScope, EventsUnreadable, ExpiryQuery, ExplainedTransaction, GrantPage, GrantQuery,
+    GrantRecord, HoldPage, HoldQuery, HoldRecord, NoReport, ReportPage, ReportedWallets,
+    SpendLimitQuery, SpendLimitRecord, SpendLimitsAt, TimelineQuery, TimelineRecord, Unanswerable,
+    Verification, WalletQuery,
 };
 pub use rules::{
     CadenceKind, ExpiryKind, RuleAnswer, RuleBatch, RuleChangePage, RuleChangeQuery, RuleFilter,

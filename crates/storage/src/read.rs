@@ -3,12 +3,15 @@
 
 pub(crate) mod balance;
 mod cost;
+mod due;
 mod entries;
 mod events;
+mod expiry;
 mod explain;
 mod fold;
 mod grants;
 mod holds;
+mod report;
 mod spend_limits;
 mod timeline;
 mod transfers;
@@ -16,12 +19,15 @@ mod verify;
 mod wallets;
 
 pub use balance::{BalanceAt, BalanceQuery};
-pub use cost::{CostPage, CostQuery, NoReport};
+pub use cost::CostQuery;
+pub use due::{DuePage, DuePosition, DueQuery};
 pub use entries::{EntryFilter, EntryPage, EntryQuery, EntryRecord};
 pub use events::{EventPage, EventPosition, EventRecord, EventScope, EventsUnreadable};
+pub use expiry::ExpiryQuery;
 pub use explain::{ComposedBalance, ExplainedTransaction};
 pub use grants::{GrantPage, GrantQuery, GrantRecord};
 pub use holds::{HoldPage, HoldQuery, HoldRecord};
+pub use report::{NoReport, ReportPage, ReportedWallets};
 pub use spend_limits::{SpendLimitQuery, SpendLimitRecord, SpendLimitsAt};
 pub use timeline::{TimelineQuery, TimelineRecord};
 pub use verify::Verification;

@@ -18,7 +18,7 @@ mod wallets;
 use std::time::Instant;
 
 use deadpool_postgres::Client;
-use purse_domain::{Decision, Request, Scale, Transaction, WalletState};
+use purse_domain::{Decision, Request, Scale, Transaction, TransactionId, WalletName, WalletState};
 
 use crate::StorageError;
 use assets::AssetRow;
@@ -58,19 +58,39 @@ impl Writes {
         existed: bool,
         after: &WalletState,
     ) {
-        let name = &request.wallet;
         self.transactions.push(TransactionRow::new(transaction));
+        self.add_moves(&request.wallet, Some(transaction.id), decision, existed, after);
+    }
+
+    /// Adds what time alone did to a wallet that nobody asked anything of.
+    pub(crate) fn add_settled(
+        &mut self,
+        name: &WalletName,
+        decision: &Decision,
+        after: &WalletState,
+    ) {
+        self.add_moves(name, None, decision, true, after);
+    }
+
+    fn add_moves(
+        &mut self,
+        name: &WalletName,
+        transaction: Option<TransactionId>,
+        decision: &Decision,
+        existed: bool,
+        after: &WalletState,
+    ) {
         for (index, (entry, hash)) in decision.entries.iter().zip(&decision.hashes).enumerate() {
-            let owner = (index >= decision.settled).then_some(transaction.id);
+            let owner = transaction.filter(|_| index >= decision.settled);
             self.entries.push(EntryRow::new(name, entry, hash, owner));
         }
         for (index, event) in decision.events.iter().enumerate() {
-            let owner = (index >= decision.settled_events).then_some(transaction.id);
+            let owner = transaction.filter(|_| index >= decision.settled_events);
             self.events.push(EventRow::new(name, event, owner));
         }
-        self.grants.add(name, decision, transaction.id, after);
+        self.grants.add(name, decision, transaction, after);
         self.debts.add(name, decision);
-        self.holds.add(name, decision, transaction.id);
+        self.holds.add(name, decision, transaction);
         self.spending.add(name, &after.settings.spend_limits, decision);
         self.wallets.add(existed, decision, after);
     }

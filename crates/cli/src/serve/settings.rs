@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use purse_server::{
     auth::{Credentials, TokenSettings},
     node::{Database, NodeOptions, default_lanes},
+    sweeper::SweepOptions,
     telemetry::LogFormat,
     watch::WatchOptions,
 };
@@ -21,6 +22,10 @@ const METRICS_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_464);
 /// How long a watch of events pauses if it is not told otherwise.
 const EVENTS_PAUSE: &str = "250ms";
+/// How long the sweeper pauses if it is not told otherwise: soon enough for who watches events.
+const SWEEP_INTERVAL: &str = "1s";
+/// As many as a lane takes at once.
+const MOST_SWEPT: usize = 256;
 /// What is printed instead of a secret.
 const HIDDEN: &str = "(hidden)";
 
@@ -95,6 +100,14 @@ pub struct ServeArgs {
     #[arg(long, env = "PURSE_EVENTS_PAUSE", value_name = "DURATION")]
     events_pause: Option<String>,
 
+    /// How long the sweeper pauses when nothing is due any more of wallets that nobody touches; default 1s
+    #[arg(long, env = "PURSE_SWEEP_INTERVAL", value_name = "DURATION|off")]
+    sweep_interval: Option<String>,
+
+    /// Most wallets that the sweeper settles at once; default 32. While it does, callers of their lanes wait
+    #[arg(long, env = "PURSE_SWEEP_BATCH", value_name = "NUMBER")]
+    sweep_batch: Option<usize>,
+
     /// For tests: callers set the time
     #[arg(long)]
     test_clock: bool,
@@ -129,6 +142,8 @@ struct FileSettings {
     migration_url: Option<String>,
     lanes: Option<usize>,
     events_pause: Option<String>,
+    sweep_interval: Option<String>,
+    sweep_batch: Option<usize>,
     production: Option<bool>,
     allow_data_loss: Option<bool>,
     log_format: Option<LogStyle>,
@@ -156,6 +171,10 @@ pub struct Settings {
     pub lanes: usize,
     /// How long a watch of events pauses when it has told all there is.
     pub events_pause: String,
+    /// How long the sweeper pauses when nothing is due any more, or `off`.
+    pub sweep_interval: String,
+    /// Most wallets that it settles at once.
+    pub sweep_batch: usize,
     /// Whether callers set the time.
     pub test_clock: bool,
     /// Whether what only tests want is refused.
@@ -203,6 +222,14 @@ impl Settings {
                 .events_pause
                 .or(file.events_pause)
                 .unwrap_or_else(|| EVENTS_PAUSE.to_owned()),
+            sweep_interval: args
+                .sweep_interval
+                .or(file.sweep_interval)
+                .unwrap_or_else(|| SWEEP_INTERVAL.to_owned()),
+            sweep_batch: args
+                .sweep_batch
+                .or(file.sweep_batch)
+                .unwrap_or_else(|| SweepOptions::default().batch),
             test_clock: args.test_clock,
             production: args.production.or(file.production).unwrap_or(false),
             allow_data_loss: args.allow_data_loss.or(file.allow_data_loss).unwrap_or(false),
@@ -219,6 +246,7 @@ impl Settings {
             return refuse("lanes must be at least 1");
         }
         self.watch()?;
+        self.sweep()?;
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
             return refuse(
                 "without tokens only loopback is listened on, as anybody could spend; put tokens in the file of --config",
@@ -267,6 +295,21 @@ impl Settings {
         }
     }
 
+    fn sweep(&self) -> Result<SweepOptions, Failure> {
+        if !(1..=MOST_SWEPT).contains(&self.sweep_batch) {
+            return Err(Failure::Usage(format!("sweep_batch must be from 1 to {MOST_SWEPT}")));
+        }
+        let batch = self.sweep_batch;
+        if self.sweep_interval == "off" {
+            return Ok(SweepOptions { interval: None, batch });
+        }
+        let interval = duration::parse(&self.sweep_interval);
+        match interval.map_err(|error| Failure::Usage(format!("sweep_interval: {error}")))? {
+            Duration::ZERO => Err(Failure::Usage("sweep_interval must be at least 1ms".to_owned())),
+            interval => Ok(SweepOptions { interval: Some(interval), batch }),
+        }
+    }
+
     /// The node that these settings describe.
     pub fn node(&self, database: Database) -> Result<NodeOptions, Failure> {
         let metrics_listen = match self.metrics_listen.parse().map_err(Failure::Usage)? {
@@ -282,6 +325,7 @@ impl Settings {
             credentials,
             lanes: self.lanes,
             watch: self.watch()?,
+            sweep: self.sweep()?,
             test_clock: self.test_clock,
             allow_data_loss: self.allow_data_loss,
             append_only: self.production,

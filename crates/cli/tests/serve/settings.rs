@@ -18,7 +18,7 @@ struct Setting {
     shown: [&'static str; 3],
 }
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 8] = [
     Setting {
         name: "listen",
         flag: ["--listen", "127.0.0.1:3"],
@@ -53,6 +53,20 @@ const SETTINGS: [Setting; 6] = [
         variable: ["PURSE_EVENTS_PAUSE", "2s"],
         file: "'1s'",
         shown: ["'1s'", "'2s'", "'3s'"],
+    },
+    Setting {
+        name: "sweep_interval",
+        flag: ["--sweep-interval", "off"],
+        variable: ["PURSE_SWEEP_INTERVAL", "2s"],
+        file: "'1m'",
+        shown: ["'1m'", "'2s'", "'off'"],
+    },
+    Setting {
+        name: "sweep_batch",
+        flag: ["--sweep-batch", "3"],
+        variable: ["PURSE_SWEEP_BATCH", "2"],
+        file: "1",
+        shown: ["1", "2", "3"],
     },
     Setting {
         name: "log_format",

@@ -171,6 +171,7 @@ scripted! {
     set_spend_limit(SetSpendLimitRequest) -> SetSpendLimitResponse,
     delete_spend_limit(DeleteSpendLimitRequest) -> DeleteSpendLimitResponse,
     list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse,
+    sweep_wallets(SweepWalletsRequest) -> SweepWalletsResponse,
 }
 
 impl Service {

@@ -95,7 +95,8 @@ pub(super) fn counted(draft: &Draft<'_>, request: &Request) -> Result<Vec<Counte
         | Command::Receive(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
-        | Command::CloseWallet(_) => return Ok(Vec::new()),
+        | Command::CloseWallet(_)
+        | Command::Settle => return Ok(Vec::new()),
     };
     let counted = draft.entries.iter().filter_map(|entry| {
         let at = undone_at.unwrap_or(entry.effective_at);

@@ -11,6 +11,8 @@ use crate::{
 pub(super) fn check(status: WalletStatus, command: &Command) -> Result<(), Rejection> {
     match status {
         WalletStatus::Active => Ok(()),
+        // Time goes on.
+        WalletStatus::Closed if *command == Command::Settle => Ok(()),
         WalletStatus::Closed => Err(Rejection::WalletClosed),
         WalletStatus::Frozen => match command {
             Command::Spend(_) | Command::CreateHold(_) | Command::Transfer(_) => {
@@ -30,7 +32,8 @@ pub(super) fn check(status: WalletStatus, command: &Command) -> Result<(), Rejec
             | Command::Receive(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
-            | Command::CloseWallet(_) => Ok(()),
+            | Command::CloseWallet(_)
+            | Command::Settle => Ok(()),
         },
     }
 }

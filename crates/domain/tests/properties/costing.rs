@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use proptest::{option, prelude::*, sample::select};
 use purse_domain::{
     Amount, Category, CostBasis, CostBooks, CostReport, CostStatement, Entry, EntryKind, Exact,
-    Grant, GrantNumber, Periods, Scale, TimeRange, Timestamp,
-    calendar::CalendarUnit,
+    ExpiryGrouping, ExpiryStatement, Grant, GrantNumber, Periods, Scale, TimeRange, Timestamp,
+    calendar::{CalendarUnit, TimeZone},
     cost_report::{CostFlow, Worth},
-    settle::due,
+    expiry_statements,
+    settle::{due, settled},
 };
 
 use crate::{
@@ -75,31 +76,92 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(128))]
+
+    #[test]
+    fn an_expiry_report_has_the_same_figures_and_knows_what_never_expires(
+        program in programs_with_a_bad_clock(30),
+        first in -60_i64..200,
+        hours in 0_i64..300,
+    ) {
+        let mut ledger = Ledger::opened();
+        let mut clock = START;
+        for step in &program {
+            clock = clock.plus_micros(step.wait * HOUR);
+            ledger.run(&step.action, clock);
+        }
+        let start = START.plus_micros(first * HOUR);
+        let end = start.plus_micros(hours * HOUR);
+        let periods = cut(start, end, Some(CalendarUnit::Day)).cut_at(clock).expect("some days");
+        let costs = report(&ledger, &periods);
+        for grouping in [ExpiryGrouping::None, ExpiryGrouping::Category, ExpiryGrouping::FundingRef] {
+            let report = grouped(&ledger, &periods, |grant| grouping.group_of(grant));
+            let groups = expiry_statements(&report);
+            let names: Vec<&str> = groups.iter().map(|(name, _)| *name).collect();
+            prop_assert!(names.is_sorted() && names.windows(2).all(|pair| pair[0] != pair[1]));
+            if grouping == ExpiryGrouping::Category {
+                let categories: Vec<&str> = costs.groups().map(|(group, _)| group.as_str()).collect();
+                prop_assert_eq!(names, categories);
+            }
+            for (index, costs) in costs.together().iter().enumerate() {
+                let sum = groups.iter().map(|(_, statements)| statements[index]);
+                let sum = sum.fold(ExpiryStatement::default(), |sum, one| sum + one);
+                prop_assert_eq!(sum.opening, costs.opening);
+                prop_assert_eq!(sum.expired, costs.flow.expired);
+                prop_assert_eq!(sum.opening + sum.other - sum.expired, sum.closing);
+                prop_assert_eq!(sum.closing, costs.closing);
+            }
+        }
+        // At the last bound, from the grants themselves.
+        let Some(last) = periods.bounds().last().filter(|last| **last > ledger.state.head.recorded_at) else {
+            return Ok(());
+        };
+        let state = settled(&ledger.state, last.plus_micros(-1)).expect("all grants are held");
+        let never = state.grants.values().filter(|grant| grant.window.expires_at().is_none());
+        let never = never
+            .map(|grant| Worth::of(grant.parts.available + grant.parts.held, grant.terms.cost_basis))
+            .fold(Worth::default(), |sum, worth| sum + worth);
+        let report = grouped(&ledger, &periods, |grant| ExpiryGrouping::None.group_of(grant));
+        let told = expiry_statements(&report);
+        let told = told.first().and_then(|(_, statements)| statements.last());
+        prop_assert_eq!(told.map(|told| told.never_expiring).unwrap_or_default(), never);
+    }
+}
+
 fn cut(start: Timestamp, end: Timestamp, unit: Option<CalendarUnit>) -> Periods {
     let range = TimeRange::new(start, end).expect("it is not inverted");
-    Periods::cut(range, unit).expect("some days")
+    Periods::cut(range, unit, TimeZone::UTC).expect("some days")
 }
 
 /// The report of a wallet, from what is kept of it as of its last entry and what happened since.
 fn report(ledger: &Ledger, periods: &Periods) -> CostReport {
+    grouped(ledger, periods, |grant| grant.terms.category.clone())
+}
+
+fn grouped<G: Ord + Clone>(
+    ledger: &Ledger,
+    periods: &Periods,
+    group: impl Fn(&Grant) -> G,
+) -> CostReport<G> {
     let mut books = CostBooks::new(periods);
     let grants: BTreeMap<GrantNumber, &Grant> =
         ledger.grants().into_iter().map(|grant| (grant.number, grant)).collect();
     let share = |grant: &Grant, amount: Amount| Worth::of(amount, grant.terms.cost_basis);
     for grant in grants.values().filter(|grant| grant.is_open()) {
         let left = grant.parts.available + grant.parts.held;
-        books.left(&grant.terms.category, share(grant, left));
+        books.left(&group(grant), share(grant, left));
     }
     let counting = ledger.entries.iter().filter(|entry| entry.effective_at >= periods.start());
     for entry in counting {
         let place = periods.place(entry.effective_at);
         for part in &entry.allocations {
             let grant = grants[&part.grant];
-            books.booked(place, entry.kind, &grant.terms.category, share(grant, part.amount));
+            books.booked(place, entry.kind, &group(grant), share(grant, part.amount));
         }
     }
     for entry in due(&ledger.state, periods.end().plus_micros(-1)).expect("all grants are held") {
-        books.due(&entry, |number| grants.get(&number).copied());
+        books.due(&entry, |number| grants.get(&number).copied(), &group);
     }
     books.close()
 }
@@ -110,7 +172,7 @@ fn check(
     periods: &Periods,
     report: &CostReport,
 ) -> Result<(), TestCaseError> {
-    let statements: BTreeMap<&Category, &[CostStatement]> = report.by_category().collect();
+    let statements: BTreeMap<&Category, &[CostStatement]> = report.groups().collect();
     for category in ["paid", "free"] {
         let category = Category::parse(category).expect("a code");
         let blank = vec![CostStatement::default(); periods.count()];

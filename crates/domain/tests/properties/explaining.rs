@@ -42,7 +42,7 @@ proptest! {
             let with_a_choice = |entry: &&Entry| {
                 match entry.kind {
                     EntryKind::Spent | EntryKind::Held | EntryKind::Repaid | EntryKind::Revoked | EntryKind::TransferredOut => true,
-                    EntryKind::Reversed => command.kind() == TransactionKind::ReverseSpend,
+                    EntryKind::Reversed => command.kind() == Some(TransactionKind::ReverseSpend),
                     EntryKind::Granted
                     | EntryKind::Activated
                     | EntryKind::Expired

@@ -11,9 +11,8 @@ use purse_domain::{
     OpenHold, OperationName, Origin, Recount, Request, Scan, Sequence, SignedAmount, SpendRecord,
     Spender, Sum, Timestamp, TransactionId, Verdict, WalletSettings, WalletState, balances_at,
     decide,
-    draft::Draft,
     explain::{Explainer, Explanation, Unexplained},
-    settle::{settle, settled},
+    settle::settled,
 };
 
 use crate::program::{Action, START, fundings, request, settings, transaction};
@@ -114,6 +113,8 @@ impl Ledger {
         self.state.apply(decision);
         self.entries.extend_from_slice(&decision.entries);
         self.events.extend_from_slice(&decision.events);
+        // What a sweep does belongs to nobody.
+        let Some(kind) = command.kind() else { return };
         self.writes += 1;
         let own = decision.own_entries().iter().map(|entry| entry.sequence);
         self.owners.extend(own.map(|sequence| (sequence, transaction(self.writes))));
@@ -124,7 +125,7 @@ impl Ledger {
         self.state.counts = Counts::default();
         let (actor, operation) = (request.actor.clone(), operation.cloned());
         let origin = Some(Origin { actor, operation });
-        let spend = SpendRecord::of(command.kind(), decision.own_entries());
+        let spend = SpendRecord::of(kind, decision.own_entries());
         let spend = spend.map(|spend| SpendRecord { origin, ..spend });
         self.state.spends.insert(transaction(self.writes), spend);
     }
@@ -155,17 +156,22 @@ impl Ledger {
         .collect()
     }
 
-    /// Does what a sweeper does: books what is due by `at`.
+    /// Does what a sweeper does: books what is due by `at`, if anything is.
     pub fn sweep(&mut self, at: Timestamp) {
-        let mut draft = Draft::new(&self.state, at);
-        settle(&mut draft).expect("all grants are held");
-        let Draft { head, entries, events, .. } = draft;
-        self.entries.extend(entries);
-        self.events.extend(events);
-        self.state = settled(&self.state, at).expect("all grants are held");
-        self.state.head.recorded_at = head.recorded_at;
-        assert_eq!(self.state.head.balances, head.balances);
-        assert_eq!(self.state.head.next_due_at, head.next_due_at);
+        let request = Request::settle(self.state.settings.name.clone());
+        let Verdict::Accepted(decision) = self.decide(&request, at) else {
+            panic!("what is due is booked");
+        };
+        assert!(decision.own_entries().is_empty() && decision.settings.is_none());
+        assert_eq!(decision.writes, self.state.head.next_due_at.is_some_and(|due| due <= at));
+        if !decision.writes {
+            return;
+        }
+        assert!(decision.head.next_due_at.is_none_or(|due| due > at), "it is due no more");
+        let read = settled(&self.state, at).expect("all grants are held");
+        self.write(&decision, &request);
+        assert_eq!(self.state.head.balances, read.head.balances, "reads see the same");
+        assert_eq!(self.state.head.next_due_at, read.head.next_due_at);
     }
 
     /// The grants by number.

@@ -403,6 +403,7 @@ impl Model {
             Command::FreezeWallet | Command::UnfreezeWallet | Command::CloseWallet(_) => {
                 Outcome::Refused("programs do not freeze or close")
             }
+            Command::Settle => Outcome::Refused("programs do not sweep"),
         };
         if matches!(outcome, Outcome::Done(_)) {
             self.writes.push(reversible);

@@ -1,11 +1,13 @@
 //! Reports.
 
 use purse_domain::{
-    AccountName, CostReport, CostStatement, Exact, Periods, Timestamp,
+    AccountName, Category, CostReport, CostStatement, Exact, ExpiryGroup, ExpiryStatement, Periods,
+    Timestamp,
     cost_report::{CostFlow, Worth},
+    expiry_statements,
 };
 use purse_proto::v1;
-use purse_storage::{CostPage, CostQuery};
+use purse_storage::{CostQuery, ExpiryQuery, ReportPage};
 
 use super::instant;
 use crate::{page, parse};
@@ -13,10 +15,10 @@ use crate::{page, parse};
 /// A page of a cost report.
 pub fn cost_page(
     query: &CostQuery,
-    found: &CostPage,
+    found: &ReportPage<Category>,
     page: &page::Query,
 ) -> v1::ReportCostBasisResponse {
-    let CostPage { now, periods, wallets, total, more_after } = found;
+    let ReportPage { now, periods, wallets, total, more_after } = found;
     let lines = |report: &CostReport| lines(report, periods, *now, query.by_category);
     let wallet = |(account, report): &(AccountName, CostReport)| v1::WalletCostBasis {
         account: account.to_string(),
@@ -24,7 +26,7 @@ pub fn cost_page(
     };
     let token = |last| page.token(&parse::report_cursor(periods.end(), last));
     v1::ReportCostBasisResponse {
-        asset: query.asset.to_string(),
+        asset: query.wallets.asset.to_string(),
         start: Some(instant(periods.start())),
         end: Some(instant(periods.end())),
         now: Some(instant(*now)),
@@ -55,7 +57,7 @@ fn lines(
             .collect()
     };
     if by_category {
-        let categories = report.by_category();
+        let categories = report.groups();
         categories.flat_map(|(category, statements)| of(category.as_str(), statements)).collect()
     } else {
         of("", &report.together())
@@ -77,5 +79,62 @@ fn figures(statement: &CostStatement, of: impl Fn(Worth) -> Exact) -> v1::CostBa
         revoked: figure(revoked),
         transferred_out: figure(transferred_out),
         closing: figure(closing),
+    }
+}
+
+/// A page of an expiry report.
+pub fn expiry_page(
+    query: &ExpiryQuery,
+    found: &ReportPage<ExpiryGroup>,
+    page: &page::Query,
+) -> v1::ReportExpiryResponse {
+    let ReportPage { now, periods, wallets, total, more_after } = found;
+    let lines = |report: &CostReport<ExpiryGroup>| expiry_lines(report, periods, *now);
+    let wallet = |(account, report): &(AccountName, CostReport<ExpiryGroup>)| v1::WalletExpiry {
+        account: account.to_string(),
+        lines: lines(report),
+    };
+    let token = |last| page.token(&parse::report_cursor(*now, last));
+    v1::ReportExpiryResponse {
+        asset: query.wallets.asset.to_string(),
+        start: Some(instant(periods.start())),
+        end: Some(instant(periods.end())),
+        now: Some(instant(*now)),
+        totals: lines(total),
+        wallets: wallets.iter().map(wallet).collect(),
+        next_page_token: more_after.as_ref().map(token).unwrap_or_default(),
+    }
+}
+
+fn expiry_lines(
+    report: &CostReport<ExpiryGroup>,
+    periods: &Periods,
+    now: Timestamp,
+) -> Vec<v1::ExpiryLine> {
+    let of = |(group, statements): (&str, Vec<ExpiryStatement>)| -> Vec<v1::ExpiryLine> {
+        let bounds = periods.bounds().windows(2).zip(statements);
+        bounds
+            .map(|(bounds, statement)| v1::ExpiryLine {
+                start: Some(instant(bounds[0])),
+                end: Some(instant(bounds[1])),
+                group: group.to_owned(),
+                forecast: bounds[1] > now,
+                credits: Some(expiry_figures(&statement, |worth| worth.credits)),
+                value: Some(expiry_figures(&statement, |worth| worth.value)),
+            })
+            .collect()
+    };
+    expiry_statements(report).into_iter().flat_map(of).collect()
+}
+
+fn expiry_figures(statement: &ExpiryStatement, of: impl Fn(Worth) -> Exact) -> v1::ExpiryFigures {
+    let ExpiryStatement { opening, expired, other, closing, never_expiring } = *statement;
+    let figure = |worth| of(worth).to_string();
+    v1::ExpiryFigures {
+        opening: figure(opening),
+        expired: figure(expired),
+        other: figure(other),
+        closing: figure(closing),
+        never_expiring: figure(never_expiring),
     }
 }

@@ -132,7 +132,7 @@ impl CatalogService for Catalog {
             Ok(Outcome::Rejected(refused)) if is_unaffordable(&refused.rejection) => {
                 Some(status::rejected(&refused.rejection, &refused.wallet))
             }
-            Ok(Outcome::Rejected(_) | Outcome::Accepted(_)) | Err(_) => None,
+            Ok(Outcome::Rejected(_) | Outcome::Accepted(_) | Outcome::Settled(_)) | Err(_) => None,
         };
         if let Some(refusal) = refusal {
             let refusal = Some(render::item_error(&refusal));

@@ -338,6 +338,13 @@ impl WalletService for Wallets {
         self.0.explain_balance(request).await.map(Response::new)
     }
 
+    async fn sweep_wallets(
+        &self,
+        request: Request<v1::SweepWalletsRequest>,
+    ) -> Result<Response<v1::SweepWalletsResponse>, Status> {
+        self.0.sweep_wallets(request).await.map(Response::new)
+    }
+
     async fn set_spend_limit(
         &self,
         request: Request<v1::SetSpendLimitRequest>,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use opentelemetry::{
     KeyValue,
-    metrics::{Histogram, Meter, MeterProvider as _},
+    metrics::{Counter, Gauge, Histogram, Meter, MeterProvider as _},
 };
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::Registry;
 use purse_storage::BatchTimings;
 use tonic::Code;
+
+use crate::sweeper::Swept;
 
 /// Bounds of time histograms, in seconds: from a cached read to a deadline.
 const SECONDS: [f64; 14] =
@@ -26,6 +28,9 @@ pub struct Metrics {
     database: Histogram<f64>,
     lane_wait: Histogram<f64>,
     batch_size: Histogram<u64>,
+    swept: [Counter<u64>; 4],
+    sweep_lag: Gauge<f64>,
+    sweep_round: Histogram<f64>,
 }
 
 impl Default for Metrics {
@@ -62,6 +67,18 @@ impl Metrics {
                 .with_description("Requests in a batch")
                 .with_boundaries(SIZES.to_vec())
                 .build(),
+            swept: [
+                count(&meter, "purse.sweeper.wallets", "{wallet}", "Wallets that were settled"),
+                count(&meter, "purse.sweeper.entries", "{entry}", "Entries of settled wallets"),
+                count(&meter, "purse.sweeper.events", "{event}", "Events of settled wallets"),
+                count(&meter, "purse.sweeper.failures", "{wallet}", "Wallets that were not"),
+            ],
+            sweep_lag: meter
+                .f64_gauge("purse.sweeper.lag")
+                .with_unit("s")
+                .with_description("For how long the longest due wallet of the last round was due")
+                .build(),
+            sweep_round: seconds(&meter, "purse.sweeper.round.duration", "Duration of rounds"),
             registry,
             _provider: provider,
         }
@@ -89,6 +106,20 @@ impl Metrics {
         self.lane_wait.record(waited.as_secs_f64(), &[]);
     }
 
+    /// Wallets have been swept.
+    pub fn swept(&self, swept: &Swept) {
+        let Swept { wallets, entries, events, failed } = *swept;
+        for (counter, more) in self.swept.iter().zip([wallets, entries, events, failed]) {
+            counter.add(more as u64, &[]);
+        }
+    }
+
+    /// A sweeper has gone through all that was due.
+    pub fn sweep_round(&self, lag: Duration, took: Duration) {
+        self.sweep_lag.record(lag.as_secs_f64(), &[]);
+        self.sweep_round.record(took.as_secs_f64(), &[]);
+    }
+
     /// A batch has run.
     pub fn batch(&self, size: usize, timings: Option<&BatchTimings>) {
         self.batch_size.record(size as u64, &[]);
@@ -109,6 +140,15 @@ impl Metrics {
             );
         }
     }
+}
+
+fn count(
+    meter: &Meter,
+    name: &'static str,
+    unit: &'static str,
+    description: &'static str,
+) -> Counter<u64> {
+    meter.u64_counter(name).with_unit(unit).with_description(description).build()
 }
 
 fn seconds(meter: &Meter, name: &'static str, description: &'static str) -> Histogram<f64> {

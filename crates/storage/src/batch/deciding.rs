@@ -13,7 +13,7 @@ use purse_domain::{
     decide_group, group::transactions,
 };
 
-use super::{Answer, Outcome};
+use super::{Answer, Outcome, Settled};
 use crate::{Storage, StorageError, load::Loaded, replay::UsedKey, write::Writes};
 
 /// What a key is unique in: its account.
@@ -93,6 +93,11 @@ impl Batch {
                 return Ok(Outcome::Rejected(Refused { index, ..refused }));
             }
         };
+        if let [Decided { request, decision }] = decided.as_slice()
+            && request.command == Command::Settle
+        {
+            return Ok(Outcome::Settled(self.settle(request, decision)));
+        }
         let mut decided = transactions(&decided);
         let mut answers = Vec::with_capacity(group.requests().len());
         for known in known {
@@ -136,7 +141,8 @@ impl Batch {
     fn accept(&mut self, storage: &Storage, legs: &[Decided<'_>]) -> Vec<Answer> {
         let id = storage.ids().transaction_id(legs[0].decision.now);
         let token = legs[0].request.validate_only.then(|| CommitToken::of(legs));
-        let answers: Vec<Answer> = legs.iter().map(|leg| self.accept_leg(leg, id, token)).collect();
+        let answers: Vec<Answer> =
+            legs.iter().filter_map(|leg| self.accept_leg(leg, id, token)).collect();
         if answers.iter().all(|answer| answer.changes && !answer.previewed)
             && let Some(key) = legs[0].request.key.as_ref()
         {
@@ -148,21 +154,37 @@ impl Batch {
         answers
     }
 
+    /// `None`: what it does makes no transaction.
     fn accept_leg(
         &mut self,
         leg: &Decided<'_>,
         id: TransactionId,
         commit_token: Option<CommitToken>,
-    ) -> Answer {
+    ) -> Option<Answer> {
         let Decided { request, decision } = leg;
         let before = self.wallets.get(&request.wallet.wallet_id);
         let existed = before.is_some();
-        let transaction = Arc::new(transaction(request, decision, id, before));
+        let transaction = Arc::new(transaction(request, decision, id, before)?);
         let (changes, previewed) = (decision.writes, request.validate_only);
         if changes && !previewed {
             self.write(request, decision, &transaction, existed);
         }
-        Answer { transaction, replayed: false, changes, previewed, commit_token }
+        Some(Answer { transaction, replayed: false, changes, previewed, commit_token })
+    }
+
+    /// Takes up what time alone did to a wallet.
+    fn settle(&mut self, request: &Request, decision: &Decision) -> Settled {
+        if let (true, Some(state)) =
+            (decision.writes, self.wallets.get_mut(&request.wallet.wallet_id))
+        {
+            state.apply(decision);
+            self.writes.add_settled(&request.wallet, decision, state);
+        }
+        Settled {
+            was_due: decision.writes,
+            entries: decision.entries.len(),
+            events: decision.events.len(),
+        }
     }
 
     fn write(
@@ -196,19 +218,20 @@ fn key_of(legs: &[Request]) -> Option<Key> {
     Some((first.wallet.account_id, first.key.as_ref()?.as_str().to_owned()))
 }
 
-/// The record of an accepted request.
+/// The record of an accepted request; `None`: it has none.
 fn transaction(
     request: &Request,
     decision: &Decision,
     id: TransactionId,
     before: Option<&WalletState>,
-) -> Transaction {
+) -> Option<Transaction> {
+    let kind = request.command.kind()?;
     let settings = decision.settings.as_ref();
     let policy = before.map(|state| state.settings.drawdown_policy);
-    Transaction {
+    Some(Transaction {
         id,
         wallet: request.wallet.clone(),
-        kind: request.command.kind(),
+        kind,
         key: request.key.clone(),
         fingerprint: request.fingerprint,
         counterparty: request.command.counterparty().map(|other| other.account.clone()),
@@ -216,7 +239,7 @@ fn transaction(
         pricing: request.command.charge().and_then(Charge::pricing),
         actor: request.actor.clone(),
         reason: request.reason.clone(),
-        metadata: match request.command.kind() {
+        metadata: match kind {
             // It is the wallet's own, and kept there.
             TransactionKind::CreateWallet => purse_domain::Metadata::default(),
             TransactionKind::UpdateWallet
@@ -263,8 +286,9 @@ fn transaction(
             | Command::Transfer(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
-            | Command::CloseWallet(_) => Vec::new(),
+            | Command::CloseWallet(_)
+            | Command::Settle => Vec::new(),
         },
         hold: decision.hold().cloned(),
-    }
+    })
 }

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::Client;
 use purse_domain::{Coverage, DrawdownKey, Missing, WalletState};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::ToSql};
 
 use super::ALL;
 use crate::{
@@ -181,12 +181,24 @@ pub(crate) async fn load_missing(
             state.counts.load_open_holds(holds.unwrap_or_default());
         }
         Missing::DueBy(at) => {
-            for row in client.query(DUE_GRANTS, &[&account, &wallet, &Instant(*at), &ALL]).await? {
-                state.hold_loaded(row::grant(&mut Columns::of(&row))?);
+            // Of each wallet that a sweeper settles: prepared once, and one round trip.
+            let due_grants = client.prepare_cached(DUE_GRANTS).await?;
+            let due_holds = client.prepare_cached(DUE_HOLDS).await?;
+            let next_due = client.prepare_cached(NEXT_DUE).await?;
+            let at = Instant(*at);
+            let due: [&(dyn ToSql + Sync); 4] = [&account, &wallet, &at, &ALL];
+            let after: [&(dyn ToSql + Sync); 3] = [&account, &wallet, &at];
+            let (grants, holds, next) = tokio::join!(
+                biased;
+                client.query(&due_grants, &due),
+                client.query(&due_holds, &due),
+                client.query_one(&next_due, &after),
+            );
+            let (grants, holds, next) = (grants?, holds?, next?);
+            for row in &grants {
+                state.hold_loaded(row::grant(&mut Columns::of(row))?);
             }
-            let holds = client.query(DUE_HOLDS, &[&account, &wallet, &Instant(*at), &ALL]).await?;
             hold_with_pinned(client, state, &holds).await?;
-            let next = client.query_one(NEXT_DUE, &[&account, &wallet, &Instant(*at)]).await?;
             if let Coverage::Partial { next_due_at, .. } = &mut state.coverage {
                 *next_due_at = Columns::of(&next).instant_or_never()?;
             }

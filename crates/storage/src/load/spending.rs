@@ -84,7 +84,8 @@ fn taken(request: &Request, now: Timestamp) -> Option<(Origin, Timestamp)> {
         | Command::Receive(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
-        | Command::CloseWallet(_) => return None,
+        | Command::CloseWallet(_)
+        | Command::Settle => return None,
     };
     let actor = request.actor.clone();
     Some((Origin { actor, operation: operation.clone() }, at))

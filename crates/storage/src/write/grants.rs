@@ -35,16 +35,19 @@ impl Grants {
         &mut self,
         name: &WalletName,
         decision: &Decision,
-        transaction: TransactionId,
+        transaction: Option<TransactionId>,
         after: &WalletState,
     ) {
         let id = |grant: &Grant| (name.account_id, name.wallet_id, grant.number);
         for grant in decision.grants.values() {
             self.changed.insert(id(grant), (grant.clone(), after.due_at(grant)));
         }
-        for grant in decision.made_grants() {
-            let place = DrawdownKey::of(after.settings.drawdown_policy, grant);
-            self.new.insert(id(grant), New { transaction, place });
+        // Time alone makes none.
+        if let Some(transaction) = transaction {
+            for grant in decision.made_grants() {
+                let place = DrawdownKey::of(after.settings.drawdown_policy, grant);
+                self.new.insert(id(grant), New { transaction, place });
+            }
         }
         // A grant that has ended keeps the place that it had then, and the policy may have changed since.
         let moving = decision.entries.iter().filter(|entry| may_move(entry.kind));

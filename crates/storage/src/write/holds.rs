@@ -12,6 +12,9 @@ use crate::row::Instant;
 
 type HoldId = (AccountId, WalletId, HoldNumber);
 
+/// In the place of a transaction in rows that are there already, where it is not written.
+const NONE: TransactionId = TransactionId::from_uuid(Uuid::nil());
+
 /// The holds of a batch as they are at its end.
 #[derive(Debug, Default)]
 pub(super) struct Holds {
@@ -23,14 +26,14 @@ impl Holds {
         &mut self,
         name: &WalletName,
         decision: &Decision,
-        transaction: TransactionId,
+        transaction: Option<TransactionId>,
     ) {
         for (number, hold) in &decision.holds {
             self.changed
                 .entry((name.account_id, name.wallet_id, *number))
                 .and_modify(|(_, before)| before.clone_from(hold))
-                // Of a hold that was there before, the row keeps the transaction that made it.
-                .or_insert_with(|| (transaction, hold.clone()));
+                // Of a hold that was there before, the row keeps the transaction that made it. Time alone makes none.
+                .or_insert_with(|| (transaction.unwrap_or(NONE), hold.clone()));
         }
     }
 

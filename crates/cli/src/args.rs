@@ -24,6 +24,7 @@ use crate::{
     report::ReportCommand,
     reverse::ReverseArgs,
     revoke::RevokeArgs,
+    rule::RuleCommand,
     serve::ServeArgs,
     spend::SpendArgs,
     sweep::SweepArgs,
@@ -130,6 +131,9 @@ pub enum Operation {
     Transfer(TransferArgs),
     /// Take back what was granted on a payment, as far as that was refunded
     Revoke(RevokeArgs),
+    /// Make and change grant rules, and calculate when their grants expire
+    #[command(subcommand)]
+    Rule(RuleCommand),
 }
 
 /// The two names of a wallet, as most verbs take them.

@@ -189,11 +189,13 @@ fn unless(nothing: bool, word: String) -> String {
     if nothing { String::new() } else { word }
 }
 
-fn word(name: &str, prefix: &str) -> String {
+/// The name of a value without its prefix, as people write words: `half-yearly`.
+pub fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', "-")
 }
 
-fn screaming(word: &str) -> String {
+/// A word as names of values are written: `HALF_YEARLY`.
+pub fn screaming(word: &str) -> String {
     word.to_uppercase().replace('-', "_")
 }
 

@@ -33,6 +33,7 @@ mod replay;
 mod report;
 mod reverse;
 mod revoke;
+mod rule;
 mod serve;
 mod spend;
 mod sum;
@@ -112,6 +113,7 @@ async fn operate(
         Operation::Report(command) => report::run(command, &client, output).await,
         Operation::Transaction(args) => transaction::run(args, &client, output).await,
         Operation::Explain(command) => explain::run(command, &client, output).await,
+        Operation::Rule(command) => rule::run(command, &client, output).await,
         Operation::Revoke(args) => revoke::run(args, &client, output).await,
         Operation::ChangeExpiry(args) => change_expiry::run(args, &client, output).await,
     }

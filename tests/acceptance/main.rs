@@ -41,6 +41,7 @@ mod spend_limits;
 mod sweeping;
 mod timelines;
 mod together;
+mod top_ups;
 mod transfers;
 mod verify;
 mod wallets;

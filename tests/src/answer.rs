@@ -128,6 +128,19 @@ pub enum OccurrenceView {
         /// The balance after.
         after: String,
     },
+    /// More credits are asked for.
+    TopUpRequested {
+        /// What the answer names.
+        reference: String,
+        /// How much.
+        amount: String,
+        /// The balance that it is below.
+        threshold: String,
+        /// The balance before.
+        before: String,
+        /// The balance after.
+        after: String,
+    },
     /// A grant expires soon.
     ExpiringSoon {
         /// Its number.

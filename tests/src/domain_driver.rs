@@ -12,8 +12,8 @@ use purse_domain::{
     AccountId, Amount, AssetCode, Command, CommitToken, Counts, CreateWallet, Decided, Decision,
     Event, Fingerprint, Fold, FoldError, GroupVerdict, LimitName, MOST_LIMITS, NamespaceId,
     NamespaceName, NoticesFrom, OperationName, Origin, Recount, Rejection, Request, Scale,
-    Sequence, SpendRecord, Timestamp, TransactionId, WalletId, WalletName, WalletState,
-    balances_at, decide_group, settle::settled, slices, verify, verify_event,
+    Sequence, SpendRecord, Timestamp, TransactionId, WalletId, WalletName, WalletSettings,
+    WalletState, balances_at, decide_group, settle::settled, slices, verify, verify_event,
 };
 use uuid::Uuid;
 
@@ -247,6 +247,7 @@ impl DomainDriver {
             | Command::Receive(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
+            | Command::DeclineTopUp(_)
             | Command::CloseWallet(_)
             | Command::Settle => None,
         };
@@ -269,12 +270,11 @@ impl DomainDriver {
             ledger.events.extend_from_slice(&decision.events);
             let own = decision.own_entries().iter().map(|entry| (entry.sequence, transaction));
             ledger.owners.extend(own);
-            ledger.notices.extend(decision.settings.as_ref().map(|settings| NoticesFrom {
-                after: decision.head.last_sequence,
-                at: decision.now,
-                low_balance_thresholds: settings.low_balance_thresholds.clone(),
-                expiring_soon_leads: settings.expiring_soon_leads.clone(),
-            }));
+            let declines = matches!(request.command, Command::DeclineTopUp(_));
+            let (after, at) = (decision.head.last_sequence, decision.now);
+            let notices =
+                |settings: &WalletSettings| NoticesFrom::of(settings, after, at, declines);
+            ledger.notices.extend(decision.settings.as_ref().map(notices));
             let operation = decision.operation(&request.command);
             for entry in decision.own_entries() {
                 ledger.operations.extend(operation.map(|name| (entry.sequence, name.clone())));
@@ -401,7 +401,11 @@ impl Driver for DomainDriver {
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<EventView>, Refusal>> + Send {
         let ledger = self.ledger(wallet);
-        std::future::ready(ledger.map(|ledger| ledger.events.iter().map(view::event).collect()))
+        let views = |ledger: &Ledger| {
+            let asset = &ledger.state.settings.name.asset;
+            ledger.events.iter().map(|event| view::event(event, asset)).collect()
+        };
+        std::future::ready(ledger.map(views))
     }
 
     fn verify(&mut self, wallet: &WalletRef) -> impl Future<Output = Result<(), String>> + Send {
@@ -483,6 +487,7 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::PurchasePack(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
+        | Command::DeclineTopUp(_)
         | Command::CloseWallet(_)
         | Command::Settle => request,
     }
@@ -538,6 +543,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
+            | Command::DeclineTopUp(_)
             | Command::CloseWallet(_)
             | Command::Settle => None,
         },
@@ -565,6 +571,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
+            | Command::DeclineTopUp(_)
             | Command::CloseWallet(_)
             | Command::Settle => Vec::new(),
         },
@@ -665,6 +672,9 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
         Rejection::RevocationExceedsFunding { .. } => Refusal::field("cumulative_amount"),
         Rejection::OverdraftLimitTooPrecise { .. } => Refusal::field("overdraft_limit"),
         Rejection::ThresholdTooPrecise { .. } => Refusal::field("low_balance_thresholds"),
+        Rejection::TopUpNotOutstanding { reference } => {
+            Refusal::new("TOP_UP_NOT_OUTSTANDING", &[("reference", reference.to_string())])
+        }
         Rejection::WalletFrozen => Refusal::new("WALLET_FROZEN", &named(wallet)),
         Rejection::WalletClosed => Refusal::new("WALLET_CLOSED", &named(wallet)),
         Rejection::WalletNotEmpty { available, held, debt, scheduled } => Refusal::new(

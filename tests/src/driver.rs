@@ -169,6 +169,15 @@ pub enum Change {
         /// How many packs; 0: by default.
         quantity: i64,
     },
+    /// Ask for more credits when the balance is low.
+    SetTopUp(TopUpAsked),
+    /// Ask for nothing any more.
+    DeleteTopUp,
+    /// Await a top-up no more.
+    DeclineTopUp {
+        /// The reference of the request.
+        reference: String,
+    },
     /// Let nothing be taken.
     Freeze,
     /// Let credits be taken again.
@@ -286,6 +295,21 @@ pub struct SlabAsked {
     pub bonus: String,
     /// Of what was bought, in per cent.
     pub is_per_cent: bool,
+}
+
+/// A rule for top-ups as a caller asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopUpAsked {
+    /// How much is asked for.
+    pub amount: String,
+    /// The balance below which.
+    pub threshold: String,
+    /// How often within the window.
+    pub most: i32,
+    /// The length of a rolling window, in microseconds.
+    pub rolling_micros: Option<i64>,
+    /// The unit of a calendar window, such as `DAY`; empty: none.
+    pub per: String,
 }
 
 /// Which balance is asked for.

@@ -10,17 +10,17 @@ use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
         Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CloseWalletRequest,
-        CreateHoldRequest, CreateWalletRequest, DeleteOperationRequest, DeletePackRequest,
-        DeleteSpendLimitRequest, EstimateCostRequest, Event, ExpireGrantRequest, ExtendHoldRequest,
-        FreezeWalletRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
-        ListEventsRequest, ListGrantsRequest, ListHoldsRequest, ListSpendLimitsRequest,
-        PurchasePackRequest, ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest,
-        SetOperationRequest, SetPackRequest, SetSpendLimitRequest, SpendLimit, SpendRequest,
-        SweepWalletsRequest, Transaction, TransferRequest, UnfreezeWalletRequest,
-        UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
-        WatchEventsRequest, catalog_service_client::CatalogServiceClient,
-        event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
-        wallet_service_client::WalletServiceClient,
+        CreateHoldRequest, CreateWalletRequest, DeclineTopUpRequest, DeleteOperationRequest,
+        DeletePackRequest, DeleteSpendLimitRequest, DeleteTopUpRuleRequest, EstimateCostRequest,
+        Event, ExpireGrantRequest, ExtendHoldRequest, FreezeWalletRequest, GetBalanceRequest,
+        GrantRequest, Hold, ListEntriesRequest, ListEventsRequest, ListGrantsRequest,
+        ListHoldsRequest, ListSpendLimitsRequest, PurchasePackRequest, ReleaseHoldRequest,
+        ReverseSpendRequest, RevokeFundingRequest, SetOperationRequest, SetPackRequest,
+        SetSpendLimitRequest, SetTopUpRuleRequest, SpendLimit, SpendRequest, SweepWalletsRequest,
+        TopUpRule, Transaction, TransferRequest, UnfreezeWalletRequest, UpdateWalletRequest,
+        VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet, WatchEventsRequest,
+        catalog_service_client::CatalogServiceClient, event_service_client::EventServiceClient,
+        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
@@ -311,6 +311,28 @@ impl GrpcDriver {
         Ok(Written { received, ..written })
     }
 
+    async fn set_top_up(&mut self, write: &Write, rule: TopUpRule) -> Result<Written, Refusal> {
+        let message = SetTopUpRuleRequest { rule: Some(rule), ..Default::default() };
+        let answer = ask!(self.wallets.set_top_up_rule(SetTopUpRuleRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn delete_top_up(&mut self, write: &Write) -> Result<Written, Refusal> {
+        let message = DeleteTopUpRuleRequest::default();
+        let answer = ask!(self.wallets.delete_top_up_rule(DeleteTopUpRuleRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
+    async fn decline_top_up(
+        &mut self,
+        write: &Write,
+        reference: String,
+    ) -> Result<Written, Refusal> {
+        let message = DeclineTopUpRequest { reference, ..Default::default() };
+        let answer = ask!(self.wallets.decline_top_up(DeclineTopUpRequest), write, message);
+        Ok(view::of_settings(&answer.wallet.unwrap_or_default(), None, answer.replayed))
+    }
+
     async fn purchase(
         &mut self,
         write: &Write,
@@ -480,6 +502,9 @@ impl Driver for GrpcDriver {
             Change::Purchase { pack, payment, quantity } => {
                 self.purchase(write, pack, payment, quantity).await
             }
+            Change::SetTopUp(rule) => self.set_top_up(write, view::top_up_rule(rule)).await,
+            Change::DeleteTopUp => self.delete_top_up(write).await,
+            Change::DeclineTopUp { reference } => self.decline_top_up(write, reference).await,
             Change::Unfreeze => self.unfreeze(write).await,
             Change::Close { rest } => self.close(write, &rest).await,
             Change::Transfer { to, amount, expiration_policy, expires_at } => {

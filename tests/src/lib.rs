@@ -27,8 +27,8 @@ pub mod step;
 pub use answer::{EntryView, EventView, GrantView, Holdings, LimitView, Refusal, Written};
 pub use domain_driver::DomainDriver;
 pub use driver::{
-    AsOf, Change, Driver, Limit, Notices, PackAsked, PartAsked, PriceAsked, SlabAsked, WalletRef,
-    Write,
+    AsOf, Change, Driver, Limit, Notices, PackAsked, PartAsked, PriceAsked, SlabAsked, TopUpAsked,
+    WalletRef, Write,
 };
 pub use grpc_driver::GrpcDriver;
 pub use run::{RunError, run_file};

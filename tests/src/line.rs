@@ -66,6 +66,9 @@ pub fn event(event: &EventView) -> String {
             let of = if threshold.is_empty() { String::new() } else { format!(" {threshold}") };
             format!("{at} {kind}{of}: {before} -> {after} by {entry}")
         }
+        OccurrenceView::TopUpRequested { reference, amount, threshold, before, after } => format!(
+            "{at} TOP_UP_REQUESTED {reference} {amount} below {threshold}: {before} -> {after} by {entry}"
+        ),
         OccurrenceView::ExpiringSoon { grant, amount, expires_at, lead_micros } => {
             let (until, lead) = (render(*expires_at), render_span(*lead_micros));
             format!("{at} EXPIRING_SOON {grant}: {amount} until {until}, {lead} before")

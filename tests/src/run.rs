@@ -13,16 +13,19 @@ use toml::Spanned;
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
     audit::{audit, audit_events},
-    driver::{AsOf, Change, Driver, Limit, Notices, PackAsked, PriceAsked, WalletRef, Write},
+    driver::{
+        AsOf, Change, Driver, Limit, Notices, PackAsked, PriceAsked, TopUpAsked, WalletRef, Write,
+    },
     instant::{Span, render},
     line,
     scenario::{Scenario, ScenarioError},
     sold,
     step::{
-        Action, BalanceStep, CaptureAction, Common, CreateAction, EstimateStep, ExtendAction,
-        GrantAction, HoldsStep, LimitAction, LimitsStep, PackStep, PriceStep, PurchaseAction,
-        ReleaseAction, ReverseAction, StatusAction, Step, SweepStep, TransferAction, UnlimitAction,
-        UnpriceStep, UpdateAction, WithdrawStep, WriteStep,
+        Action, BalanceStep, CaptureAction, Common, CreateAction, DeclineTopUpAction, EstimateStep,
+        ExtendAction, GrantAction, HoldsStep, LimitAction, LimitsStep, NoTopUpAction, PackStep,
+        PriceStep, PurchaseAction, ReleaseAction, ReverseAction, StatusAction, Step, SweepStep,
+        TopUpAction, TransferAction, UnlimitAction, UnpriceStep, UpdateAction, WithdrawStep,
+        WriteStep,
     },
 };
 
@@ -262,6 +265,7 @@ impl<'a, D: Driver> Run<'a, D> {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one table, an arm for each action")]
     fn ask(&mut self, action: &Action, common: &Common) -> Result<Write, String> {
         self.writes += 1;
         let mut key = common.key.clone().unwrap_or_else(|| format!("write {}", self.writes));
@@ -325,6 +329,19 @@ impl<'a, D: Driver> Run<'a, D> {
             }
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
+            }
+            Action::TopUp(TopUpAction { top_up, below, most, rolling, per }) => {
+                Change::SetTopUp(TopUpAsked {
+                    amount: top_up.clone(),
+                    threshold: below.clone(),
+                    most: *most,
+                    rolling_micros: rolling.as_ref().map(|span| span.micros),
+                    per: per.clone(),
+                })
+            }
+            Action::NoTopUp(NoTopUpAction { no_top_up: _ }) => Change::DeleteTopUp,
+            Action::DeclineTopUp(DeclineTopUpAction { decline_top_up }) => {
+                Change::DeclineTopUp { reference: decline_top_up.clone() }
             }
             Action::Purchase(PurchaseAction { purchase, payment, quantity, received: _ }) => {
                 // The service makes it, and no caller can.
@@ -607,7 +624,11 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         Action::Reverse(ReverseAction { slices: Some(slices), .. }) => {
             lines(slices, &written.slices.iter().map(line::slice).collect::<Vec<_>>())
         }
-        Action::Limit(_) | Action::Unlimit(_) => {
+        Action::Limit(_)
+        | Action::Unlimit(_)
+        | Action::TopUp(_)
+        | Action::NoTopUp(_)
+        | Action::DeclineTopUp(_) => {
             written.wallet.as_ref().map(|_| ()).ok_or_else(|| "answers no wallet".to_owned())
         }
         Action::Transfer(TransferAction { received: Some(received), .. })

@@ -82,6 +82,39 @@ pub struct WithdrawStep {
     pub error: Option<String>,
 }
 
+/// `{ top_up = "500", below = "100", most = 2, per = "DAY" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopUpAction {
+    /// How much is asked for.
+    pub top_up: String,
+    /// The balance below which.
+    pub below: String,
+    /// How often within the window.
+    pub most: i32,
+    /// The length of a rolling window.
+    pub rolling: Option<Span>,
+    /// The unit of a calendar window, such as `DAY`.
+    #[serde(default)]
+    pub per: String,
+}
+
+/// `{ no_top_up = true }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoTopUpAction {
+    /// That it is so.
+    pub no_top_up: bool,
+}
+
+/// `{ decline_top_up = "top-up:credits:1" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclineTopUpAction {
+    /// The reference of the request.
+    pub decline_top_up: String,
+}
+
 /// `{ purchase = "starter", payment = "pay_1", received = ["1000 from 2026-01-01"] }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -220,6 +253,12 @@ pub enum Action {
     ChangeExpiry(ChangeExpiryAction),
     /// Grant what a payment bought.
     Purchase(PurchaseAction),
+    /// Set a rule for top-ups.
+    TopUp(TopUpAction),
+    /// Remove it.
+    NoTopUp(NoTopUpAction),
+    /// Decline a top-up.
+    DeclineTopUp(DeclineTopUpAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -646,7 +685,7 @@ pub struct SweepStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 31] = [
+const ACTIONS: [&str; 34] = [
     "time",
     "advance",
     "create",
@@ -679,6 +718,9 @@ const ACTIONS: [&str; 31] = [
     "withdraw",
     "purchase",
     "sweep",
+    "top_up",
+    "no_top_up",
+    "decline_top_up",
 ];
 
 impl<'de> Deserialize<'de> for Step {
@@ -707,7 +749,8 @@ impl Step {
             "sweep" => return into(table).map(Self::Sweep),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
             | "release" | "extend" | "reverse" | "revoke" | "transfer" | "status"
-            | "change_expiry" | "limit" | "unlimit" | "purchase" => action,
+            | "change_expiry" | "limit" | "unlimit" | "purchase" | "top_up" | "no_top_up"
+            | "decline_top_up" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -731,6 +774,9 @@ impl Step {
             "limit" => Action::Limit(into(table)?),
             "unlimit" => Action::Unlimit(into(table)?),
             "purchase" => Action::Purchase(into(table)?),
+            "top_up" => Action::TopUp(into(table)?),
+            "no_top_up" => Action::NoTopUp(into(table)?),
+            "decline_top_up" => Action::DeclineTopUp(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

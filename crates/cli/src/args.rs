@@ -29,6 +29,7 @@ use crate::{
     spend::SpendArgs,
     sweep::SweepArgs,
     timeline::TimelineArgs,
+    top_up::TopUpCommand,
     transaction::TransactionArgs,
     transfer::TransferArgs,
     verify::VerifyArgs,
@@ -74,6 +75,9 @@ pub enum Operation {
     /// Create, show, list and change wallets
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Let wallets ask for more credits when their balance is low
+    #[command(subcommand)]
+    TopUp(TopUpCommand),
     /// Offer packs of credits, and grant what payments bought
     #[command(subcommand)]
     Pack(PackCommand),

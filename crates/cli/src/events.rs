@@ -6,7 +6,7 @@ use clap::Args;
 use purse_client::{
     Client, Watch,
     v1::{
-        Depleted, Event, ExpiringSoon, ListEventsRequest, LowBalance, Recovered,
+        Depleted, Event, ExpiringSoon, ListEventsRequest, LowBalance, Recovered, TopUpRequested,
         WatchEventsRequest, event::Occurrence,
     },
 };
@@ -151,6 +151,12 @@ fn words(event: &Event) -> (&'static str, String) {
             let lead = lead.as_ref().map(duration::show).unwrap_or_default();
             let until = instant::show(*expires_at);
             ("expiring-soon", format!("{amount} of grant #{grant_number} at {until}, in {lead}"))
+        }
+        Some(Occurrence::TopUpRequested(asked)) => {
+            let TopUpRequested { reference, amount, threshold, balance_before, balance_after } =
+                asked;
+            let balance = format!("below {threshold}: {balance_before} → {balance_after}");
+            ("top-up-requested", format!("{amount} as {reference}, {balance}"))
         }
         // A service newer than this program.
         None => ("unknown", String::new()),

@@ -40,6 +40,7 @@ mod sum;
 mod sweep;
 mod table;
 mod timeline;
+mod top_up;
 mod transaction;
 mod transfer;
 mod verify;
@@ -89,6 +90,7 @@ async fn operate(
     let client = connection.client()?;
     match operation {
         Operation::Wallet(command) => wallet::run(command, &client, output).await,
+        Operation::TopUp(command) => top_up::run(command, &client, output).await,
         Operation::Pack(command) => pack::run(command, &client, output).await,
         Operation::Priced(command) => operation::run(command, &client, output).await,
         Operation::Limit(command) => limit::run(command, &client, output).await,

@@ -20,6 +20,7 @@ use crate::{
     output::Output,
     pages,
     table::{self, Column},
+    top_up,
     wallet_status::{self, CloseArgs, FreezeArgs},
     write_args::{WriteArgs, parse_pair},
 };
@@ -292,6 +293,7 @@ pub fn record(wallet: Option<&Wallet>, outcome: &str) -> String {
         ("low balance", wallet.low_balance_thresholds.join(", ")),
         ("expiring soon", leads.join(", ")),
         ("spend limits", limits.join("; ")),
+        ("top-ups", wallet.top_up_rule.as_ref().map(top_up::brief).unwrap_or_default()),
         ("metadata", metadata),
         ("created", instant::show(wallet.created_at)),
         ("updated", instant::show(wallet.updated_at)),

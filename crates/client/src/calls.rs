@@ -81,6 +81,14 @@ calls! { WalletServiceClient:
     list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse;
     /// Books now what time has done to wallets that nobody touched.
     sweep_wallets(SweepWalletsRequest) -> SweepWalletsResponse;
+    /// Lets a wallet ask for more credits when its balance is low.
+    set_top_up_rule(SetTopUpRuleRequest) -> SetTopUpRuleResponse;
+    /// Lets a wallet ask for nothing any more.
+    delete_top_up_rule(DeleteTopUpRuleRequest) -> DeleteTopUpRuleResponse;
+    /// Says that what a wallet asked for will not come.
+    decline_top_up(DeclineTopUpRequest) -> DeclineTopUpResponse;
+    /// Answers a wallet's rule for top-ups, and what it asked for.
+    get_top_ups(GetTopUpsRequest) -> GetTopUpsResponse;
     /// Answers a page of a wallet's ledger.
     list_entries(ListEntriesRequest) -> ListEntriesResponse;
     /// Answers one transaction with its entries.

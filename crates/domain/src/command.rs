@@ -7,8 +7,8 @@ use crate::{
     Actor, Amount, Bought, Category, Charge, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy,
     Fingerprint, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange,
     Metadata, OperationName, Pack, PackCount, PackName, PositiveAmount, Priority, PurchaseRecord,
-    Reason, Scale, Thresholds, Timestamp, TransactionId, TransactionKind, Unbuyable, WalletName,
-    Window,
+    Reason, Scale, Thresholds, Timestamp, TopUpChange, TransactionId, TransactionKind, Unbuyable,
+    WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -41,6 +41,8 @@ pub struct UpdateWallet {
     pub expiring_soon_leads: Option<LeadTimes>,
     /// Another spend limit, or one fewer.
     pub spend_limit: Option<LimitChange>,
+    /// Another rule for top-ups, or none.
+    pub top_up: Option<TopUpChange>,
     /// Other metadata of the wallet.
     pub metadata: Option<Metadata>,
     /// The version that the settings must have.
@@ -298,6 +300,8 @@ pub enum Command {
     FreezeWallet,
     /// Let credits be taken again.
     UnfreezeWallet,
+    /// Await a top-up no more that was asked for.
+    DeclineTopUp(FundingRef),
     /// Let nothing happen any more.
     CloseWallet(CloseWallet),
     /// Book what is due, and nothing else. No caller asks for it.
@@ -325,6 +329,7 @@ impl Command {
             Self::PurchasePack(_) => TransactionKind::PurchasePack,
             Self::FreezeWallet => TransactionKind::FreezeWallet,
             Self::UnfreezeWallet => TransactionKind::UnfreezeWallet,
+            Self::DeclineTopUp(_) => TransactionKind::DeclineTopUp,
             Self::CloseWallet(_) => TransactionKind::CloseWallet,
             Self::Settle => return None,
         })
@@ -351,6 +356,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -377,6 +383,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -403,6 +410,7 @@ impl Command {
             | Self::Receive(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -429,6 +437,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -453,6 +462,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => false,
         }
@@ -479,6 +489,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -505,6 +516,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -530,6 +542,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -556,6 +569,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -582,6 +596,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }
@@ -608,6 +623,7 @@ impl Command {
             | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
+            | Self::DeclineTopUp(_)
             | Self::CloseWallet(_)
             | Self::Settle => None,
         }

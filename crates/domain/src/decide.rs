@@ -15,6 +15,7 @@ mod reverse;
 mod revoke;
 mod spend;
 mod status;
+mod top_up;
 mod transfer;
 mod wallet;
 
@@ -179,11 +180,14 @@ fn attempt(
         Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
         Command::PurchasePack(purchase) => purchase::purchase(&mut draft, purchase)?,
         Command::FreezeWallet => settings = Some(status::set(&draft, WalletStatus::Frozen)),
+        Command::DeclineTopUp(reference) => {
+            settings = Some(top_up::decline(&mut draft, reference)?);
+        }
         Command::UnfreezeWallet => settings = Some(status::set(&draft, WalletStatus::Active)),
         Command::CloseWallet(close) => settings = Some(status::close(&mut draft, *close)?),
     }
     let counted = limits::counted(&draft, request)?;
-    draft.end_step();
+    draft.end_step(draft.now);
     announce_at_once(&mut draft, settled);
     let Draft {
         now,

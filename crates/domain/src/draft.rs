@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     Allocation, Amount, Coverage, Debt, DebtMove, DebtPart, DrawdownKey, Entry, EntryKind, Event,
-    ExpiryChange, Grant, GrantNumber, GrantTerms, Head, Hold, HoldNumber, LeadTimes, Movement,
-    Occurrence, OperationName, Period, Sequence, Timestamp, WalletState,
+    ExpiryChange, FundingRef, Grant, GrantNumber, GrantTerms, Head, Hold, HoldNumber, LeadTimes,
+    Movement, Occurrence, OperationName, Period, Sequence, Timestamp, TopUps, ToppedStep,
+    WalletState,
 };
 
 /// A state and what a command has changed of it so far.
@@ -36,6 +37,8 @@ pub struct Draft<'a> {
     pub events: Vec<Event>,
     /// The number of entries whose step has ended.
     noted: usize,
+    /// The number of new grants whose step has ended.
+    noted_grants: usize,
 }
 
 /// An entry to append. Each allocation names a grant by its place; grants and debts must be there.
@@ -86,6 +89,7 @@ impl<'a> Draft<'a> {
             new_grants: Vec::new(),
             events: Vec::new(),
             noted: 0,
+            noted_grants: 0,
         }
     }
 
@@ -261,15 +265,31 @@ impl<'a> Draft<'a> {
         self.append(Booking { debts, ..booking });
     }
 
-    /// Ends a step: all that time did at one instant, or all that the command did. What the entries since the
-    /// step before have crossed becomes events.
-    pub fn end_step(&mut self) {
+    /// Ends a step: all that time did at one instant, or all that the command did, at its instant. What the entries
+    /// since the step before have crossed becomes events, and so does asking for more.
+    pub fn end_step(&mut self, instant: Timestamp) {
         let movement = Movement::over(&self.entries[self.noted..]);
         self.noted = self.entries.len();
-        let Some(Movement { balance, last: (entry, at) }) = movement else { return };
+        let Some(Movement { balance, last: (entry, at), takes_back }) = movement else { return };
         let thresholds = &self.state.settings.low_balance_thresholds;
         for occurrence in self.head.lows.cross(thresholds, balance) {
             self.happened(occurrence, at, Some(entry));
+        }
+        let settings = &self.state.settings;
+        let made = &self.new_grants[self.noted_grants..];
+        let funded_by = |reference: FundingRef| {
+            let made = made.iter().filter_map(|number| self.grant(*number));
+            made.into_iter().any(|(_, grant)| grant.terms.funding_ref.as_ref() == Some(&reference))
+        };
+        let is_answer = |request| funded_by(TopUps::reference(&settings.name.asset, request));
+        let mut top_ups = self.head.top_ups;
+        let step = ToppedStep { balance, takes_back, at: instant };
+        let next = self.head.last_event.next();
+        let asked = top_ups.after_step(settings.asking_rule(), step, next, is_answer);
+        self.head.top_ups = top_ups;
+        self.noted_grants = self.new_grants.len();
+        if let Some(occurrence) = asked {
+            self.happened(occurrence, instant, Some(entry));
         }
     }
 

@@ -271,6 +271,8 @@ pub enum TransactionKind {
     UnfreezeWallet,
     /// A wallet was closed.
     CloseWallet,
+    /// A top-up that was asked for will not come.
+    DeclineTopUp,
 }
 
 /// What one accepted command did.

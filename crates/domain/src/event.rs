@@ -9,8 +9,8 @@
 //! neither are credits that come back and expire at once.
 
 use crate::{
-    Amount, Entry, Grant, GrantNumber, Period, PositiveAmount, Sequence, SignedAmount, Thresholds,
-    Timestamp,
+    Amount, Entry, EntryKind, Grant, GrantNumber, Period, PositiveAmount, Sequence, SignedAmount,
+    Thresholds, Timestamp,
 };
 
 /// An event's number within its wallet: 1, 2, 3, … without a gap.
@@ -73,6 +73,15 @@ pub enum Occurrence {
         /// The lead that was asked for.
         lead: Period,
     },
+    /// The balance is low, and more is asked for.
+    TopUpRequested {
+        /// The balance that it is below.
+        threshold: PositiveAmount,
+        /// How much is asked for.
+        amount: PositiveAmount,
+        /// The balance before and after.
+        balance: Crossing,
+    },
 }
 
 impl Occurrence {
@@ -101,13 +110,16 @@ pub struct Movement {
     pub balance: Crossing,
     /// The last entry that moved it, and when that counts.
     pub last: (Sequence, Timestamp),
+    /// Something that was granted was voided or revoked.
+    pub takes_back: bool,
 }
 
 impl Movement {
     /// Of the step that begins with an entry.
     pub fn of(entry: &Entry) -> Self {
         let balance = Crossing { before: entry.balance_before, after: entry.after.balance() };
-        Self { balance, last: (entry.sequence, entry.effective_at) }
+        let last = (entry.sequence, entry.effective_at);
+        Self { balance, last, takes_back: takes_back(entry) }
     }
 
     /// Of a step's entries; `None`: there are none.
@@ -123,10 +135,15 @@ impl Movement {
     /// Adds the step's next entry.
     pub fn add(&mut self, entry: &Entry) {
         self.balance.after = entry.after.balance();
+        self.takes_back |= takes_back(entry);
         if entry.balance_before != entry.after.balance() {
             self.last = (entry.sequence, entry.effective_at);
         }
     }
+}
+
+fn takes_back(entry: &Entry) -> bool {
+    matches!(entry.kind, EntryKind::Voided | EntryKind::Revoked)
 }
 
 /// From where the balance has fallen and not come back to: the levels whose recovery is an event. Bit 0 is for
@@ -223,6 +240,7 @@ mod tests {
                 format!("recovered {}", threshold.as_ref().map_or("0".to_owned(), name))
             }
             Occurrence::ExpiringSoon { .. } => "soon".to_owned(),
+            Occurrence::TopUpRequested { .. } => "top-up".to_owned(),
         });
         names.collect()
     }

@@ -10,8 +10,8 @@ use crate::{
     Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, Charge, CloseWallet, Command, CreateHold,
     CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes,
     LimitChange, LimitWindow, Metadata, NewGrant, OperationName, Purchase, Reason, ReleaseHold,
-    Rest, ReverseSpend, RevokeFunding, Share, Spend, SpendLimit, Thresholds, Transfer,
-    UpdateWallet, WalletName, canonical::Canonical,
+    Rest, ReverseSpend, RevokeFunding, Share, Spend, SpendLimit, Thresholds, TopUpChange,
+    TopUpRule, Transfer, UpdateWallet, WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -153,6 +153,10 @@ impl Canonical {
             }
             Command::FreezeWallet => self.text(b'C', b"freeze_wallet"),
             Command::UnfreezeWallet => self.text(b'C', b"unfreeze_wallet"),
+            Command::DeclineTopUp(reference) => {
+                self.text(b'C', b"decline_top_up");
+                self.text(1, reference.as_str().as_bytes());
+            }
             Command::CloseWallet(CloseWallet { rest }) => self.close(*rest),
             // It has no key that this could be compared for.
             Command::Settle => self.text(b'C', b"settle"),
@@ -213,6 +217,10 @@ impl Canonical {
             Share::Only(operation) => self.text(16, operation.as_str().as_bytes()),
             Share::Each => self.text(17, b""),
         }
+        self.window(*window);
+    }
+
+    fn window(&mut self, window: LimitWindow) {
         match window {
             LimitWindow::Rolling(span) => self.text(18, &span.micros().to_be_bytes()),
             LimitWindow::Calendar(unit, zone) => {
@@ -292,6 +300,7 @@ impl Canonical {
             | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
+            | Command::DeclineTopUp(_)
             | Command::CloseWallet(_)
             | Command::Settle => {}
         }
@@ -304,6 +313,7 @@ impl Canonical {
             low_balance_thresholds,
             expiring_soon_leads,
             spend_limit,
+            top_up,
             metadata,
             expected_version,
         } = update;
@@ -335,6 +345,16 @@ impl Canonical {
         }
         if let Some(change) = spend_limit {
             self.limit_change(change);
+        }
+        match top_up {
+            None => {}
+            Some(TopUpChange::Delete) => self.text(21, b""),
+            Some(TopUpChange::Set(TopUpRule { threshold, amount, most, window })) => {
+                self.text(22, threshold.get().to_string().as_bytes());
+                self.text(23, amount.get().to_string().as_bytes());
+                self.text(24, &most.get().to_be_bytes());
+                self.window(*window);
+            }
         }
     }
 

@@ -11,9 +11,9 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    Allocation, Balances, Counts, Coverage, Debt, DrawdownKey, Entry, Grant, GrantNumber,
-    GrantTerms, Head, Hold, HoldNumber, OperationName, Sequence, Timestamp, WalletSettings,
-    WalletState,
+    Allocation, AssetCode, Balances, Counts, Coverage, Debt, DrawdownKey, Entry, Grant,
+    GrantNumber, GrantTerms, Head, Hold, HoldNumber, OperationName, Sequence, Timestamp,
+    WalletSettings, WalletState,
 };
 
 /// A ledger as far as it was read.
@@ -204,6 +204,11 @@ impl Fold {
     /// The debts so far, open and settled, by the entries that made them.
     pub fn debts(&self) -> &BTreeMap<Sequence, Debt> {
         &self.debts
+    }
+
+    /// What its wallet counts.
+    pub fn asset(&self) -> &AssetCode {
+        &self.settings.name.asset
     }
 
     /// The number of the last grant so far.

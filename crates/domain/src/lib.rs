@@ -13,7 +13,7 @@
 //!   [`funding`], [`wallet`];
 //! * what is for sale: [`catalog`], [`price`], [`pack`];
 //! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
-//! * what is told of it: [`notice`], [`event`];
+//! * what is told of it: [`notice`], [`event`], [`top_up`];
 //! * what is asked: [`command`], [`fingerprint`];
 //! * what makes grants by itself: [`cycle`], [`expiry`], [`rule`], [`rule_change`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
@@ -70,6 +70,7 @@ pub mod tally;
 pub mod text;
 pub mod timeline;
 pub mod timestamp;
+pub mod top_up;
 pub mod verify;
 pub mod wallet;
 pub mod window;
@@ -145,6 +146,7 @@ pub use text::{
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};
+pub use top_up::{MOST_REQUESTS, RequestCount, TopUpChange, TopUpRule, TopUps, ToppedStep};
 pub use verify::{Discrepancy, verify, verify_event, verify_spending, verify_transfer};
 pub use wallet::{Balances, Coverage, Head, Missing, WalletSettings, WalletState, WalletStatus};
 pub use window::{ExpiryChange, Window, WindowError};

@@ -10,7 +10,8 @@ use std::{
 
 use crate::{
     Entry, Event, EventSequence, ExpiryChange, Fold, Grant, GrantNumber, LeadTimes, Lows, Movement,
-    Occurrence, Period, Sequence, Thresholds, Timestamp, TransactionId,
+    Occurrence, Period, Sequence, Thresholds, Timestamp, TopUpRule, TopUps, ToppedStep,
+    TransactionId, WalletSettings,
 };
 
 /// What a wallet wanted to be told of from a transaction on.
@@ -24,6 +25,27 @@ pub struct NoticesFrom {
     pub low_balance_thresholds: Thresholds,
     /// How long before a grant expired it was announced.
     pub expiring_soon_leads: LeadTimes,
+    /// When it asked for more credits.
+    pub top_up: Option<TopUpRule>,
+    /// Whether it did ask: a frozen wallet does not.
+    pub asks: bool,
+    /// What it had asked for was declined.
+    pub declines: bool,
+}
+
+impl NoticesFrom {
+    /// From a transaction on that left these settings; `declines` says that it declined a top-up.
+    pub fn of(settings: &WalletSettings, after: Sequence, at: Timestamp, declines: bool) -> Self {
+        Self {
+            after,
+            at,
+            low_balance_thresholds: settings.low_balance_thresholds.clone(),
+            expiring_soon_leads: settings.expiring_soon_leads.clone(),
+            top_up: settings.top_up,
+            asks: settings.asking_rule().is_some(),
+            declines,
+        }
+    }
 }
 
 /// A ledger's events as far as it was read.
@@ -36,6 +58,9 @@ pub struct Recount {
     /// Later settings, in order.
     later: VecDeque<NoticesFrom>,
     lows: Lows,
+    /// The rule by which it asks.
+    asking_rule: Option<TopUpRule>,
+    top_ups: TopUps,
     last: EventSequence,
     step: Option<Step>,
     /// What is to be announced, in order.
@@ -65,6 +90,8 @@ impl Recount {
             leads: LeadTimes::default(),
             later: settings.into(),
             lows: Lows::NONE,
+            asking_rule: None,
+            top_ups: TopUps::NONE,
             last: EventSequence(0),
             step: None,
             pending: BTreeSet::new(),
@@ -119,17 +146,34 @@ impl Recount {
         self.lows
     }
 
+    /// What was asked for while the balance was low.
+    pub fn top_ups(&self) -> TopUps {
+        self.top_ups
+    }
+
     fn end_step(&mut self, fold: &Fold) {
         let Some(step) = self.step.take() else { return };
-        let Step { owner, at: _, recorded_at, movement, grants_before, expiry } = step;
+        let Step { owner, at: instant, recorded_at, movement, grants_before, expiry } = step;
         let (entry, at) = movement.last;
         if entry > self.since {
             for occurrence in self.lows.cross(&self.thresholds, movement.balance) {
                 self.happened(occurrence, at, recorded_at, Some(entry));
             }
         }
-        let made = fold.grants().values().filter(|grant| grant.number > grants_before);
-        self.await_grants(made);
+        let made = || fold.grants().values().filter(|grant| grant.number > grants_before);
+        let is_answer = |request| {
+            let reference = Some(TopUps::reference(fold.asset(), request));
+            made().any(|grant| grant.terms.funding_ref == reference)
+        };
+        let instant = if owner.is_some() { recorded_at } else { instant };
+        let Movement { balance, takes_back, .. } = movement;
+        let topped = ToppedStep { balance, takes_back, at: instant };
+        let rule = self.asking_rule;
+        let asked = self.top_ups.after_step(rule.as_ref(), topped, self.last.next(), is_answer);
+        if let Some(occurrence) = asked {
+            self.happened(occurrence, instant, recorded_at, Some(entry));
+        }
+        self.await_grants(made());
         if let Some((number, change)) = expiry
             && let Some(grant) = fold.grants().get(&number)
         {
@@ -156,7 +200,13 @@ impl Recount {
     /// Follows the settings that changed before an entry.
     fn change_settings(&mut self, fold: &Fold, next: Sequence) {
         while let Some(change) = self.later.pop_front_if(|change| change.after < next) {
-            let NoticesFrom { at, low_balance_thresholds, expiring_soon_leads, .. } = change;
+            let NoticesFrom { after: _, at, low_balance_thresholds, expiring_soon_leads, .. } =
+                change;
+            self.top_ups = self.top_ups.carried(change.top_up.as_ref());
+            if change.declines {
+                self.top_ups = self.top_ups.answered();
+            }
+            self.asking_rule = change.top_up.filter(|_| change.asks);
             self.announce(fold, at);
             self.lows = self.lows.carried(&self.thresholds, &low_balance_thresholds);
             self.thresholds = low_balance_thresholds;

@@ -195,6 +195,12 @@ pub enum Rejection {
         /// When it would become effective.
         effective_at: Timestamp,
     },
+    /// The wallet awaits no such top-up.
+    #[error("no top-up {reference} is awaited")]
+    TopUpNotOutstanding {
+        /// The one that was named.
+        reference: FundingRef,
+    },
     /// The wallet is frozen.
     #[error("the wallet is frozen: no credits can be taken until it is unfrozen")]
     WalletFrozen,

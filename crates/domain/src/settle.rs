@@ -64,6 +64,7 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
     }
     due.sort_unstable();
     for at_once in due.chunk_by(|(a, _), (b, _)| a == b) {
+        let instant = at_once[0].0;
         for (at, due) in at_once {
             match due {
                 Due::Deadline(hold) => lapse(draft, *hold, *at),
@@ -73,12 +74,12 @@ pub fn settle(draft: &mut Draft<'_>) -> Result<(), Missing> {
                     repay(draft, key, *at)?;
                 }
                 Due::Announcement(_, Reverse(lead), key) => {
-                    draft.end_step();
+                    draft.end_step(*at);
                     draft.announce(key, *lead, *at);
                 }
             }
         }
-        draft.end_step();
+        draft.end_step(instant);
     }
     let grants = draft.grants().filter_map(|(_, grant)| draft.due_at(grant));
     let holds = draft.holds().filter(|hold| hold.is_open()).map(|hold| hold.expires_at);

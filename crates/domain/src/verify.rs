@@ -100,6 +100,7 @@ pub fn verify(
         ("last hash", format!("{:?}", kept.head.last_hash), format!("{last_hash:?}")),
         ("last event", kept.head.last_event.0.to_string(), events.last().0.to_string()),
         ("lows", kept.head.lows.bits().to_string(), events.lows().bits().to_string()),
+        ("top-ups", format!("{:?}", kept.head.top_ups), format!("{:?}", events.top_ups())),
         ("last entry", kept.head.last_sequence.to_string(), said.head.last_sequence.to_string()),
         (
             "last grant",

@@ -11,7 +11,7 @@ use crate::{
     Amount, Counts, Debt, DebtMove, Decision, DrawdownKey, DrawdownPolicy, EntryHash, EntryKind,
     EventSequence, FundingRecord, FundingRef, Grant, GrantNumber, Hold, HoldNumber, LeadTimes,
     Lows, Metadata, Scale, Sequence, SignedAmount, SpendLimits, SpendRecord, Thresholds, Timestamp,
-    TransactionId, Unknown, WalletName, draft::earliest,
+    TopUpRule, TopUps, TransactionId, Unknown, WalletName, draft::earliest,
 };
 
 /// Most figures that are kept of what a wallet's limits count: those of a few hundred spends.
@@ -46,6 +46,8 @@ pub struct WalletSettings {
     pub expiring_soon_leads: LeadTimes,
     /// How much may be spent, by whom, what for, and within which window.
     pub spend_limits: SpendLimits,
+    /// When it asks for more credits.
+    pub top_up: Option<TopUpRule>,
     /// The caller's own data.
     pub metadata: Metadata,
     /// Whether credits may be taken, or anything happen at all.
@@ -56,6 +58,13 @@ pub struct WalletSettings {
     pub updated_at: Timestamp,
     /// 1, 2, 3, … with each change of these settings.
     pub version: i64,
+}
+
+impl WalletSettings {
+    /// When the wallet asks for more; `None`: not at all, or not as it is.
+    pub fn asking_rule(&self) -> Option<&TopUpRule> {
+        self.top_up.as_ref().filter(|_| self.status == WalletStatus::Active)
+    }
 }
 
 /// The balances of a wallet at an instant.
@@ -171,6 +180,8 @@ pub struct Head {
     pub last_event: EventSequence,
     /// From where the balance has fallen and not come back to.
     pub lows: Lows,
+    /// What was asked for while the balance was low.
+    pub top_ups: TopUps,
     /// No later than the earliest instant at which time alone does something: changes the balances, so that
     /// reads before it need nothing else, or announces that a grant expires soon. It may lie too early after
     /// the grant that set it was used up, never too late.
@@ -262,6 +273,7 @@ impl WalletState {
             last_hold_number: HoldNumber(0),
             last_event: EventSequence(0),
             lows: Lows::NONE,
+            top_ups: TopUps::NONE,
             next_due_at: None,
             recorded_at: settings.created_at,
             revision: 1,

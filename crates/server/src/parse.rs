@@ -15,6 +15,7 @@ mod reversal;
 mod rule;
 mod spend_limit;
 mod sweep;
+mod top_up;
 mod transfer;
 mod wallet;
 mod wallet_status;
@@ -41,6 +42,7 @@ pub use rule::{
 };
 pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
 pub use sweep::{Sweep, sweep_wallets};
+pub use top_up::{decline_top_up, delete_top_up_rule, get_top_ups, set_top_up_rule};
 pub use transfer::transfer;
 pub use wallet::{
     create_wallet, get_balance, get_timeline, get_wallet, list_wallets, spend, update_wallet,

@@ -7,6 +7,7 @@ mod pack;
 mod report;
 mod rule;
 mod spend_limit;
+mod top_up;
 
 pub use catalog::operation;
 pub use event::{event, page_of_events};
@@ -15,6 +16,7 @@ pub use pack::{pack, purchased};
 pub use report::{cost_page, expiry_page};
 pub use rule::{calculated, expiry_change, grant_rule, grant_rule_change};
 pub use spend_limit::spend_limits;
+pub use top_up::top_ups;
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
@@ -57,6 +59,7 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         low_balance_thresholds,
         expiring_soon_leads,
         spend_limits,
+        top_up,
         metadata,
         status,
         created_at,
@@ -82,6 +85,7 @@ pub fn wallet(settings: &WalletSettings) -> v1::Wallet {
         updated_at: Some(instant(*updated_at)),
         etag: version.to_string(),
         status: wallet_status(*status).into(),
+        top_up_rule: top_up.as_ref().map(top_up::top_up_rule),
     }
 }
 
@@ -541,6 +545,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::Transfer => v1::TransactionKind::Transfer,
         TransactionKind::FreezeWallet => v1::TransactionKind::FreezeWallet,
         TransactionKind::UnfreezeWallet => v1::TransactionKind::UnfreezeWallet,
+        TransactionKind::DeclineTopUp => v1::TransactionKind::DeclineTopUp,
         TransactionKind::PurchasePack => v1::TransactionKind::PurchasePack,
         TransactionKind::CloseWallet => v1::TransactionKind::CloseWallet,
         TransactionKind::ChangeGrantExpiry => v1::TransactionKind::ChangeGrantExpiry,

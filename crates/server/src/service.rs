@@ -11,6 +11,7 @@ mod rules;
 mod spend_limits;
 mod sweeping;
 mod test_clock;
+mod top_ups;
 mod wallets;
 
 pub use catalog::Catalog;

@@ -378,6 +378,9 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
             ErrorReason::StaleEtag,
             &[("etag", version.to_string())],
         ),
+        Rejection::TopUpNotOutstanding { reference } => {
+            precondition(ErrorReason::TopUpNotOutstanding, &[("reference", reference.to_string())])
+        }
         Rejection::WalletFrozen => precondition(ErrorReason::WalletFrozen, &named(wallet)),
         Rejection::WalletClosed => precondition(ErrorReason::WalletClosed, &named(wallet)),
         Rejection::WalletNotEmpty { available, held, debt, scheduled } => precondition(

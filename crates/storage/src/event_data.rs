@@ -15,6 +15,7 @@ pub(crate) fn kind_code(occurrence: &Occurrence) -> i16 {
         Occurrence::Depleted { .. } => 2,
         Occurrence::Recovered { .. } => 3,
         Occurrence::ExpiringSoon { .. } => 4,
+        Occurrence::TopUpRequested { .. } => 5,
     }
 }
 
@@ -53,6 +54,10 @@ impl EventData {
                 lead_micros: Some(lead.micros()),
                 ..Self::default()
             },
+            Occurrence::TopUpRequested { threshold, amount, balance } => Self {
+                amount: Some(amount.get().to_string()),
+                ..Self::crossing(Some(*threshold), *balance)
+            },
         }
     }
 
@@ -72,6 +77,7 @@ impl EventData {
             2 => self.balance().map(|balance| Occurrence::Depleted { balance }),
             3 => self.recovered(),
             4 => self.expiring_soon(),
+            5 => self.top_up_requested(),
             _ => None,
         }
         .ok_or_else(|| StorageError::Corrupt(format!("an event of kind {kind}: {self:?}")))
@@ -96,6 +102,14 @@ impl EventData {
             amount: amount(self.amount.as_ref()?)?,
             expires_at: Timestamp::from_micros(self.expires_at_micros?),
             lead: Period::from_micros(self.lead_micros?).ok()?,
+        })
+    }
+
+    fn top_up_requested(&self) -> Option<Occurrence> {
+        Some(Occurrence::TopUpRequested {
+            threshold: positive(self.threshold.as_ref()?)?,
+            amount: positive(self.amount.as_ref()?)?,
+            balance: self.balance()?,
         })
     }
 

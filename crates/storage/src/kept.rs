@@ -115,6 +115,7 @@ fn needs_only_its_wallets(request: &Request) -> bool {
             | Command::Receive(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
+            | Command::DeclineTopUp(_)
             | Command::CloseWallet(_)
             // What is due is read.
             | Command::Settle => false,

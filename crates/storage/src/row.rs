@@ -6,10 +6,12 @@
 mod limits;
 mod pack;
 mod price;
+mod top_up;
 
 pub(crate) use limits::{LimitSnapshot, LimitsJson, limits_json, spender, spender_columns};
 pub(crate) use pack::{PackSnapshot, PurchaseSnapshot};
 pub(crate) use price::{PriceSnapshot, PricingSnapshot};
+pub(crate) use top_up::{TopUpJson, TopUpSnapshot, top_up_json};
 
 use std::{collections::BTreeMap, error::Error, sync::Arc};
 
@@ -18,8 +20,8 @@ use purse_domain::{
     Allocation, Amount, Balances, Category, CostBasis, Debt, DrawdownPolicy, EntryHash, EntryKind,
     EventSequence, Fingerprint, FundingRef, Grant, GrantNumber, GrantParts, GrantTerms, Head, Hold,
     HoldNumber, LeadTimes, Lows, Metadata, OperationName, Period, PositiveAmount, Priority, Scale,
-    Sequence, Thresholds, Timestamp, TransactionKind, WalletName, WalletSettings, WalletStatus,
-    Window,
+    Sequence, Thresholds, Timestamp, TopUps, TransactionKind, WalletName, WalletSettings,
+    WalletStatus, Window,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -230,6 +232,7 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::FreezeWallet => 14,
         TransactionKind::UnfreezeWallet => 15,
         TransactionKind::PurchasePack => 18,
+        TransactionKind::DeclineTopUp => 19,
         TransactionKind::CloseWallet => 16,
         TransactionKind::ChangeGrantExpiry => 17,
     }
@@ -254,6 +257,7 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         15 => Ok(TransactionKind::UnfreezeWallet),
         16 => Ok(TransactionKind::CloseWallet),
         18 => Ok(TransactionKind::PurchasePack),
+        19 => Ok(TransactionKind::DeclineTopUp),
         17 => Ok(TransactionKind::ChangeGrantExpiry),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }
@@ -319,6 +323,7 @@ macro_rules! settings_columns {
          w.low_balance_thresholds,
          w.expiring_soon_leads,
          w.spend_limits::TEXT AS spend_limits,
+         w.top_up::TEXT AS top_up,
          w.metadata::TEXT AS metadata,
          w.created_at,
          w.updated_at,
@@ -340,6 +345,7 @@ pub(crate) fn settings(
         low_balance_thresholds: thresholds(columns.take::<Option<_>>()?.unwrap_or_default())?,
         expiring_soon_leads: leads(columns.take::<Option<_>>()?.unwrap_or_default())?,
         spend_limits: limits::parse(columns.take()?)?,
+        top_up: top_up::parse(columns.take()?)?,
         metadata: columns.metadata()?,
         created_at: columns.instant()?,
         updated_at: columns.instant()?,
@@ -408,6 +414,8 @@ macro_rules! head_columns {
          w.last_hold_number,
          w.last_event,
          w.lows,
+         w.top_up_outstanding,
+         w.top_ups_asked_at,
          w.next_due_at,
          w.recorded_at,
          w.revision"
@@ -424,10 +432,25 @@ pub(crate) fn head(columns: &mut Columns<'_>) -> Result<Head, StorageError> {
         last_hold_number: HoldNumber(columns.take()?),
         last_event: EventSequence(columns.take()?),
         lows: Lows::from_stored(columns.take()?).ok_or_else(|| corrupt("lows"))?,
+        top_ups: top_ups(columns)?,
         next_due_at: columns.instant_or_never()?,
         recorded_at: columns.instant()?,
         revision: columns.take()?,
     })
+}
+
+/// What was asked for, and when the last times.
+fn top_ups(columns: &mut Columns<'_>) -> Result<TopUps, StorageError> {
+    let outstanding = columns.take()?;
+    let asked_at: Vec<Instant> = columns.take::<Option<_>>()?.unwrap_or_default();
+    let asked_at: Vec<Timestamp> = asked_at.into_iter().map(|Instant(at)| at).collect();
+    TopUps::from_stored(outstanding, &asked_at).ok_or_else(|| corrupt("top-ups"))
+}
+
+/// The last times first; nothing for never.
+pub(crate) fn asked_at_array(top_ups: &TopUps) -> Option<Vec<Instant>> {
+    let asked_at: Vec<Instant> = top_ups.asked_at().map(Instant).collect();
+    (!asked_at.is_empty()).then_some(asked_at)
 }
 
 /// Available, held, debt and scheduled.
@@ -582,6 +605,8 @@ pub(crate) struct SettingsSnapshot {
     expiring_soon_lead_micros: Option<Vec<i64>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     spend_limits: Vec<LimitSnapshot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    top_up: Option<TopUpSnapshot>,
     metadata: BTreeMap<String, String>,
     created_at_micros: i64,
     updated_at_micros: i64,
@@ -601,6 +626,7 @@ impl SettingsSnapshot {
                 .map(|amounts| amounts.iter().map(ToString::to_string).collect()),
             expiring_soon_lead_micros: leads_array(&settings.expiring_soon_leads),
             spend_limits: limits::snapshots(&settings.spend_limits),
+            top_up: settings.top_up.as_ref().map(TopUpSnapshot::of),
             metadata: settings.metadata.as_map().clone(),
             created_at_micros: settings.created_at.micros(),
             updated_at_micros: settings.updated_at.micros(),
@@ -617,6 +643,7 @@ impl SettingsSnapshot {
             low_balance_thresholds,
             expiring_soon_lead_micros,
             spend_limits,
+            top_up,
             metadata,
             created_at_micros,
             updated_at_micros,
@@ -637,6 +664,7 @@ impl SettingsSnapshot {
             low_balance_thresholds: thresholds(amounts)?,
             expiring_soon_leads: leads(expiring_soon_lead_micros.unwrap_or_default())?,
             spend_limits: limits::of_snapshots(spend_limits)?,
+            top_up: top_up.map(TopUpSnapshot::rule).transpose()?,
             metadata: Metadata::from_stored(metadata),
             created_at: Timestamp::from_micros(created_at_micros),
             updated_at: Timestamp::from_micros(updated_at_micros),

@@ -24,7 +24,7 @@ pub enum Asked {
     BatchSpend(v1::BatchSpendRequest),
     ReverseSpend(v1::ReverseSpendRequest),
     RevokeFunding(v1::RevokeFundingRequest),
-    UpdateWallet(v1::UpdateWalletRequest),
+    UpdateWallet(Box<v1::UpdateWalletRequest>),
     FreezeWallet(v1::FreezeWalletRequest),
     UnfreezeWallet(v1::UnfreezeWalletRequest),
     VoidGrant(v1::VoidGrantRequest),
@@ -111,7 +111,7 @@ impl Asked {
             Self::Transfer(asked) => told(&asked, wallets.transfer(asked.clone()).await),
             Self::ReverseSpend(asked) => told(&asked, wallets.reverse_spend(asked.clone()).await),
             Self::RevokeFunding(asked) => told(&asked, grants.revoke_funding(asked.clone()).await),
-            Self::UpdateWallet(asked) => told(&asked, wallets.update_wallet(asked.clone()).await),
+            Self::UpdateWallet(asked) => told(&*asked, wallets.update_wallet(*asked.clone()).await),
             Self::FreezeWallet(asked) => told(&asked, wallets.freeze_wallet(asked.clone()).await),
             Self::UnfreezeWallet(asked) => {
                 told(&asked, wallets.unfreeze_wallet(asked.clone()).await)

@@ -345,7 +345,7 @@ pub fn next(world: &World, dice: &mut Dice, key: String) -> Asked {
         29..=32 => about_a_hold(world, dice, key.clone()),
         33..=35 => return Asked::BatchSpend(batch(world, dice, &key)),
         36..=37 => reversal(world, dice, key.clone()),
-        38 => return Asked::UpdateWallet(update(dice, key)),
+        38 => return Asked::UpdateWallet(Box::new(update(dice, key))),
         39 => return change_status(dice, key),
         _ => return about_a_grant(world, dice, key),
     };

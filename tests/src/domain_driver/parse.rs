@@ -6,7 +6,8 @@ use purse_domain::{
     ExpirationPolicy, ExpiredPolicy, Fingerprint, FundingRef, GrantNumber, HoldNumber,
     IdempotencyKey, LeadTimes, LimitChange, Metadata, NamespaceId, NewGrant, OperationName, Period,
     PositiveAmount, Priority, Reason, ReleaseHold, Request, Rest, ReverseSpend, RevokeFunding,
-    Scale, Spend, Thresholds, Timestamp, TransactionId, Transfer, UpdateWallet, WalletName,
+    Scale, Spend, Thresholds, Timestamp, TopUpChange, TransactionId, Transfer, UpdateWallet,
+    WalletName,
 };
 use uuid::Uuid;
 
@@ -95,6 +96,7 @@ fn update(
         low_balance_thresholds: thresholds("wallet.low_balance_thresholds", notices)?,
         expiring_soon_leads: leads("wallet.expiring_soon_leads", notices)?,
         spend_limit: None,
+        top_up: None,
         metadata: None,
         expected_version: match etag {
             "" => None,
@@ -195,6 +197,11 @@ fn command(
         }
         Change::Freeze => Ok(Command::FreezeWallet),
         Change::Unfreeze => Ok(Command::UnfreezeWallet),
+        Change::SetTopUp(asked) => limit::set_top_up(asked, scale),
+        Change::DeleteTopUp => Ok(limit::change_top_up(TopUpChange::Delete)),
+        Change::DeclineTopUp { reference } => FundingRef::parse(reference)
+            .map(Command::DeclineTopUp)
+            .map_err(|_| Refusal::field("reference")),
         Change::Purchase { pack, payment, quantity } => {
             packs.purchase(&wallet.asset, (pack, payment, *quantity), scale)
         }
@@ -335,6 +342,9 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::ChangeExpiry { .. }
         | Change::Freeze
         | Change::Unfreeze
+        | Change::SetTopUp(_)
+        | Change::DeleteTopUp
+        | Change::DeclineTopUp { .. }
         | Change::Purchase { .. }
         | Change::Close { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }

@@ -1,9 +1,9 @@
 //! From domain values to what a caller sees.
 
 use purse_domain::{
-    Amount, Balances, Crossing, DrawdownPolicy, Entry, Event, Grant, GrantParts, GrantStatus, Hold,
-    HoldStatus, LimitUsage, Occurrence, PositiveAmount, Slice, SliceOutcome, SpendLimit, Timestamp,
-    WalletName, WalletStatus,
+    Amount, AssetCode, Balances, Crossing, DrawdownPolicy, Entry, Event, Grant, GrantParts,
+    GrantStatus, Hold, HoldStatus, LimitUsage, Occurrence, PositiveAmount, Slice, SliceOutcome,
+    SpendLimit, Timestamp, TopUps, WalletName, WalletStatus,
 };
 
 use crate::answer::{
@@ -148,7 +148,7 @@ pub(super) fn limit(limit: &SpendLimit, usage: Option<&LimitUsage>) -> LimitView
 }
 
 /// An event.
-pub(super) fn event(event: &Event) -> EventView {
+pub(super) fn event(event: &Event, asset: &AssetCode) -> EventView {
     let crossing =
         |kind, threshold: Option<PositiveAmount>, balance: Crossing| OccurrenceView::Crossing {
             kind,
@@ -162,6 +162,15 @@ pub(super) fn event(event: &Event) -> EventView {
         }
         Occurrence::Depleted { balance } => crossing("DEPLETED", None, balance),
         Occurrence::Recovered { threshold, balance } => crossing("RECOVERED", threshold, balance),
+        Occurrence::TopUpRequested { threshold, amount, balance } => {
+            OccurrenceView::TopUpRequested {
+                reference: TopUps::reference(asset, event.sequence).to_string(),
+                amount: amount.get().to_string(),
+                threshold: threshold.get().to_string(),
+                before: balance.before.to_string(),
+                after: balance.after.to_string(),
+            }
+        }
         Occurrence::ExpiringSoon { grant, amount, expires_at, lead } => {
             let (amount, lead_micros) = (amount.to_string(), lead.micros());
             OccurrenceView::ExpiringSoon { grant: grant.0, amount, expires_at, lead_micros }

@@ -67,6 +67,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::HoldClosed
         | ErrorReason::GrantRuleDeleted
         | ErrorReason::WalletFrozen
+        | ErrorReason::TopUpNotOutstanding
         | ErrorReason::WalletClosed
         | ErrorReason::WalletNotEmpty
         | ErrorReason::ExceedsHold => Code::FailedPrecondition,

@@ -6,8 +6,8 @@ use purse_proto::v1::{
     DrawdownPolicy, Entry, EntryBalances, EntryKind, Event, ExcessPolicy, ExpirationPolicy,
     ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance, Money, PackContents, PackShare,
     PerUnitPrice, Price, PricePart, Recovered, ReversedSlice, ReversedSliceOutcome, RoundingMode,
-    SpendLimit, SpendLimitUsage, Transaction, Wallet, bonus_slab, event::Occurrence, price_part,
-    spend_limit,
+    SpendLimit, SpendLimitUsage, TopUpRule, Transaction, Wallet, bonus_slab, event::Occurrence,
+    price_part, spend_limit, top_up_rule,
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         EntryView, EventView, GrantView, HoldView, Holdings, LimitView, OccurrenceView, SliceView,
         WalletView, Written,
     },
-    driver::{Limit, PackAsked, PartAsked, PriceAsked, SlabAsked},
+    driver::{Limit, PackAsked, PartAsked, PriceAsked, SlabAsked, TopUpAsked},
 };
 
 /// A policy that there is not, for names that are none.
@@ -206,6 +206,13 @@ pub(super) fn event(event: Event) -> EventView {
         Occurrence::Recovered(Recovered { threshold, balance_before, balance_after }) => {
             crossing("RECOVERED", threshold, balance_before, balance_after)
         }
+        Occurrence::TopUpRequested(asked) => OccurrenceView::TopUpRequested {
+            reference: asked.reference,
+            amount: asked.amount,
+            threshold: asked.threshold,
+            before: asked.balance_before,
+            after: asked.balance_after,
+        },
         Occurrence::ExpiringSoon(soon) => OccurrenceView::ExpiringSoon {
             grant: soon.grant_number,
             amount: soon.amount,
@@ -252,6 +259,21 @@ fn price_part(asked: &PartAsked) -> PricePart {
         price_part::Part::PerUnit(PerUnitPrice { quantity, unit_price, rounding, step })
     };
     PricePart { part: Some(part) }
+}
+
+/// A rule for top-ups for the wire.
+pub(super) fn top_up_rule(asked: TopUpAsked) -> TopUpRule {
+    let TopUpAsked { amount, threshold, most, rolling_micros, per } = asked;
+    let unit = CalendarUnit::from_str_name(&format!("CALENDAR_UNIT_{per}"));
+    let unit = unit.map_or(NO_POLICY, i32::from);
+    let calendar = (!per.is_empty()).then_some(CalendarWindow { unit, time_zone: String::new() });
+    let rolling = rolling_micros.map(|micros| top_up_rule::Window::Rolling(duration(micros)));
+    TopUpRule {
+        threshold,
+        amount,
+        most_requests: most,
+        window: rolling.or(calendar.map(top_up_rule::Window::Calendar)),
+    }
 }
 
 /// A pack for the wire.

@@ -430,3 +430,29 @@ async fn what_a_payment_bought_is_granted_once() {
     assert_eq!(gone.code, Some(1), "{gone:#?}");
     assert!(gone.stderr.contains("PACK_NOT_FOUND"), "{gone:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_low_balance_asks_for_is_awaited_until_it_is_declined() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    let rule = ["top-up", "set", ACCOUNT, ASSET, "50", "500", "--most", "2", "--per", "month"];
+    let set = call(server.endpoint(), &rule);
+    assert_eq!(set.code, Some(0), "{set:#?}");
+    assert!(set.stdout.contains("500 below 50, at most 2 per month in UTC"), "{set:#?}");
+    assert_eq!(call(server.endpoint(), &["spend", ACCOUNT, ASSET, "60"]).code, Some(0));
+    let events = call(server.endpoint(), &["events", ACCOUNT, ASSET]);
+    assert!(events.stdout.contains("top-up-requested"), "{events:#?}");
+    let get = ["top-up", "get", ACCOUNT, ASSET, "-o", "json"];
+    let answer: Value = serde_json::from_str(&call(server.endpoint(), &get).stdout).unwrap();
+    let reference = answer["topUps"]["outstanding"].as_str().unwrap();
+    let declined = call(server.endpoint(), &["top-up", "decline", ACCOUNT, ASSET, reference]);
+    assert_eq!(declined.code, Some(0), "{declined:#?}");
+    let again = call(server.endpoint(), &["top-up", "decline", ACCOUNT, ASSET, reference]);
+    assert_eq!(again.code, Some(1), "{again:#?}");
+    assert!(again.stderr.contains("TOP_UP_NOT_OUTSTANDING"), "{again:#?}");
+    let deleted = call(server.endpoint(), &["top-up", "delete", ACCOUNT, ASSET]);
+    assert_eq!(deleted.code, Some(0), "{deleted:#?}");
+    let none = call(server.endpoint(), &["top-up", "get", ACCOUNT, ASSET]);
+    assert!(none.stdout.contains("none"), "{none:#?}");
+}

@@ -171,6 +171,10 @@ scripted! {
     set_spend_limit(SetSpendLimitRequest) -> SetSpendLimitResponse,
     delete_spend_limit(DeleteSpendLimitRequest) -> DeleteSpendLimitResponse,
     list_spend_limits(ListSpendLimitsRequest) -> ListSpendLimitsResponse,
+    set_top_up_rule(SetTopUpRuleRequest) -> SetTopUpRuleResponse,
+    delete_top_up_rule(DeleteTopUpRuleRequest) -> DeleteTopUpRuleResponse,
+    decline_top_up(DeclineTopUpRequest) -> DeclineTopUpResponse,
+    get_top_ups(GetTopUpsRequest) -> GetTopUpsResponse,
     sweep_wallets(SweepWalletsRequest) -> SweepWalletsResponse,
 }
 

@@ -96,6 +96,7 @@ pub(super) fn counted(draft: &Draft<'_>, request: &Request) -> Result<Vec<Counte
         | Command::PurchasePack(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
+        | Command::DeclineTopUp(_)
         | Command::CloseWallet(_)
         | Command::Settle => return Ok(Vec::new()),
     };

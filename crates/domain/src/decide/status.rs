@@ -33,6 +33,7 @@ pub(super) fn check(status: WalletStatus, command: &Command) -> Result<(), Rejec
             | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
+            | Command::DeclineTopUp(_)
             | Command::CloseWallet(_)
             | Command::Settle => Ok(()),
         },

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{Decision, Stop};
 use crate::{
     Amount, Coverage, CreateWallet, DrawdownKey, Grant, LeadTimes, LimitChange, MOST_LIMITS,
-    Missing, Rejection, Request, Scale, SpendLimits, Thresholds, Timestamp, UpdateWallet,
-    WalletSettings, WalletState, WalletStatus, draft::Draft,
+    Missing, Rejection, Request, Scale, SpendLimits, Thresholds, Timestamp, TopUpChange,
+    UpdateWallet, WalletSettings, WalletState, WalletStatus, draft::Draft,
 };
 
 /// Opens a wallet, or answers the one there is and writes nothing.
@@ -41,6 +41,7 @@ pub(super) fn create(
             low_balance_thresholds: low_balance_thresholds.clone(),
             expiring_soon_leads: expiring_soon_leads.clone(),
             spend_limits: SpendLimits::default(),
+            top_up: None,
             metadata: request.metadata.clone(),
             status: WalletStatus::Active,
             created_at: clock,
@@ -84,6 +85,7 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
         low_balance_thresholds,
         expiring_soon_leads,
         spend_limit,
+        top_up,
         metadata,
         expected_version,
     } = update;
@@ -108,12 +110,19 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
         || Ok(before.spend_limits.clone()),
         |change| with(&before.spend_limits, change),
     )?;
+    let top_up = match top_up {
+        None => before.top_up,
+        Some(TopUpChange::Set(rule)) => Some(*rule),
+        Some(TopUpChange::Delete) => None,
+    };
+    draft.head.top_ups = draft.head.top_ups.carried(top_up.as_ref());
     let metadata = metadata.as_ref().unwrap_or(&before.metadata);
     if drawdown_policy == before.drawdown_policy
         && overdraft_limit == before.overdraft_limit
         && *thresholds == before.low_balance_thresholds
         && *leads == before.expiring_soon_leads
         && spend_limits == before.spend_limits
+        && top_up == before.top_up
         && *metadata == before.metadata
     {
         return Ok(WalletSettings::clone(before));
@@ -124,6 +133,7 @@ pub(super) fn update(draft: &mut Draft<'_>, update: &UpdateWallet) -> Result<Wal
         low_balance_thresholds: thresholds.clone(),
         expiring_soon_leads: leads.clone(),
         spend_limits,
+        top_up,
         metadata: metadata.clone(),
         updated_at: draft.now,
         version: before.version + 1,

@@ -65,6 +65,7 @@ fn same_state(ledger: &Ledger) -> Result<(), TestCaseError> {
         last_hash: _,
         last_event: _,
         lows: _,
+        top_ups: _,
     } = folded.head;
     prop_assert_eq!(last_hold_number, state.head.last_hold_number);
     prop_assert_eq!(balances, state.head.balances);

@@ -290,12 +290,7 @@ impl Ledger {
 }
 
 fn notices_from(settings: &WalletSettings, after: Sequence, at: Timestamp) -> NoticesFrom {
-    NoticesFrom {
-        after,
-        at,
-        low_balance_thresholds: settings.low_balance_thresholds.clone(),
-        expiring_soon_leads: settings.expiring_soon_leads.clone(),
-    }
+    NoticesFrom::of(settings, after, at, false)
 }
 
 /// What limits count, as a store keeps it.

@@ -401,6 +401,7 @@ impl Model {
             Command::RevokeFunding(revoke) => self.revoke(revoke, now),
             Command::Transfer(_) | Command::Receive(_) => Outcome::Refused("there is one wallet"),
             Command::PurchasePack(_) => Outcome::Refused("programs buy no packs"),
+            Command::DeclineTopUp(_) => Outcome::Refused("programs decline nothing"),
             Command::FreezeWallet | Command::UnfreezeWallet | Command::CloseWallet(_) => {
                 Outcome::Refused("programs do not freeze or close")
             }

@@ -6,10 +6,11 @@ use proptest::{collection, option, prelude::*, sample::select};
 use purse_domain::{
     AccountName, Actor, Amount, AssetCode, CaptureHold, Category, ChangeGrantExpiry, Command,
     CostBasis, CreateHold, DrawdownPolicy, Excess, ExpiredPolicy, Fingerprint, FundingRef,
-    GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange, Metadata, NamespaceId,
-    NamespaceName, NewGrant, OperationName, Period, PositiveAmount, Priority, Reason, ReleaseHold,
-    Request, ReverseSpend, RevokeFunding, Scale, Spend, SpendLimits, Thresholds, Timestamp,
-    TransactionId, UpdateWallet, WalletName, WalletSettings, WalletStatus,
+    GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange, LimitWindow, Metadata,
+    NamespaceId, NamespaceName, NewGrant, OperationName, Period, PositiveAmount, Priority, Reason,
+    ReleaseHold, Request, RequestCount, ReverseSpend, RevokeFunding, RollingSpan, Scale, Spend,
+    SpendLimits, Thresholds, Timestamp, TopUpRule, TransactionId, UpdateWallet, WalletName,
+    WalletSettings, WalletStatus,
 };
 use uuid::Uuid;
 
@@ -272,6 +273,7 @@ const NOTHING: UpdateWallet = UpdateWallet {
     low_balance_thresholds: None,
     expiring_soon_leads: None,
     spend_limit: None,
+    top_up: None,
     metadata: None,
     expected_version: None,
 };
@@ -408,6 +410,12 @@ pub fn settings() -> WalletSettings {
         low_balance_thresholds: thresholds([1_000, 4_000]),
         expiring_soon_leads: leads([30, 6]),
         spend_limits: SpendLimits::default(),
+        top_up: Some(TopUpRule {
+            threshold: amount(2_000),
+            amount: amount(5_000),
+            most: RequestCount::new(3).expect("a few"),
+            window: LimitWindow::Rolling(RollingSpan::from_micros(20 * HOUR).expect("some hours")),
+        }),
         metadata: Metadata::default(),
         status: WalletStatus::Active,
         created_at: START,

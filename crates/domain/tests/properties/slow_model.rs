@@ -142,6 +142,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::TransactionNotFound { .. } => "there is no such write",
         Rejection::TransactionNotReversible { .. } => "the write is no spend",
         Rejection::NothingLeftToReverse { .. } => "nothing is left to reverse",
+        Rejection::TopUpNotOutstanding { .. } => "it is not awaited",
         Rejection::Unpriced(_) => "it has no price",
         Rejection::Unbuyable(_) => "it cannot be bought",
         Rejection::ReversalExceedsSpend { .. } => "less is left to reverse",

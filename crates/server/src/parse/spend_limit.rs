@@ -76,6 +76,7 @@ fn change(change: LimitChange, expected_version: Option<i64>) -> Command {
         low_balance_thresholds: None,
         expiring_soon_leads: None,
         spend_limit: Some(change),
+        top_up: None,
         metadata: None,
         expected_version,
     })
@@ -155,23 +156,49 @@ fn window(fields: &mut Fields, window: Option<v1::spend_limit::Window>) -> Optio
             None
         }
         Some(v1::spend_limit::Window::Rolling(length)) => {
-            let span = RollingSpan::from_micros(micros(length));
-            fields.check("limit.rolling", span).map(LimitWindow::Rolling)
+            rolling_window(fields, "limit.rolling", length)
         }
-        Some(v1::spend_limit::Window::Calendar(v1::CalendarWindow { unit, time_zone })) => {
-            let unit = match v1::CalendarUnit::try_from(unit) {
-                Ok(v1::CalendarUnit::Day) => Ok(CalendarUnit::Day),
-                Ok(v1::CalendarUnit::Week) => Ok(CalendarUnit::Week),
-                Ok(v1::CalendarUnit::Month) => Ok(CalendarUnit::Month),
-                Ok(v1::CalendarUnit::Year) => Ok(CalendarUnit::Year),
-                Ok(v1::CalendarUnit::Unspecified) => Err("is missing"),
-                Err(_) => Err("is no known value"),
-            };
-            let unit = fields.check("limit.calendar.unit", unit);
-            let zone =
-                if time_zone.is_empty() { Ok(TimeZone::UTC) } else { TimeZone::parse(&time_zone) };
-            let zone = fields.check("limit.calendar.time_zone", zone);
-            Some(LimitWindow::Calendar(unit?, zone?))
+        Some(v1::spend_limit::Window::Calendar(calendar)) => {
+            let names =
+                CalendarFields { unit: "limit.calendar.unit", zone: "limit.calendar.time_zone" };
+            calendar_window(fields, &names, &calendar)
         }
     }
+}
+
+/// A window of a length.
+pub(super) fn rolling_window(
+    fields: &mut Fields,
+    field: &'static str,
+    length: prost_types::Duration,
+) -> Option<LimitWindow> {
+    let span = RollingSpan::from_micros(micros(length));
+    fields.check(field, span).map(LimitWindow::Rolling)
+}
+
+/// What the fields of a calendar window are called.
+pub(super) struct CalendarFields {
+    pub(super) unit: &'static str,
+    pub(super) zone: &'static str,
+}
+
+/// A window of the calendar.
+pub(super) fn calendar_window(
+    fields: &mut Fields,
+    names: &CalendarFields,
+    calendar: &v1::CalendarWindow,
+) -> Option<LimitWindow> {
+    let v1::CalendarWindow { unit, time_zone } = calendar;
+    let unit = match v1::CalendarUnit::try_from(*unit) {
+        Ok(v1::CalendarUnit::Day) => Ok(CalendarUnit::Day),
+        Ok(v1::CalendarUnit::Week) => Ok(CalendarUnit::Week),
+        Ok(v1::CalendarUnit::Month) => Ok(CalendarUnit::Month),
+        Ok(v1::CalendarUnit::Year) => Ok(CalendarUnit::Year),
+        Ok(v1::CalendarUnit::Unspecified) => Err("is missing"),
+        Err(_) => Err("is no known value"),
+    };
+    let unit = fields.check(names.unit, unit);
+    let zone = if time_zone.is_empty() { Ok(TimeZone::UTC) } else { TimeZone::parse(time_zone) };
+    let zone = fields.check(names.zone, zone);
+    Some(LimitWindow::Calendar(unit?, zone?))
 }

@@ -89,6 +89,7 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
         expiring_soon_leads: None,
         // It has methods of its own.
         spend_limit: None,
+        top_up: None,
         metadata: None,
         expected_version: None,
     };

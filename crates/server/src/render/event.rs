@@ -1,6 +1,6 @@
 //! Domain to proto: events.
 
-use purse_domain::{Crossing, Event, Occurrence, Sequence};
+use purse_domain::{AssetCode, Crossing, Event, EventSequence, Occurrence, Sequence, TopUps};
 use purse_proto::v1::{self, event::Occurrence as Rendered};
 use purse_storage::{EventPage, EventRecord};
 
@@ -29,11 +29,11 @@ pub fn event(record: &EventRecord) -> v1::Event {
         recorded_at: Some(instant(*recorded_at)),
         entry_sequence: entry.map_or(0, |Sequence(sequence)| sequence),
         transaction_id: transaction_id.map(|id| id.to_string()).unwrap_or_default(),
-        occurrence: Some(self::occurrence(*occurrence)),
+        occurrence: Some(self::occurrence(*occurrence, asset, *sequence)),
     }
 }
 
-fn occurrence(occurrence: Occurrence) -> Rendered {
+fn occurrence(occurrence: Occurrence, asset: &AssetCode, sequence: EventSequence) -> Rendered {
     match occurrence {
         Occurrence::LowBalance { threshold, balance: Crossing { before, after } } => {
             Rendered::LowBalance(v1::LowBalance {
@@ -61,6 +61,15 @@ fn occurrence(occurrence: Occurrence) -> Rendered {
                 amount: amount.to_string(),
                 expires_at: Some(instant(expires_at)),
                 lead: Some(period(lead)),
+            })
+        }
+        Occurrence::TopUpRequested { threshold, amount, balance: Crossing { before, after } } => {
+            Rendered::TopUpRequested(v1::TopUpRequested {
+                reference: TopUps::reference(asset, sequence).to_string(),
+                amount: amount.get().to_string(),
+                threshold: threshold.get().to_string(),
+                balance_before: before.to_string(),
+                balance_after: after.to_string(),
             })
         }
     }

@@ -1,7 +1,7 @@
 //! Spend limits, and how much of them is used.
 
 use purse_domain::{
-    CalendarUnit, LimitUsage, LimitWindow, RollingSpan, Share, SignedAmount, SpendLimit,
+    CalendarUnit, LimitUsage, LimitWindow, RollingSpan, Share, SignedAmount, SpendLimit, TimeZone,
 };
 use purse_proto::v1;
 use purse_storage::{SpendLimitRecord, SpendLimitsAt};
@@ -25,10 +25,7 @@ pub fn spend_limit(limit: &SpendLimit) -> v1::SpendLimit {
         window: Some(match window {
             LimitWindow::Rolling(span) => v1::spend_limit::Window::Rolling(duration(*span)),
             LimitWindow::Calendar(unit, zone) => {
-                v1::spend_limit::Window::Calendar(v1::CalendarWindow {
-                    unit: calendar_unit(*unit).into(),
-                    time_zone: zone.to_string(),
-                })
+                v1::spend_limit::Window::Calendar(calendar_window(*unit, *zone))
             }
         }),
     }
@@ -70,7 +67,13 @@ fn share<T: ToString>(share: &Share<T>) -> (String, bool) {
     }
 }
 
-fn duration(span: RollingSpan) -> prost_types::Duration {
+/// A window of the calendar.
+pub(super) fn calendar_window(unit: CalendarUnit, zone: TimeZone) -> v1::CalendarWindow {
+    v1::CalendarWindow { unit: calendar_unit(unit).into(), time_zone: zone.to_string() }
+}
+
+/// The length of a rolling window.
+pub(super) fn duration(span: RollingSpan) -> prost_types::Duration {
     let micros = span.micros();
     let nanos = i32::try_from(micros % MICROS_PER_SECOND * 1_000).unwrap_or(0);
     prost_types::Duration { seconds: micros / MICROS_PER_SECOND, nanos }

@@ -345,6 +345,34 @@ impl WalletService for Wallets {
         self.0.sweep_wallets(request).await.map(Response::new)
     }
 
+    async fn set_top_up_rule(
+        &self,
+        request: Request<v1::SetTopUpRuleRequest>,
+    ) -> Result<Response<v1::SetTopUpRuleResponse>, Status> {
+        self.0.set_top_up_rule(request).await.map(Response::new)
+    }
+
+    async fn delete_top_up_rule(
+        &self,
+        request: Request<v1::DeleteTopUpRuleRequest>,
+    ) -> Result<Response<v1::DeleteTopUpRuleResponse>, Status> {
+        self.0.delete_top_up_rule(request).await.map(Response::new)
+    }
+
+    async fn decline_top_up(
+        &self,
+        request: Request<v1::DeclineTopUpRequest>,
+    ) -> Result<Response<v1::DeclineTopUpResponse>, Status> {
+        self.0.decline_top_up(request).await.map(Response::new)
+    }
+
+    async fn get_top_ups(
+        &self,
+        request: Request<v1::GetTopUpsRequest>,
+    ) -> Result<Response<v1::GetTopUpsResponse>, Status> {
+        self.0.get_top_ups(request).await.map(Response::new)
+    }
+
     async fn set_spend_limit(
         &self,
         request: Request<v1::SetSpendLimitRequest>,

@@ -259,6 +259,7 @@ fn transaction(
             | TransactionKind::PurchasePack
             | TransactionKind::FreezeWallet
             | TransactionKind::UnfreezeWallet
+            | TransactionKind::DeclineTopUp
             | TransactionKind::CloseWallet => request.metadata.clone(),
         },
         drawdown_policy: settings
@@ -290,6 +291,7 @@ fn transaction(
             | Command::Transfer(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
+            | Command::DeclineTopUp(_)
             | Command::CloseWallet(_)
             | Command::Settle => Vec::new(),
         },

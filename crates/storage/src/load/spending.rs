@@ -85,6 +85,7 @@ fn taken(request: &Request, now: Timestamp) -> Option<(Origin, Timestamp)> {
         | Command::PurchasePack(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
+        | Command::DeclineTopUp(_)
         | Command::CloseWallet(_)
         | Command::Settle => return None,
     };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use deadpool_postgres::Client;
 use purse_domain::{
     Coverage, Discrepancy, EventSequence, GrantNumber, HoldNumber, Missing, NoticesFrom, Recount,
-    Sequence, Tally, Timestamp, WalletName, WalletState, Width, verify, verify_event,
-    verify_spending,
+    Sequence, Tally, Timestamp, TransactionKind, WalletName, WalletState, Width, verify,
+    verify_event, verify_spending,
 };
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -41,6 +41,7 @@ const HOLDS: &str = concat!(
 const SETTINGS: &str = "
     SELECT t.after_sequence,
         t.recorded_at,
+        t.kind,
         t.settings::TEXT AS settings
     FROM transactions AS t
     WHERE t.account_id = $1 AND t.wallet_id = $2 AND t.settings IS NOT NULL";
@@ -136,17 +137,12 @@ impl EventCheck {
         for row in &rows {
             let mut columns = Columns::of(row);
             let (after, at) = (Sequence(columns.take()?), columns.instant()?);
+            let declines = row::transaction_kind(columns.take()?)? == TransactionKind::DeclineTopUp;
             let settings = SettingsSnapshot::parse(columns.take()?, name.clone())?;
-            changes.push((after, at, settings));
+            changes.push((settings.version, NoticesFrom::of(&settings, after, at, declines)));
         }
-        changes.sort_by_key(|(after, at, settings)| (settings.version, *after, *at));
-        let notices = changes.into_iter().map(|(after, at, settings)| NoticesFrom {
-            after,
-            at,
-            low_balance_thresholds: settings.low_balance_thresholds,
-            expiring_soon_leads: settings.expiring_soon_leads,
-        });
-        let notices = notices.collect();
+        changes.sort_by_key(|(version, from)| (*version, from.after, from.at));
+        let notices = changes.into_iter().map(|(_, from)| from).collect();
         let statement = client.prepare_cached(EVENTS_SINCE).await?;
         let row = client.query_one(&statement, &[&account, &wallet]).await?;
         let since = Sequence(Columns::of(&row).take()?);

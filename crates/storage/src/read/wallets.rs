@@ -1,6 +1,8 @@
 //! Wallets by name.
 
-use purse_domain::{AccountName, AssetCode, NamespaceId, Scale, WalletName, WalletSettings};
+use purse_domain::{
+    AccountName, AssetCode, NamespaceId, Scale, TopUps, WalletName, WalletSettings,
+};
 
 use crate::{
     Storage, StorageError,
@@ -49,6 +51,16 @@ impl Storage {
         let client = self.reader().await?;
         let state = super::wallet(&client, name).await?;
         Ok(state.map(|state| WalletSettings::clone(&state.settings)))
+    }
+
+    /// A wallet's settings, and what it asked for as of its last transaction.
+    pub async fn find_top_ups(
+        &self,
+        name: &WalletName,
+    ) -> Result<Option<(WalletSettings, TopUps)>, StorageError> {
+        let client = self.reader().await?;
+        let state = super::wallet(&client, name).await?;
+        Ok(state.map(|state| (WalletSettings::clone(&state.settings), state.head.top_ups)))
     }
 
     /// Wallets by account and asset.

@@ -58,25 +58,24 @@ impl ShareSnapshot {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum WindowSnapshot {
+pub(super) enum WindowSnapshot {
     RollingMicros(i64),
     Calendar { unit: UnitSnapshot, time_zone: String },
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum UnitSnapshot {
+pub(super) enum UnitSnapshot {
     Day,
     Week,
     Month,
     Year,
 }
 
-impl LimitSnapshot {
-    fn of(limit: &SpendLimit) -> Self {
-        let SpendLimit { name, amount, actor, operation, window } = limit;
-        let window = match window {
-            LimitWindow::Rolling(span) => WindowSnapshot::RollingMicros(span.micros()),
+impl WindowSnapshot {
+    pub(super) fn of(window: LimitWindow) -> Self {
+        match window {
+            LimitWindow::Rolling(span) => Self::RollingMicros(span.micros()),
             LimitWindow::Calendar(unit, zone) => {
                 let unit = match unit {
                     CalendarUnit::Day => UnitSnapshot::Day,
@@ -84,26 +83,17 @@ impl LimitSnapshot {
                     CalendarUnit::Month => UnitSnapshot::Month,
                     CalendarUnit::Year => UnitSnapshot::Year,
                 };
-                WindowSnapshot::Calendar { unit, time_zone: zone.name().to_owned() }
+                Self::Calendar { unit, time_zone: zone.name().to_owned() }
             }
-        };
-        Self {
-            name: name.as_str().to_owned(),
-            amount: amount.to_string(),
-            actor: ShareSnapshot::of(actor, Actor::as_str),
-            operation: ShareSnapshot::of(operation, OperationName::as_str),
-            window,
         }
     }
 
-    fn into_limit(self) -> Result<SpendLimit, StorageError> {
-        let Self { name, amount: figure, actor, operation, window } = self;
-        let figure = figure.parse().map_err(|_| corrupt("a spend limit's amount"))?;
-        let window = match window {
-            WindowSnapshot::RollingMicros(micros) => LimitWindow::Rolling(
-                RollingSpan::from_micros(micros).map_err(|_| corrupt("a spend limit's window"))?,
-            ),
-            WindowSnapshot::Calendar { unit, time_zone } => {
+    pub(super) fn window(self) -> Result<LimitWindow, StorageError> {
+        match self {
+            Self::RollingMicros(micros) => RollingSpan::from_micros(micros)
+                .map(LimitWindow::Rolling)
+                .map_err(|_| corrupt("the length of a window")),
+            Self::Calendar { unit, time_zone } => {
                 let unit = match unit {
                     UnitSnapshot::Day => CalendarUnit::Day,
                     UnitSnapshot::Week => CalendarUnit::Week,
@@ -111,15 +101,34 @@ impl LimitSnapshot {
                     UnitSnapshot::Year => CalendarUnit::Year,
                 };
                 let zone = TimeZone::parse(&time_zone);
-                LimitWindow::Calendar(unit, zone.map_err(|_| corrupt("a spend limit's time zone"))?)
+                let zone = zone.map_err(|_| corrupt("the time zone of a window"))?;
+                Ok(LimitWindow::Calendar(unit, zone))
             }
-        };
+        }
+    }
+}
+
+impl LimitSnapshot {
+    fn of(limit: &SpendLimit) -> Self {
+        let SpendLimit { name, amount, actor, operation, window } = limit;
+        Self {
+            name: name.as_str().to_owned(),
+            amount: amount.to_string(),
+            actor: ShareSnapshot::of(actor, Actor::as_str),
+            operation: ShareSnapshot::of(operation, OperationName::as_str),
+            window: WindowSnapshot::of(*window),
+        }
+    }
+
+    fn into_limit(self) -> Result<SpendLimit, StorageError> {
+        let Self { name, amount: figure, actor, operation, window } = self;
+        let figure = figure.parse().map_err(|_| corrupt("a spend limit's amount"))?;
         Ok(SpendLimit {
             name: LimitName::from_stored(name),
             amount: amount(figure)?,
             actor: actor.into_share(Actor::from_stored),
             operation: operation.into_share(OperationName::from_stored),
-            window,
+            window: window.window()?,
         })
     }
 }

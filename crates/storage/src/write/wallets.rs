@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::together::Row;
-use crate::row::{self, Instant, LimitsJson, MetadataJson};
+use crate::row::{self, Instant, LimitsJson, MetadataJson, TopUpJson};
 
 /// The wallets of a batch as they are at its end.
 #[derive(Debug, Default)]
@@ -83,6 +83,8 @@ pub(super) struct WalletHead {
     last_hash: Vec<u8>,
     last_event: i64,
     lows: i32,
+    top_up_outstanding: Option<i64>,
+    top_ups_asked_at: Option<Vec<Instant>>,
 }
 
 impl Row for WalletHead {
@@ -98,6 +100,8 @@ impl Row for WalletHead {
             last_hash = r.last_hash,
             last_event = r.last_event,
             lows = r.lows,
+            top_up_outstanding = r.top_up_outstanding,
+            top_ups_asked_at = r.top_ups_asked_at,
             next_due_at = r.next_due_at,
             recorded_at = r.recorded_at,
             revision = CASE WHEN w.revision = r.found THEN r.revision END
@@ -115,6 +119,7 @@ impl WalletHead {
             last_hold_number,
             last_event,
             lows,
+            top_ups,
             next_due_at,
             recorded_at,
             revision,
@@ -136,6 +141,8 @@ impl WalletHead {
             last_hash: last_hash.as_bytes().to_vec(),
             last_event: last_event.0,
             lows: lows.bits(),
+            top_up_outstanding: top_ups.outstanding().map(|request| request.0),
+            top_ups_asked_at: row::asked_at_array(top_ups),
         }
     }
 }
@@ -173,6 +180,9 @@ pub(super) struct WalletRow {
     lows: i32,
     status: i16,
     spend_limits: Option<LimitsJson>,
+    top_up: Option<TopUpJson>,
+    top_up_outstanding: Option<i64>,
+    top_ups_asked_at: Option<Vec<Instant>>,
 }
 
 impl Row for WalletRow {
@@ -181,7 +191,8 @@ impl Row for WalletRow {
             drawdown_policy, metadata, created_at, updated_at, version, available, held, debt,
             scheduled, last_sequence, last_grant_number, next_due_at, recorded_at, revision,
             overdraft_limit, last_hold_number, last_hash, low_balance_thresholds,
-            expiring_soon_leads, last_event, lows, status, spend_limits)
+            expiring_soon_leads, last_event, lows, status, spend_limits, top_up,
+            top_up_outstanding, top_ups_asked_at)
         SELECT r.* FROM unnest($1::wallet_row[]) AS r";
 }
 
@@ -195,6 +206,7 @@ impl WalletRow {
             low_balance_thresholds,
             expiring_soon_leads,
             spend_limits,
+            top_up,
             metadata,
             status,
             created_at,
@@ -209,6 +221,7 @@ impl WalletRow {
             last_hold_number,
             last_event,
             lows,
+            top_ups,
             next_due_at,
             recorded_at,
             revision,
@@ -243,6 +256,9 @@ impl WalletRow {
             lows: lows.bits(),
             status: row::wallet_status_code(*status),
             spend_limits: row::limits_json(spend_limits),
+            top_up: row::top_up_json(top_up.as_ref()),
+            top_up_outstanding: top_ups.outstanding().map(|request| request.0),
+            top_ups_asked_at: row::asked_at_array(top_ups),
         }
     }
 }
@@ -262,6 +278,7 @@ pub(super) struct SettingsChange {
     expiring_soon_leads: Option<Vec<i64>>,
     status: i16,
     spend_limits: Option<LimitsJson>,
+    top_up: Option<TopUpJson>,
 }
 
 impl Row for SettingsChange {
@@ -272,6 +289,7 @@ impl Row for SettingsChange {
             low_balance_thresholds = r.low_balance_thresholds,
             expiring_soon_leads = r.expiring_soon_leads,
             spend_limits = r.spend_limits,
+            top_up = r.top_up,
             metadata = r.metadata,
             updated_at = r.updated_at,
             version = r.version,
@@ -294,6 +312,7 @@ impl SettingsChange {
             expiring_soon_leads: row::leads_array(&settings.expiring_soon_leads),
             status: row::wallet_status_code(settings.status),
             spend_limits: row::limits_json(&settings.spend_limits),
+            top_up: row::top_up_json(settings.top_up.as_ref()),
         }
     }
 }

@@ -1,12 +1,16 @@
-//! Spend limits.
+//! Spend limits, and rules for top-ups.
 
 use purse_domain::{
     Actor, Amount, CalendarUnit, Command, LimitChange, LimitName, LimitWindow, OperationName,
-    RollingSpan, Scale, Share, SpendLimit, TimeZone, UpdateWallet,
+    PositiveAmount, RequestCount, RollingSpan, Scale, Share, SpendLimit, TimeZone, TopUpChange,
+    TopUpRule, UpdateWallet,
 };
 
 use super::operation_name;
-use crate::{answer::Refusal, driver::Limit};
+use crate::{
+    answer::Refusal,
+    driver::{Limit, TopUpAsked},
+};
 
 /// Sets a limit.
 pub(super) fn set(limit: &Limit, scale: Scale) -> Result<Command, Refusal> {
@@ -26,6 +30,7 @@ fn change(change: LimitChange) -> Command {
         low_balance_thresholds: None,
         expiring_soon_leads: None,
         spend_limit: Some(change),
+        top_up: None,
         metadata: None,
         expected_version: None,
     })
@@ -47,27 +52,7 @@ fn spend_limit(limit: &Limit, scale: Scale) -> Result<SpendLimit, Refusal> {
         share("actor", by, *each_actor, Actor::parse)?,
         share("operation", operation, *each_operation, OperationName::parse)?,
     );
-    let window = match rolling_micros {
-        Some(micros) => LimitWindow::Rolling(
-            RollingSpan::from_micros(*micros).map_err(|_| Refusal::field("limit.rolling"))?,
-        ),
-        None => LimitWindow::Calendar(
-            match per.as_str() {
-                "DAY" => CalendarUnit::Day,
-                "WEEK" => CalendarUnit::Week,
-                "MONTH" => CalendarUnit::Month,
-                "YEAR" => CalendarUnit::Year,
-                "" => return Err(Refusal::field("limit.window")),
-                _ => return Err(Refusal::field("limit.calendar.unit")),
-            },
-            match zone.as_str() {
-                "" => TimeZone::UTC,
-                zone => {
-                    TimeZone::parse(zone).map_err(|_| Refusal::field("limit.calendar.time_zone"))?
-                }
-            },
-        ),
-    };
+    let window = window("limit", *rolling_micros, per, zone)?;
     Ok(SpendLimit {
         name: LimitName::parse(name).map_err(|_| Refusal::field("limit.name"))?,
         amount: Amount::parse(amount, scale).map_err(|_| Refusal::field("limit.amount"))?,
@@ -104,4 +89,60 @@ pub(in super::super) fn chosen(
         name => Some(Actor::parse(name).map_err(|_| Refusal::field("actor"))?),
     };
     Ok((actor, operation_name(operation)?))
+}
+
+/// A window as `field` has it.
+fn window(
+    field: &str,
+    rolling_micros: Option<i64>,
+    per: &str,
+    zone: &str,
+) -> Result<LimitWindow, Refusal> {
+    let wrong = |part: &str| Refusal::field(&format!("{field}.{part}"));
+    if let Some(micros) = rolling_micros {
+        let span = RollingSpan::from_micros(micros).map_err(|_| wrong("rolling"))?;
+        return Ok(LimitWindow::Rolling(span));
+    }
+    let unit = match per {
+        "DAY" => CalendarUnit::Day,
+        "WEEK" => CalendarUnit::Week,
+        "MONTH" => CalendarUnit::Month,
+        "YEAR" => CalendarUnit::Year,
+        "" => return Err(wrong("window")),
+        _ => return Err(wrong("calendar.unit")),
+    };
+    let zone = match zone {
+        "" => TimeZone::UTC,
+        zone => TimeZone::parse(zone).map_err(|_| wrong("calendar.time_zone"))?,
+    };
+    Ok(LimitWindow::Calendar(unit, zone))
+}
+
+/// Sets a rule for top-ups.
+pub(super) fn set_top_up(asked: &TopUpAsked, scale: Scale) -> Result<Command, Refusal> {
+    let TopUpAsked { amount, threshold, most, rolling_micros, per } = asked;
+    let positive = |text: &str, field: &str| {
+        PositiveAmount::parse(text, scale).map_err(|_| Refusal::field(field))
+    };
+    let rule = TopUpRule {
+        threshold: positive(threshold, "rule.threshold")?,
+        amount: positive(amount, "rule.amount")?,
+        most: RequestCount::new(*most).ok_or_else(|| Refusal::field("rule.most_requests"))?,
+        window: window("rule", *rolling_micros, per, "")?,
+    };
+    Ok(change_top_up(TopUpChange::Set(rule)))
+}
+
+/// Sets or removes the rule for top-ups.
+pub(super) fn change_top_up(change: TopUpChange) -> Command {
+    Command::UpdateWallet(UpdateWallet {
+        drawdown_policy: None,
+        overdraft_limit: None,
+        low_balance_thresholds: None,
+        expiring_soon_leads: None,
+        spend_limit: None,
+        top_up: Some(change),
+        metadata: None,
+        expected_version: None,
+    })
 }

@@ -19,6 +19,7 @@ use crate::{
     migrate::MigrateArgs,
     operation::OperationCommand,
     output::Format,
+    pack::PackCommand,
     replay::ReplayArgs,
     report::ReportCommand,
     reverse::ReverseArgs,
@@ -73,6 +74,9 @@ pub enum Operation {
     /// Create, show, list and change wallets
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Offer packs of credits, and grant what payments bought
+    #[command(subcommand)]
+    Pack(PackCommand),
     /// Give operations prices, and say what something costs
     #[command(subcommand, name = "operation")]
     Priced(OperationCommand),

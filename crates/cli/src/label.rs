@@ -4,7 +4,7 @@ use prost_types::Timestamp;
 use purse_client::v1::{
     Allocation, CalendarUnit, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy,
     ExpiredPolicy, ExpiryChange, ExpiryGrouping, Grant, Hold, PassedOverReason, PlacementRule,
-    Pricing, ReportPeriod, ReversedSlice, ReversibleSlice, RoundingMode, TransactionKind,
+    Pricing, Purchase, ReportPeriod, ReversedSlice, ReversibleSlice, RoundingMode, TransactionKind,
     WalletStatus,
 };
 
@@ -112,6 +112,13 @@ pub fn pricing(pricing: Option<&Pricing>) -> String {
         let etag = [format!("etag {etag}")];
         let quantities = quantities.iter().map(|(name, figure)| format!("{name}={figure}"));
         quantities.chain(etag).collect::<Vec<_>>().join(", ")
+    })
+}
+
+/// What was bought, such as `starter x 2, etag 3`; nothing if nothing was.
+pub fn purchase(purchase: Option<&Purchase>) -> String {
+    purchase.map_or_else(String::new, |Purchase { pack, etag, quantity }| {
+        format!("{pack} x {quantity}, etag {etag}")
     })
 }
 

@@ -26,6 +26,7 @@ mod local;
 mod migrate;
 mod operation;
 mod output;
+mod pack;
 mod pages;
 mod plot;
 mod replay;
@@ -88,6 +89,7 @@ async fn operate(
     let client = connection.client()?;
     match operation {
         Operation::Wallet(command) => wallet::run(command, &client, output).await,
+        Operation::Pack(command) => pack::run(command, &client, output).await,
         Operation::Priced(command) => operation::run(command, &client, output).await,
         Operation::Limit(command) => limit::run(command, &client, output).await,
         Operation::Balance(args) => balance::run(args, &client, output).await,

@@ -7,7 +7,9 @@ use purse_client::{
         ListGrantRuleChangesRequest, ListGrantRuleChangesResponse, ListGrantRulesRequest,
         ListGrantRulesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
         ListHoldsResponse, ListOperationChangesRequest, ListOperationChangesResponse,
-        ListOperationsRequest, ListOperationsResponse, ListWalletsRequest, ListWalletsResponse,
+        ListOperationsRequest, ListOperationsResponse, ListPackChangesRequest,
+        ListPackChangesResponse, ListPacksRequest, ListPacksResponse, ListWalletsRequest,
+        ListWalletsResponse,
     },
 };
 
@@ -83,6 +85,15 @@ pages! {
 pages! {
     /// Lists changes of a grant rule up to a limit, 0 for all. A token in the answer says that more follow.
     list_grant_rule_changes(ListGrantRuleChangesRequest) -> ListGrantRuleChangesResponse, changes
+}
+
+pages! {
+    /// Lists packs up to a limit, 0 for all. A token in the answer says that more follow.
+    list_packs(ListPacksRequest) -> ListPacksResponse, packs
+}
+pages! {
+    /// Lists a pack's versions up to a limit, 0 for all. A token in the answer says that more follow.
+    list_pack_changes(ListPackChangesRequest) -> ListPackChangesResponse, changes
 }
 
 /// Tells a person that a list was cut.

@@ -347,7 +347,7 @@ async fn balances_and_ledgers_are_the_same_with_a_sweeper_and_without() {
             while at < now {
                 let as_of = AsOf { at: Some(at), known_at: None };
                 balances.push(remote.balance(&wallet, as_of).await.unwrap());
-                at = at.plus_micros(HOUR / 2);
+                at = at.plus_micros(HOUR);
             }
             remote.verify(&wallet).await.unwrap();
             served.push(balances);

@@ -20,5 +20,6 @@ mod refusals;
 mod server;
 mod settings;
 mod stopping;
+mod sweeping;
 mod traces;
 mod verify;

@@ -27,6 +27,7 @@ mod many_callers;
 mod mayhem;
 mod migrations;
 mod operations;
+mod packs;
 mod privileges;
 mod random_programs;
 mod random_wallet;

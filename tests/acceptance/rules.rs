@@ -262,8 +262,12 @@ async fn what_a_mask_names_changes_and_nothing_else() {
     };
     assert_eq!(after.rule.as_ref(), Some(&expected));
     assert_eq!(get(&server, &before.rule_id).await.unwrap(), expected);
-    let again = server.grants().update_grant_rule(request).await.unwrap().into_inner();
+    let again = server.grants().update_grant_rule(request.clone()).await.unwrap().into_inner();
     assert!(again.replayed && again.rule == after.rule);
+    // The same in another order.
+    let mut same = request;
+    same.update_mask.as_mut().unwrap().paths.reverse();
+    assert!(server.grants().update_grant_rule(same).await.unwrap().into_inner().replayed);
     for (paths, field) in [
         (&[][..], "update_mask"),
         (&["scope"], "update_mask"),
@@ -501,6 +505,7 @@ async fn a_list_is_in_the_order_of_making_and_filtered() {
     for (request, field) in [
         (v1::ListGrantRulesRequest { addon_id: "x".to_owned(), ..plan("pro") }, "addon_id"),
         (v1::ListGrantRulesRequest { scope: RuleScope::Addon.into(), ..plan("pro") }, "plan_id"),
+        (plan("a\0b"), "plan_id"),
         (v1::ListGrantRulesRequest { scope: 9, ..all() }, "scope"),
         (v1::ListGrantRulesRequest { status: 9, ..all() }, "status"),
         (v1::ListGrantRulesRequest { page_size: -1, ..all() }, "page_size"),
@@ -651,6 +656,12 @@ async fn a_bulk_of_all_or_nothing_is_all_or_nothing() {
     assert_eq!(outcomes(again), ["0 to 10 again", "0 to 20 again", "10 to 30 again"]);
     assert_eq!(get(&server, &one).await.unwrap().expiry_settings, Some(days(30)));
     assert_eq!(changes(&server, &one).await.len(), 3);
+    // A key that stands for another request comes before whatever else is wrong.
+    let requests = vec![expiry(nobody, 10, "d"), expiry(&one, 40, "e"), expiry(&two, 30, "a")];
+    let refused = bulk(&server, requests, mode).await.unwrap_err();
+    assert_eq!(refusal(&refused), (Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED".to_owned()));
+    assert!(refused.message().starts_with("requests[2]: "), "{refused:?}");
+    assert_eq!(get(&server, &one).await.unwrap().expiry_settings, Some(days(30)));
 }
 
 #[tokio::test]

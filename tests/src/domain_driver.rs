@@ -22,15 +22,17 @@ use crate::{
         EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, WalletView,
         Written,
     },
-    driver::{AsOf, Driver, PriceAsked, WalletRef, Write},
+    driver::{AsOf, Driver, PackAsked, PriceAsked, WalletRef, Write},
 };
 
 mod limit_store;
+mod packs;
 mod parse;
 mod prices;
 mod view;
 
 use limit_store::LimitStore;
+use packs::Packs;
 use prices::Prices;
 
 /// A Purse in memory.
@@ -42,6 +44,7 @@ pub struct DomainDriver {
     wallets: HashMap<WalletId, Ledger>,
     used_keys: HashMap<(AccountId, String), (Fingerprint, TransactionId, Written)>,
     prices: Prices,
+    packs: Packs,
     transactions: u128,
 }
 
@@ -154,6 +157,7 @@ impl DomainDriver {
             wallets: HashMap::new(),
             used_keys: HashMap::new(),
             prices: Prices::default(),
+            packs: Packs::default(),
             transactions: 0,
         }
     }
@@ -161,8 +165,8 @@ impl DomainDriver {
     fn decide_and_write(&mut self, write: &Write) -> Result<Written, Refusal> {
         let name = parse::wallet_name(self.namespace_id, &write.wallet)?;
         let asset_scale = self.assets.get(&name.asset).copied();
-        let (key, request) = parse::request(write, name, asset_scale, &self.prices)?;
-        let used = (request.wallet.account_id, write.key.clone());
+        let (key, request) = parse::request(write, name, asset_scale, (&self.prices, &self.packs))?;
+        let used = (request.wallet.account_id, key.as_str().to_owned());
         if let Some((fingerprint, transaction, first)) = self.used_keys.get(&used) {
             if *fingerprint == request.fingerprint {
                 return Ok(Written { replayed: true, ..first.clone() });
@@ -186,6 +190,8 @@ impl DomainDriver {
             return Err(Refusal::new("NOT_DECIDED", &[]));
         };
         let received = others.iter().flat_map(|leg| leg.decision.made_grants().map(view::grant));
+        let bought = request.command.purchase().map(|_| first.decision.made_grants());
+        let received = received.chain(bought.into_iter().flatten().map(view::grant));
         let mut written = written(&request, &first.decision);
         written.received = received.collect();
         let moves = written.wallet.is_none();
@@ -225,6 +231,7 @@ impl DomainDriver {
         let named = match &request.command {
             Command::Grant(new) => new.funding_ref.as_ref(),
             Command::RevokeFunding(revoke) => Some(&revoke.funding_ref),
+            Command::PurchasePack(purchase) => Some(&purchase.payment_ref),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Spend(_)
@@ -415,6 +422,16 @@ impl Driver for DomainDriver {
         std::future::ready(self.prices.set(asset, operation, price, self.clock))
     }
 
+    fn set_pack(
+        &mut self,
+        asset: &str,
+        name: &str,
+        pack: Option<&PackAsked>,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let scale = |asset: &AssetCode| self.assets.get(asset).copied();
+        std::future::ready(self.packs.set((asset, scale), name, pack, self.clock))
+    }
+
     fn estimate(
         &mut self,
         asset: &str,
@@ -463,6 +480,7 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         | Command::RevokeFunding(_)
         | Command::Transfer(_)
         | Command::Receive(_)
+        | Command::PurchasePack(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
         | Command::CloseWallet(_)
@@ -517,6 +535,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
             | Command::Receive(_)
+            | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
             | Command::CloseWallet(_)
@@ -543,6 +562,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
             | Command::Receive(_)
+            | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
             | Command::CloseWallet(_)
@@ -576,6 +596,7 @@ fn refusal(rejection: &Rejection, wallet: &WalletName) -> Refusal {
                 ("required", required.to_string()),
             ],
         ),
+        Rejection::Unbuyable(why) => packs::unbuyable(why, &wallet.asset),
         Rejection::Unpriced(why) => prices::unpriced(why, &wallet.asset),
         Rejection::SpendLimitExceeded { limit, used, allowed, required, frees_at, now: _ } => {
             limited(limit, [*used, *allowed, *required], *frees_at)

@@ -160,6 +160,15 @@ pub enum Change {
         /// The new deadline.
         expires_at: Timestamp,
     },
+    /// Grant what a payment bought. The payment is its key.
+    Purchase {
+        /// The pack.
+        pack: String,
+        /// The payment.
+        payment: String,
+        /// How many packs; 0: by default.
+        quantity: i64,
+    },
     /// Let nothing be taken.
     Freeze,
     /// Let credits be taken again.
@@ -251,6 +260,34 @@ pub struct PartAsked {
     pub step: String,
 }
 
+/// A pack as a caller asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackAsked {
+    /// The credits of one.
+    pub credits: String,
+    /// What one costs, and in which currency.
+    pub price: Option<(String, String)>,
+    /// For how long credits bought can be spent, in microseconds.
+    pub valid_for: Option<i64>,
+    /// What is given besides.
+    pub slabs: Vec<SlabAsked>,
+    /// For how long that can be spent.
+    pub bonus_valid_for: Option<i64>,
+}
+
+/// A slab of a bonus as a caller asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlabAsked {
+    /// From how many on it applies.
+    pub from: String,
+    /// Of credits and not of packs.
+    pub of_credits: bool,
+    /// How much it gives.
+    pub bonus: String,
+    /// Of what was bought, in per cent.
+    pub is_per_cent: bool,
+}
+
 /// Which balance is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AsOf {
@@ -304,6 +341,14 @@ pub trait Driver {
         asset: &str,
         operation: &str,
         price: Option<&PriceAsked>,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// Offers a pack, or offers it no more.
+    fn set_pack(
+        &mut self,
+        asset: &str,
+        name: &str,
+        pack: Option<&PackAsked>,
     ) -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// What quantities cost.

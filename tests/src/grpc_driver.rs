@@ -10,14 +10,15 @@ use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{
         Balance, CaptureHoldRequest, ChangeGrantExpiryRequest, CloseWalletRequest,
-        CreateHoldRequest, CreateWalletRequest, DeleteOperationRequest, DeleteSpendLimitRequest,
-        EstimateCostRequest, Event, ExpireGrantRequest, ExtendHoldRequest, FreezeWalletRequest,
-        GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest, ListEventsRequest,
-        ListGrantsRequest, ListHoldsRequest, ListSpendLimitsRequest, ReleaseHoldRequest,
-        ReverseSpendRequest, RevokeFundingRequest, SetOperationRequest, SetSpendLimitRequest,
-        SpendLimit, SpendRequest, SweepWalletsRequest, Transaction, TransferRequest,
-        UnfreezeWalletRequest, UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse,
-        VoidGrantRequest, Wallet, WatchEventsRequest, catalog_service_client::CatalogServiceClient,
+        CreateHoldRequest, CreateWalletRequest, DeleteOperationRequest, DeletePackRequest,
+        DeleteSpendLimitRequest, EstimateCostRequest, Event, ExpireGrantRequest, ExtendHoldRequest,
+        FreezeWalletRequest, GetBalanceRequest, GrantRequest, Hold, ListEntriesRequest,
+        ListEventsRequest, ListGrantsRequest, ListHoldsRequest, ListSpendLimitsRequest,
+        PurchasePackRequest, ReleaseHoldRequest, ReverseSpendRequest, RevokeFundingRequest,
+        SetOperationRequest, SetPackRequest, SetSpendLimitRequest, SpendLimit, SpendRequest,
+        SweepWalletsRequest, Transaction, TransferRequest, UnfreezeWalletRequest,
+        UpdateWalletRequest, VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet,
+        WatchEventsRequest, catalog_service_client::CatalogServiceClient,
         event_service_client::EventServiceClient, grant_service_client::GrantServiceClient,
         wallet_service_client::WalletServiceClient,
     },
@@ -26,7 +27,7 @@ use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
     answer::{EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written},
-    driver::{AsOf, Change, Driver, Notices, PriceAsked, WalletRef, Write},
+    driver::{AsOf, Change, Driver, Notices, PackAsked, PriceAsked, WalletRef, Write},
 };
 
 mod refusal;
@@ -310,6 +311,31 @@ impl GrpcDriver {
         Ok(Written { received, ..written })
     }
 
+    async fn purchase(
+        &mut self,
+        write: &Write,
+        pack: String,
+        payment_ref: String,
+        quantity: i64,
+    ) -> Result<Written, Refusal> {
+        let Asked { account, asset, idempotency_key: _, actor, validate_only } = Asked::of(write);
+        let request = self.request(PurchasePackRequest {
+            account,
+            asset,
+            pack,
+            payment_ref,
+            quantity,
+            actor,
+            validate_only,
+            commit_token: write.commit_token.clone(),
+            ..Default::default()
+        });
+        let answer = self.catalog.purchase_pack(request).await.map_err(refusal::of)?.into_inner();
+        let received = answer.grants.iter().map(view::grant).collect();
+        let written = view::of_transaction(answer.transaction, answer.balance, answer.replayed);
+        Ok(Written { received, ..written })
+    }
+
     async fn reverse(
         &mut self,
         write: &Write,
@@ -451,6 +477,9 @@ impl Driver for GrpcDriver {
                 self.revoke(write, message).await
             }
             Change::Freeze => self.freeze(write).await,
+            Change::Purchase { pack, payment, quantity } => {
+                self.purchase(write, pack, payment, quantity).await
+            }
             Change::Unfreeze => self.unfreeze(write).await,
             Change::Close { rest } => self.close(write, &rest).await,
             Change::Transfer { to, amount, expiration_policy, expires_at } => {
@@ -585,6 +614,24 @@ impl Driver for GrpcDriver {
         let message = SetOperationRequest { asset, operation, price, ..Default::default() };
         let request = self.request(message);
         self.catalog.set_operation(request).await.map(|_| ()).map_err(refusal::of)
+    }
+
+    async fn set_pack(
+        &mut self,
+        asset: &str,
+        name: &str,
+        pack: Option<&PackAsked>,
+    ) -> Result<(), Refusal> {
+        let (asset, name) = (asset.to_owned(), name.to_owned());
+        if pack.is_none() {
+            let message = DeletePackRequest { asset, pack: name, ..Default::default() };
+            let request = self.request(message);
+            return self.catalog.delete_pack(request).await.map(|_| ()).map_err(refusal::of);
+        }
+        let contents = pack.map(view::pack);
+        let message = SetPackRequest { asset, pack: name, contents, ..Default::default() };
+        let request = self.request(message);
+        self.catalog.set_pack(request).await.map(|_| ()).map_err(refusal::of)
     }
 
     async fn estimate(

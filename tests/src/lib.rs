@@ -8,7 +8,7 @@
 //! In reading order:
 //!
 //! * the format: [`scenario`], [`step`], [`instant`];
-//! * what is asked and answered: [`driver`], [`answer`], [`line`](mod@line), [`price`];
+//! * what is asked and answered: [`driver`], [`answer`], [`line`](mod@line), [`sold`];
 //! * running a file: [`run`], with [`audit`] at its end;
 //! * the drivers: [`domain_driver`], [`grpc_driver`].
 
@@ -19,14 +19,17 @@ pub mod driver;
 pub mod grpc_driver;
 pub mod instant;
 pub mod line;
-pub mod price;
 pub mod run;
 pub mod scenario;
+pub mod sold;
 pub mod step;
 
 pub use answer::{EntryView, EventView, GrantView, Holdings, LimitView, Refusal, Written};
 pub use domain_driver::DomainDriver;
-pub use driver::{AsOf, Change, Driver, Limit, Notices, PartAsked, PriceAsked, WalletRef, Write};
+pub use driver::{
+    AsOf, Change, Driver, Limit, Notices, PackAsked, PartAsked, PriceAsked, SlabAsked, WalletRef,
+    Write,
+};
 pub use grpc_driver::GrpcDriver;
 pub use run::{RunError, run_file};
 pub use scenario::{Scenario, scenario_files};

@@ -13,15 +13,16 @@ use toml::Spanned;
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
     audit::{audit, audit_events},
-    driver::{AsOf, Change, Driver, Limit, Notices, PriceAsked, WalletRef, Write},
+    driver::{AsOf, Change, Driver, Limit, Notices, PackAsked, PriceAsked, WalletRef, Write},
     instant::{Span, render},
-    line, price,
+    line,
     scenario::{Scenario, ScenarioError},
+    sold,
     step::{
         Action, BalanceStep, CaptureAction, Common, CreateAction, EstimateStep, ExtendAction,
-        GrantAction, HoldsStep, LimitAction, LimitsStep, PriceStep, ReleaseAction, ReverseAction,
-        StatusAction, Step, SweepStep, TransferAction, UnlimitAction, UnpriceStep, UpdateAction,
-        WriteStep,
+        GrantAction, HoldsStep, LimitAction, LimitsStep, PackStep, PriceStep, PurchaseAction,
+        ReleaseAction, ReverseAction, StatusAction, Step, SweepStep, TransferAction, UnlimitAction,
+        UnpriceStep, UpdateAction, WithdrawStep, WriteStep,
     },
 };
 
@@ -122,6 +123,12 @@ impl<'a, D: Driver> Run<'a, D> {
                 let answer = self.driver.set_price(&asset, unprice, None).await;
                 outcome(answer, error.as_deref(), None).map(|_| ())
             }
+            Step::Pack(step) => self.pack(step).await,
+            Step::Withdraw(WithdrawStep { withdraw, asset, error }) => {
+                let asset = self.wallet(None, asset.as_deref()).asset;
+                let answer = self.driver.set_pack(&asset, withdraw, None).await;
+                outcome(answer, error.as_deref(), None).map(|_| ())
+            }
             Step::Estimate(step) => self.estimate(step).await,
             Step::Sweep(step) => self.sweep(step).await,
             Step::Events(step) => {
@@ -150,13 +157,38 @@ impl<'a, D: Driver> Run<'a, D> {
             step;
         let asset = self.wallet(None, asset.as_deref()).asset;
         let asked = PriceAsked {
-            parts: parts.iter().map(|part| price::part(part)).collect::<Result<_, _>>()?,
+            parts: parts.iter().map(|part| sold::part(part)).collect::<Result<_, _>>()?,
             rounding: rounding.clone(),
             step: step.clone(),
             minimum: minimum.clone(),
             maximum: maximum.clone(),
         };
         let answer = self.driver.set_price(&asset, price, Some(&asked)).await;
+        outcome(answer, error.as_deref(), field.as_ref()).map(|_| ())
+    }
+
+    async fn pack(&mut self, step: &PackStep) -> Result<(), String> {
+        let PackStep {
+            pack,
+            asset,
+            credits,
+            price,
+            valid_for,
+            bonus,
+            bonus_valid_for,
+            error,
+            field,
+        } = step;
+        let asset = self.wallet(None, asset.as_deref()).asset;
+        let micros = |span: &Option<Span>| span.as_ref().map(|span| span.micros);
+        let asked = PackAsked {
+            credits: credits.clone(),
+            price: price.as_deref().map(sold::money).transpose()?,
+            valid_for: micros(valid_for),
+            slabs: bonus.iter().map(|slab| sold::slab(slab)).collect::<Result<_, _>>()?,
+            bonus_valid_for: micros(bonus_valid_for),
+        };
+        let answer = self.driver.set_pack(&asset, pack, Some(&asked)).await;
         outcome(answer, error.as_deref(), field.as_ref()).map(|_| ())
     }
 
@@ -232,7 +264,7 @@ impl<'a, D: Driver> Run<'a, D> {
 
     fn ask(&mut self, action: &Action, common: &Common) -> Result<Write, String> {
         self.writes += 1;
-        let key = common.key.clone().unwrap_or_else(|| format!("write {}", self.writes));
+        let mut key = common.key.clone().unwrap_or_else(|| format!("write {}", self.writes));
         let mut wallet = self.wallet(common.account.as_deref(), common.asset.as_deref());
         let at = |instant: Option<crate::instant::Instant>| instant.map(|instant| instant.0);
         let change = match action {
@@ -293,6 +325,12 @@ impl<'a, D: Driver> Run<'a, D> {
             }
             Action::Extend(extend) => {
                 Change::Extend { hold: extend.extend, expires_at: extend.until.0 }
+            }
+            Action::Purchase(PurchaseAction { purchase, payment, quantity, received: _ }) => {
+                // The service makes it, and no caller can.
+                key = format!(" payment {payment}");
+                let (pack, payment) = (purchase.clone(), payment.clone());
+                Change::Purchase { pack, payment, quantity: *quantity }
             }
             Action::Limit(action) => Change::Limit(limit(action)),
             Action::Unlimit(UnlimitAction { unlimit }) => Change::Unlimit { name: unlimit.clone() },
@@ -572,11 +610,13 @@ fn action_answered(action: &Action, written: &Written) -> Result<(), String> {
         Action::Limit(_) | Action::Unlimit(_) => {
             written.wallet.as_ref().map(|_| ()).ok_or_else(|| "answers no wallet".to_owned())
         }
-        Action::Transfer(TransferAction { received: Some(received), .. }) => {
+        Action::Transfer(TransferAction { received: Some(received), .. })
+        | Action::Purchase(PurchaseAction { received: Some(received), .. }) => {
             lines(received, &written.received.iter().map(line::received).collect::<Vec<_>>())
         }
         Action::Reverse(ReverseAction { slices: None, .. })
         | Action::Transfer(TransferAction { received: None, .. })
+        | Action::Purchase(PurchaseAction { received: None, .. })
         | Action::Spend(_)
         | Action::Void(_)
         | Action::Expire(_)

@@ -39,6 +39,62 @@ pub enum Step {
     Unprice(UnpriceStep),
     /// Ask what an operation costs.
     Estimate(EstimateStep),
+    /// Offer a pack.
+    Pack(PackStep),
+    /// Offer a pack no more.
+    Withdraw(WithdrawStep),
+}
+
+/// `{ pack = "starter", credits = "1000", price = "49 USD", bonus = ["10% from 1"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackStep {
+    /// Its name.
+    pub pack: String,
+    /// What is sold, if not the file's asset.
+    pub asset: Option<String>,
+    /// The credits of one.
+    pub credits: String,
+    /// What one costs, with its currency.
+    pub price: Option<String>,
+    /// For how long credits bought can be spent.
+    pub valid_for: Option<Span>,
+    /// What is given besides: `10% from 2`, `25 from 300 credits`.
+    #[serde(default)]
+    pub bonus: Vec<String>,
+    /// For how long that can be spent.
+    pub bonus_valid_for: Option<Span>,
+    /// The reason of the refusal.
+    pub error: Option<String>,
+    /// The field that is wrong.
+    pub field: Option<String>,
+}
+
+/// `{ withdraw = "starter" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawStep {
+    /// The pack.
+    pub withdraw: String,
+    /// What is sold, if not the file's asset.
+    pub asset: Option<String>,
+    /// The reason of the refusal.
+    pub error: Option<String>,
+}
+
+/// `{ purchase = "starter", payment = "pay_1", received = ["1000 from 2026-01-01"] }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PurchaseAction {
+    /// The pack.
+    pub purchase: String,
+    /// What paid for it.
+    pub payment: String,
+    /// How many.
+    #[serde(default)]
+    pub quantity: i64,
+    /// The grants that must be made.
+    pub received: Option<Vec<String>>,
 }
 
 /// `{ price = "upload", parts = ["10", "1 per megabytes"], step = "1" }`
@@ -162,6 +218,8 @@ pub enum Action {
     Status(StatusAction),
     /// Let a grant end at another instant.
     ChangeExpiry(ChangeExpiryAction),
+    /// Grant what a payment bought.
+    Purchase(PurchaseAction),
 }
 
 /// The keys that every write may have: how it is asked for, and what it must answer.
@@ -588,7 +646,7 @@ pub struct SweepStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 28] = [
+const ACTIONS: [&str; 31] = [
     "time",
     "advance",
     "create",
@@ -613,9 +671,13 @@ const ACTIONS: [&str; 28] = [
     "holds",
     "limits",
     "events",
+    // A pack has a price.
+    "pack",
     "price",
     "unprice",
     "estimate",
+    "withdraw",
+    "purchase",
     "sweep",
 ];
 
@@ -640,10 +702,12 @@ impl Step {
             "price" => return into(table).map(Self::Price),
             "unprice" => return into(table).map(Self::Unprice),
             "estimate" => return into(table).map(Self::Estimate),
+            "pack" => return into(table).map(Self::Pack),
+            "withdraw" => return into(table).map(Self::Withdraw),
             "sweep" => return into(table).map(Self::Sweep),
             "create" | "update" | "grant" | "spend" | "void" | "expire" | "hold" | "capture"
             | "release" | "extend" | "reverse" | "revoke" | "transfer" | "status"
-            | "change_expiry" | "limit" | "unlimit" => action,
+            | "change_expiry" | "limit" | "unlimit" | "purchase" => action,
             _ => return into(table).map(Self::Balance),
         };
         let common =
@@ -666,6 +730,7 @@ impl Step {
             "change_expiry" => Action::ChangeExpiry(into(table)?),
             "limit" => Action::Limit(into(table)?),
             "unlimit" => Action::Unlimit(into(table)?),
+            "purchase" => Action::Purchase(into(table)?),
             _ => Action::Expire(into(table)?),
         };
         Ok(Self::Write(Box::new(WriteStep { action, common })))

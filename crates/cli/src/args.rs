@@ -19,10 +19,12 @@ use crate::{
     migrate::MigrateArgs,
     operation::OperationCommand,
     output::Format,
+    pack::PackCommand,
     replay::ReplayArgs,
     report::ReportCommand,
     reverse::ReverseArgs,
     revoke::RevokeArgs,
+    rule::RuleCommand,
     serve::ServeArgs,
     spend::SpendArgs,
     sweep::SweepArgs,
@@ -72,6 +74,9 @@ pub enum Operation {
     /// Create, show, list and change wallets
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Offer packs of credits, and grant what payments bought
+    #[command(subcommand)]
+    Pack(PackCommand),
     /// Give operations prices, and say what something costs
     #[command(subcommand, name = "operation")]
     Priced(OperationCommand),
@@ -126,6 +131,9 @@ pub enum Operation {
     Transfer(TransferArgs),
     /// Take back what was granted on a payment, as far as that was refunded
     Revoke(RevokeArgs),
+    /// Make and change grant rules, and calculate when their grants expire
+    #[command(subcommand)]
+    Rule(RuleCommand),
 }
 
 /// The two names of a wallet, as most verbs take them.

@@ -4,7 +4,7 @@ use prost_types::Timestamp;
 use purse_client::v1::{
     Allocation, CalendarUnit, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy,
     ExpiredPolicy, ExpiryChange, ExpiryGrouping, Grant, Hold, PassedOverReason, PlacementRule,
-    Pricing, ReportPeriod, ReversedSlice, ReversibleSlice, RoundingMode, TransactionKind,
+    Pricing, Purchase, ReportPeriod, ReversedSlice, ReversibleSlice, RoundingMode, TransactionKind,
     WalletStatus,
 };
 
@@ -115,6 +115,13 @@ pub fn pricing(pricing: Option<&Pricing>) -> String {
     })
 }
 
+/// What was bought, such as `starter x 2, etag 3`; nothing if nothing was.
+pub fn purchase(purchase: Option<&Purchase>) -> String {
+    purchase.map_or_else(String::new, |Purchase { pack, etag, quantity }| {
+        format!("{pack} x {quantity}, etag {etag}")
+    })
+}
+
 /// How a price is rounded, such as `half-even`; nothing if it is not.
 pub fn rounding_mode(mode: RoundingMode) -> String {
     unless(mode == RoundingMode::Unspecified, word(mode.as_str_name(), "ROUNDING_MODE_"))
@@ -182,11 +189,13 @@ fn unless(nothing: bool, word: String) -> String {
     if nothing { String::new() } else { word }
 }
 
-fn word(name: &str, prefix: &str) -> String {
+/// The name of a value without its prefix, as people write words: `half-yearly`.
+pub fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_lowercase().replace('_', "-")
 }
 
-fn screaming(word: &str) -> String {
+/// A word as names of values are written: `HALF_YEARLY`.
+pub fn screaming(word: &str) -> String {
     word.to_uppercase().replace('-', "_")
 }
 

@@ -26,12 +26,14 @@ mod local;
 mod migrate;
 mod operation;
 mod output;
+mod pack;
 mod pages;
 mod plot;
 mod replay;
 mod report;
 mod reverse;
 mod revoke;
+mod rule;
 mod serve;
 mod spend;
 mod sum;
@@ -87,6 +89,7 @@ async fn operate(
     let client = connection.client()?;
     match operation {
         Operation::Wallet(command) => wallet::run(command, &client, output).await,
+        Operation::Pack(command) => pack::run(command, &client, output).await,
         Operation::Priced(command) => operation::run(command, &client, output).await,
         Operation::Limit(command) => limit::run(command, &client, output).await,
         Operation::Balance(args) => balance::run(args, &client, output).await,
@@ -110,6 +113,7 @@ async fn operate(
         Operation::Report(command) => report::run(command, &client, output).await,
         Operation::Transaction(args) => transaction::run(args, &client, output).await,
         Operation::Explain(command) => explain::run(command, &client, output).await,
+        Operation::Rule(command) => rule::run(command, &client, output).await,
         Operation::Revoke(args) => revoke::run(args, &client, output).await,
         Operation::ChangeExpiry(args) => change_expiry::run(args, &client, output).await,
     }

@@ -52,18 +52,18 @@ pub struct OperationArgs {
 /// Who changes something of the catalog, why, and on which condition.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
-    /// Change it only if this is still its etag; 0: only if it never had a price
+    /// Change it only if this is still its etag; 0: only if there never was one
     #[arg(long, default_value = "", hide_default_value = true)]
-    etag: String,
+    pub etag: String,
     /// Who asks; without it the name of the credentials
     #[arg(long, default_value = "", hide_default_value = true)]
-    actor: String,
+    pub actor: String,
     /// Why, kept with the change
     #[arg(long, default_value = "", hide_default_value = true)]
-    reason: String,
+    pub reason: String,
     /// Decide and answer exactly, but write nothing
     #[arg(long)]
-    validate_only: bool,
+    pub validate_only: bool,
 }
 
 /// What `operation set` takes.
@@ -204,7 +204,7 @@ async fn delete(args: DeleteArgs, client: &Client, output: &mut Output) -> Resul
 }
 
 /// What became of a change.
-fn outcome(changed: bool, validate_only: bool) -> &'static str {
+pub fn outcome(changed: bool, validate_only: bool) -> &'static str {
     match (changed, validate_only) {
         (true, true) => "validated; nothing was written",
         (true, false) => "changed",

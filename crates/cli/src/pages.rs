@@ -4,9 +4,12 @@ use purse_client::{
     Client, Error,
     v1::{
         ListEntriesRequest, ListEntriesResponse, ListEventsRequest, ListEventsResponse,
-        ListGrantsRequest, ListGrantsResponse, ListHoldsRequest, ListHoldsResponse,
-        ListOperationChangesRequest, ListOperationChangesResponse, ListOperationsRequest,
-        ListOperationsResponse, ListWalletsRequest, ListWalletsResponse,
+        ListGrantRuleChangesRequest, ListGrantRuleChangesResponse, ListGrantRulesRequest,
+        ListGrantRulesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
+        ListHoldsResponse, ListOperationChangesRequest, ListOperationChangesResponse,
+        ListOperationsRequest, ListOperationsResponse, ListPackChangesRequest,
+        ListPackChangesResponse, ListPacksRequest, ListPacksResponse, ListWalletsRequest,
+        ListWalletsResponse,
     },
 };
 
@@ -74,6 +77,23 @@ pages! {
 pages! {
     /// Lists an operation's versions up to a limit, 0 for all. A token in the answer says that more follow.
     list_operation_changes(ListOperationChangesRequest) -> ListOperationChangesResponse, changes
+}
+pages! {
+    /// Lists grant rules up to a limit, 0 for all. A token in the answer says that more follow.
+    list_grant_rules(ListGrantRulesRequest) -> ListGrantRulesResponse, rules
+}
+pages! {
+    /// Lists changes of a grant rule up to a limit, 0 for all. A token in the answer says that more follow.
+    list_grant_rule_changes(ListGrantRuleChangesRequest) -> ListGrantRuleChangesResponse, changes
+}
+
+pages! {
+    /// Lists packs up to a limit, 0 for all. A token in the answer says that more follow.
+    list_packs(ListPacksRequest) -> ListPacksResponse, packs
+}
+pages! {
+    /// Lists a pack's versions up to a limit, 0 for all. A token in the answer says that more follow.
+    list_pack_changes(ListPackChangesRequest) -> ListPackChangesResponse, changes
 }
 
 /// Tells a person that a list was cut.

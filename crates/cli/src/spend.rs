@@ -96,6 +96,7 @@ pub fn record(
         ("reason", transaction.reason),
         ("metadata", label::metadata(&transaction.metadata)),
         ("priced by", label::pricing(transaction.pricing.as_ref())),
+        ("bought", label::purchase(transaction.purchase.as_ref())),
         ("outcome", outcome.to_owned()),
         ("commit token", transaction.commit_token),
     ]);

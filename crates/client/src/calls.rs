@@ -157,4 +157,16 @@ calls! { CatalogServiceClient:
     estimate_cost(EstimateCostRequest) -> EstimateCostResponse;
     /// Answers whether a wallet could pay now.
     can_afford(CanAffordRequest) -> CanAffordResponse;
+    /// Offers a pack, or changes it.
+    set_pack(SetPackRequest) -> SetPackResponse;
+    /// Answers a pack.
+    get_pack(GetPackRequest) -> GetPackResponse;
+    /// Answers a page of the namespace's packs, by asset and name.
+    list_packs(ListPacksRequest) -> ListPacksResponse;
+    /// Offers a pack no more.
+    delete_pack(DeletePackRequest) -> DeletePackResponse;
+    /// Answers a page of a pack's versions.
+    list_pack_changes(ListPackChangesRequest) -> ListPackChangesResponse;
+    /// Grants what was paid for, once for each payment.
+    purchase_pack(PurchasePackRequest) -> PurchasePackResponse;
 }

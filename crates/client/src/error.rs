@@ -120,6 +120,7 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         ErrorReason::OperationNotFound => {
             Some("List the operations for their names, set a price, or give an amount.")
         }
+        ErrorReason::PackNotFound => Some("List the packs for their names."),
         ErrorReason::GrantNotFound => Some("List the wallet's grants for their numbers."),
         ErrorReason::GrantRuleNotFound => Some("List the grant rules for their ids."),
         ErrorReason::GrantRuleDeleted => Some("Make a new rule; nothing was written."),

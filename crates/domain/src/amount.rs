@@ -269,6 +269,12 @@ impl CostBasis {
         parse_decimal(text, MAX_COST_SCALE).map(Self)
     }
 
+    /// So many 10^-12; `None` if that is 10^15 or more.
+    pub(crate) fn from_picos(picos: i128) -> Option<Self> {
+        let decimal = Decimal::try_from_i128_with_scale(picos, u32::from(MAX_COST_SCALE)).ok()?;
+        (decimal < Decimal::from(10_u64.pow(15))).then(|| Self(decimal.normalize()))
+    }
+
     /// Takes a figure that PostgreSQL kept.
     pub fn from_stored(stored: Decimal) -> Self {
         Self(stored)

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Actor, Amount, Category, Charge, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy,
+    Actor, Amount, Bought, Category, Charge, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy,
     Fingerprint, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange,
-    Metadata, OperationName, PositiveAmount, Priority, Reason, Scale, Thresholds, Timestamp,
-    TransactionId, TransactionKind, WalletName, Window,
+    Metadata, OperationName, Pack, PackCount, PackName, PositiveAmount, Priority, PurchaseRecord,
+    Reason, Scale, Thresholds, Timestamp, TransactionId, TransactionKind, Unbuyable, WalletName,
+    Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -202,6 +203,45 @@ pub struct Receive {
     pub grants: Vec<GrantTerms>,
 }
 
+/// Grant what a payment bought: credits and, if there is one, the bonus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purchase {
+    /// The pack.
+    pub pack: PackName,
+    /// How many.
+    pub quantity: PackCount,
+    /// The payment, which all that is granted names as its funding.
+    pub payment_ref: FundingRef,
+    /// What that grants.
+    pub bought: Result<Bought, Unbuyable>,
+}
+
+impl Purchase {
+    /// A purchase of a pack of that version, in an asset of that scale; `None`: there is no such pack.
+    pub fn of(
+        pack: PackName,
+        quantity: PackCount,
+        payment_ref: FundingRef,
+        found: Option<(&Pack, i64)>,
+        scale: Scale,
+    ) -> Self {
+        let bought = match found {
+            None => Err(Unbuyable::NoPack { pack: pack.clone() }),
+            Some((found, pack_version)) => {
+                found.grants(quantity, scale).map(|grants| Bought { grants, pack_version })
+            }
+        };
+        Self { pack, quantity, payment_ref, bought }
+    }
+
+    /// What is kept of it with its transaction.
+    pub fn record(&self) -> Option<PurchaseRecord> {
+        let Bought { pack_version, .. } = self.bought.as_ref().ok()?;
+        let (pack, quantity) = (self.pack.clone(), self.quantity);
+        Some(PurchaseRecord { pack, pack_version: *pack_version, quantity })
+    }
+}
+
 /// Close a wallet for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CloseWallet {
@@ -252,6 +292,8 @@ pub enum Command {
     Transfer(Transfer),
     /// Take in what another wallet sent.
     Receive(Receive),
+    /// Grant what a payment bought.
+    PurchasePack(Purchase),
     /// Let nothing be taken until it is unfrozen.
     FreezeWallet,
     /// Let credits be taken again.
@@ -280,6 +322,7 @@ impl Command {
             Self::ReverseSpend(_) => TransactionKind::ReverseSpend,
             Self::RevokeFunding(_) => TransactionKind::RevokeFunding,
             Self::Transfer(_) | Self::Receive(_) => TransactionKind::Transfer,
+            Self::PurchasePack(_) => TransactionKind::PurchasePack,
             Self::FreezeWallet => TransactionKind::FreezeWallet,
             Self::UnfreezeWallet => TransactionKind::UnfreezeWallet,
             Self::CloseWallet(_) => TransactionKind::CloseWallet,
@@ -305,6 +348,7 @@ impl Command {
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
             | Self::Receive(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)
@@ -323,6 +367,33 @@ impl Command {
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)
+            | Self::CaptureHold(_)
+            | Self::ReleaseHold(_)
+            | Self::ExtendHold(..)
+            | Self::ReverseSpend(_)
+            | Self::RevokeFunding(_)
+            | Self::Transfer(_)
+            | Self::Receive(_)
+            | Self::PurchasePack(_)
+            | Self::FreezeWallet
+            | Self::UnfreezeWallet
+            | Self::CloseWallet(_)
+            | Self::Settle => None,
+        }
+    }
+
+    /// What it is to grant for a payment.
+    pub fn purchase(&self) -> Option<&Purchase> {
+        match self {
+            Self::PurchasePack(purchase) => Some(purchase),
+            Self::CreateWallet(_)
+            | Self::UpdateWallet(_)
+            | Self::Grant(_)
+            | Self::Spend(_)
+            | Self::VoidGrant(_)
+            | Self::ExpireGrant(_)
+            | Self::ChangeGrantExpiry(_)
+            | Self::CreateHold(_)
             | Self::CaptureHold(_)
             | Self::ReleaseHold(_)
             | Self::ExtendHold(..)
@@ -355,6 +426,7 @@ impl Command {
             | Self::ExtendHold(..)
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)
@@ -378,6 +450,7 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::RevokeFunding(_)
             | Self::Receive(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)
@@ -403,6 +476,7 @@ impl Command {
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
             | Self::Receive(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)
@@ -428,6 +502,7 @@ impl Command {
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
             | Self::Receive(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)
@@ -452,6 +527,7 @@ impl Command {
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
             | Self::Receive(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)
@@ -477,6 +553,7 @@ impl Command {
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
             | Self::Receive(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)
@@ -502,6 +579,7 @@ impl Command {
             | Self::ReverseSpend(_)
             | Self::Transfer(_)
             | Self::Receive(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)
@@ -527,6 +605,7 @@ impl Command {
             | Self::RevokeFunding(_)
             | Self::Transfer(_)
             | Self::Receive(_)
+            | Self::PurchasePack(_)
             | Self::FreezeWallet
             | Self::UnfreezeWallet
             | Self::CloseWallet(_)

@@ -305,14 +305,20 @@ mod tests {
 
     #[test]
     fn no_instant_is_too_far() {
-        for span in [(SpanUnit::Day, 1), (SpanUnit::Month, 1), (SpanUnit::Year, 100)] {
-            let cycle = cycle("2026-01-31T00:00:00Z", span.0, span.1);
-            for instant in [Timestamp::FIRST, Timestamp::LAST] {
-                let number = cycle.number_of(instant);
-                assert!(cycle.bound(number) <= instant, "{span:?} at {instant}");
+        let ends = [Timestamp::FIRST, at("2026-01-31T00:00:00Z"), Timestamp::LAST];
+        let zones = ["UTC", "Pacific/Kiritimati", "Pacific/Niue"];
+        for (unit, count) in [(SpanUnit::Day, 1), (SpanUnit::Month, 1), (SpanUnit::Year, 100)] {
+            for (anchor_at, zone) in ends.iter().flat_map(|end| zones.map(|zone| (*end, zone))) {
+                let zone = TimeZone::parse(zone).unwrap();
+                let span = CalendarSpan::new(unit, count).unwrap();
+                let cycle = Cycle { anchor_at, span, zone };
+                for instant in ends {
+                    let bound = cycle.bound(cycle.number_of(instant));
+                    assert!(bound <= instant, "{cycle:?} at {instant}");
+                }
+                assert_eq!(cycle.bound(i64::MAX), Timestamp::LAST);
+                assert_eq!(cycle.bound(i64::MIN), Timestamp::FIRST);
             }
-            assert_eq!(cycle.bound(i64::MAX), Timestamp::LAST);
-            assert_eq!(cycle.bound(i64::MIN), Timestamp::FIRST);
         }
     }
 }

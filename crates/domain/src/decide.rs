@@ -10,6 +10,7 @@ mod end_grant;
 mod grant;
 mod hold;
 mod limits;
+mod purchase;
 mod reverse;
 mod revoke;
 mod spend;
@@ -176,6 +177,7 @@ fn attempt(
         Command::RevokeFunding(revoke) => revoke::revoke(&mut draft, revoke)?,
         Command::Transfer(transfer) => sent = transfer::send(&mut draft, transfer)?,
         Command::Receive(receive) => transfer::receive(&mut draft, receive)?,
+        Command::PurchasePack(purchase) => purchase::purchase(&mut draft, purchase)?,
         Command::FreezeWallet => settings = Some(status::set(&draft, WalletStatus::Frozen)),
         Command::UnfreezeWallet => settings = Some(status::set(&draft, WalletStatus::Active)),
         Command::CloseWallet(close) => settings = Some(status::close(&mut draft, *close)?),

@@ -3,8 +3,8 @@
 use crate::{
     AccountName, Actor, Amount, Balances, Debt, DebtPart, DrawdownPolicy, ExpiryChange,
     Fingerprint, Grant, GrantNumber, Hold, HoldNumber, IdempotencyKey, Metadata, OperationName,
-    Part, Pricing, Reason, Sequence, SignedAmount, Timestamp, TransactionId, WalletName,
-    WalletSettings,
+    Part, Pricing, PurchaseRecord, Reason, Sequence, SignedAmount, Timestamp, TransactionId,
+    WalletName, WalletSettings,
 };
 
 /// What an entry did. What each kind moves is decided in [`EntryKind::moves`] and [`Balances::book`].
@@ -263,6 +263,8 @@ pub enum TransactionKind {
     RevokeFunding,
     /// Credits were moved to another wallet: a leg in each.
     Transfer,
+    /// What a payment bought was granted.
+    PurchasePack,
     /// A wallet was frozen.
     FreezeWallet,
     /// A wallet was unfrozen.
@@ -290,6 +292,8 @@ pub struct Transaction {
     pub operation: Option<OperationName>,
     /// By which price its amount was worked out; `None`: the request gave it, or there is none.
     pub pricing: Option<Pricing>,
+    /// What it bought, if it is a purchase.
+    pub purchase: Option<PurchaseRecord>,
     /// Who asked.
     pub actor: Actor,
     /// Why.

@@ -9,9 +9,9 @@ mod rule;
 use crate::{
     Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, Charge, CloseWallet, Command, CreateHold,
     CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes,
-    LimitChange, LimitWindow, Metadata, NewGrant, OperationName, Reason, ReleaseHold, Rest,
-    ReverseSpend, RevokeFunding, Share, Spend, SpendLimit, Thresholds, Transfer, UpdateWallet,
-    WalletName, canonical::Canonical,
+    LimitChange, LimitWindow, Metadata, NewGrant, OperationName, Purchase, Reason, ReleaseHold,
+    Rest, ReverseSpend, RevokeFunding, Share, Spend, SpendLimit, Thresholds, Transfer,
+    UpdateWallet, WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -144,6 +144,13 @@ impl Canonical {
             Command::Transfer(transfer) => self.transfer(transfer),
             // Asked for by nobody: it shares the fingerprint of its transfer.
             Command::Receive(_) => {}
+            // What it grants follows from the pack as it was then.
+            Command::PurchasePack(Purchase { pack, quantity, payment_ref, bought: _ }) => {
+                self.text(b'C', b"purchase_pack");
+                self.text(1, pack.as_str().as_bytes());
+                self.text(2, &quantity.get().to_be_bytes());
+                self.text(3, payment_ref.as_str().as_bytes());
+            }
             Command::FreezeWallet => self.text(b'C', b"freeze_wallet"),
             Command::UnfreezeWallet => self.text(b'C', b"unfreeze_wallet"),
             Command::CloseWallet(CloseWallet { rest }) => self.close(*rest),
@@ -282,6 +289,7 @@ impl Canonical {
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
             | Command::Receive(_)
+            | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
             | Command::CloseWallet(_)

@@ -11,7 +11,7 @@
 //!   [`ids`], [`names`];
 //! * what a wallet consists of: [`grant`], [`order`], [`debt`], [`hold`], [`entry`], [`chain`], [`reversal`],
 //!   [`funding`], [`wallet`];
-//! * what is for sale: [`catalog`], [`price`];
+//! * what is for sale: [`catalog`], [`price`], [`pack`];
 //! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
 //! * what is told of it: [`notice`], [`event`];
 //! * what is asked: [`command`], [`fingerprint`];
@@ -54,6 +54,7 @@ pub mod limit;
 pub mod names;
 pub mod notice;
 pub mod order;
+pub mod pack;
 pub mod period;
 pub mod price;
 pub mod recount;
@@ -79,8 +80,8 @@ pub use catalog::{CatalogChange, CatalogItem, StaleItem, change_item};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
     CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet, Excess,
-    ExpirationPolicy, GrantTerms, NewGrant, Receive, ReleaseHold, Request, Rest, ReverseSpend,
-    RevokeFunding, Spend, Transfer, UpdateWallet,
+    ExpirationPolicy, GrantTerms, NewGrant, Purchase, Receive, ReleaseHold, Request, Rest,
+    ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet,
 };
 pub use commit_token::{CommitToken, CommitTokenError};
 pub use composition::{Composer, Composition};
@@ -112,6 +113,10 @@ pub use limit::{
 pub use names::WalletName;
 pub use notice::{LeadTimes, Thresholds};
 pub use order::{DrawdownKey, DrawdownPolicy, DrawdownRule, POLICY_VERSION};
+pub use pack::{
+    Bonus, BonusSlab, Bought, Money, Pack, PackCount, PackError, PackGrant, PackShare, PackTerms,
+    PerCent, PerCentError, PurchaseRecord, SlabFrom, Unbuyable,
+};
 pub use period::{Period, PeriodError};
 pub use price::{
     Charge, Cost, Price, PriceError, PricePart, PriceTerms, Priced, Pricing, Quantities,
@@ -134,9 +139,9 @@ pub use spending::{Counted, Origin, Spender, Whose};
 pub use sums::{Scan, Span, Sum, Width};
 pub use tally::Tally;
 pub use text::{
-    AccountName, Actor, AddonId, AssetCode, Category, FundingRef, IdempotencyKey, LimitName,
-    Metadata, NamespaceName, OperationName, PlanId, QuantityName, Reason, RuleName, SourceEventId,
-    SourceName, SubscriptionId, TextError,
+    AccountName, Actor, AddonId, AssetCode, Category, Currency, FundingRef, IdempotencyKey,
+    LimitName, Metadata, NamespaceName, OperationName, PackName, PlanId, QuantityName, Reason,
+    RuleName, SourceEventId, SourceName, SubscriptionId, TextError,
 };
 pub use timeline::{Step, TimeRange, TimeRangeError, Timeline};
 pub use timestamp::{Timestamp, TimestampError};

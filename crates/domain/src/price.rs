@@ -37,6 +37,11 @@ pub enum RoundingMode {
 }
 
 impl RoundingMode {
+    /// A ratio as a whole number; `divisor` is below 10^21.
+    pub(crate) fn ratio(self, dividend: i128, divisor: i128) -> i128 {
+        self.round(dividend, 0, divisor) / divisor
+    }
+
     /// The multiple of `step`, in millionths, that a figure becomes: its millionths and, in 10^-12 of those, the rest.
     fn round(self, micros: i128, rest: i128, step: i128) -> i128 {
         let (below, over) = (micros.div_euclid(step), micros.rem_euclid(step));

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     Amount, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LimitName, MOST_LIMITS, Scale,
-    Timestamp, TransactionId, Unpriced,
+    Timestamp, TransactionId, Unbuyable, Unpriced,
 };
 
 /// Why a well-formed command may not happen.
@@ -32,6 +32,9 @@ pub enum Rejection {
     /// What was asked for has no price.
     #[error(transparent)]
     Unpriced(#[from] Unpriced),
+    /// What a payment is to have bought cannot be.
+    #[error(transparent)]
+    Unbuyable(#[from] Unbuyable),
     /// A spend limit leaves too little room.
     #[error("spend limit {limit}: {used} of {allowed} used, {required} required; {}", fits(*frees_at))]
     SpendLimitExceeded {

@@ -40,6 +40,9 @@ pub enum TextError {
     /// A code holds something else than its few characters.
     #[error("may only hold a-z, 0-9, \"_\", \"-\" and \".\"")]
     NotACode,
+    /// A currency is something else than three capital letters.
+    #[error("must be three capital letters, such as USD")]
+    NotACurrency,
     /// The metadata is too large.
     #[error("has more than {max} bytes, keys and values together")]
     TooManyBytes {
@@ -157,6 +160,22 @@ text_type!(
     code
 );
 text_type!(
+    /// What is called a pack of credits that are for sale.
+    PackName,
+    code
+);
+text_type!(
+    /// A currency: its ISO 4217 code.
+    Currency,
+    |text| {
+        if text.is_empty() {
+            return Err(TextError::Missing);
+        }
+        let is_code = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        if is_code { Ok(text.to_owned()) } else { Err(TextError::NotACurrency) }
+    }
+);
+text_type!(
     /// What kind of credits a grant holds.
     Category,
     code
@@ -187,6 +206,11 @@ text_type!(
 );
 
 impl IdempotencyKey {
+    /// The key of what a payment bought, so that it is granted once.
+    pub fn of_payment(payment_ref: &FundingRef) -> Self {
+        Self(format!(" payment {payment_ref}"))
+    }
+
     /// A key that no transaction has: of a preview that nobody asked for as such.
     pub fn of_nothing() -> Self {
         Self(" ".to_owned())

@@ -21,7 +21,7 @@ pub enum Role {
     Reader,
     /// Spend.
     Spender,
-    /// Create wallets, grant credits and end grants.
+    /// Create wallets, grant credits and end grants, by hand and by rule.
     Granter,
     /// Everything, also changing a wallet's settings.
     Admin,

@@ -9,6 +9,7 @@ mod explanation;
 mod grant;
 mod history;
 mod hold;
+mod pack;
 mod report;
 mod reversal;
 mod rule;
@@ -19,7 +20,7 @@ mod wallet;
 mod wallet_status;
 
 pub use catalog::{
-    OperationChange, VersionsQuery, can_afford, delete_operation, estimate_cost, get_operation,
+    CatalogEdit, VersionsQuery, can_afford, delete_operation, estimate_cost, get_operation,
     list_operation_changes, list_operations, set_operation,
 };
 pub use event::{EventQuery, WatchFrom, list_events, watch_events};
@@ -30,6 +31,7 @@ pub use hold::{
     MOST_LEGS, capture_hold, create_hold, create_holds, extend_hold, get_hold, list_holds,
     located_in_leg, release_hold,
 };
+pub use pack::{delete_pack, get_pack, list_pack_changes, list_packs, purchase_pack, set_pack};
 pub use report::{cursor as report_cursor, report_cost_basis, report_expiry};
 pub use reversal::{reverse_spend, revoke_funding};
 pub use rule::{

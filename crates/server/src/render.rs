@@ -3,6 +3,7 @@
 mod catalog;
 mod event;
 mod explanation;
+mod pack;
 mod report;
 mod rule;
 mod spend_limit;
@@ -10,6 +11,7 @@ mod spend_limit;
 pub use catalog::operation;
 pub use event::{event, page_of_events};
 pub use explanation::{composed_balance, explained_transaction};
+pub use pack::{pack, purchased};
 pub use report::{cost_page, expiry_page};
 pub use rule::{calculated, expiry_change, grant_rule, grant_rule_change};
 pub use spend_limit::spend_limits;
@@ -206,6 +208,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
         counterparty,
         operation,
         pricing,
+        purchase,
         actor,
         reason,
         metadata,
@@ -236,6 +239,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
         counterparty_account: counterparty.as_ref().map(ToString::to_string).unwrap_or_default(),
         commit_token: String::new(),
         pricing: pricing.as_ref().map(catalog::pricing),
+        purchase: purchase.as_ref().map(pack::purchase),
     }
 }
 
@@ -537,6 +541,7 @@ fn transaction_kind(kind: TransactionKind) -> v1::TransactionKind {
         TransactionKind::Transfer => v1::TransactionKind::Transfer,
         TransactionKind::FreezeWallet => v1::TransactionKind::FreezeWallet,
         TransactionKind::UnfreezeWallet => v1::TransactionKind::UnfreezeWallet,
+        TransactionKind::PurchasePack => v1::TransactionKind::PurchasePack,
         TransactionKind::CloseWallet => v1::TransactionKind::CloseWallet,
         TransactionKind::ChangeGrantExpiry => v1::TransactionKind::ChangeGrantExpiry,
     }

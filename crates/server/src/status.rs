@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use purse_domain::{
     GrantNumber, HoldNumber, MOST_LIMITS, Rejection, RuleId, RuleRejection, Scale, StaleItem,
-    TooManyPeriods, TransactionId, Unpriced, WalletName,
+    TooManyPeriods, TransactionId, Unbuyable, Unpriced, WalletName,
 };
 use purse_proto::v1::ErrorReason;
 use purse_storage::{
@@ -236,6 +236,24 @@ pub fn unpriced(why: &Unpriced, asset: &str) -> Status {
     }
 }
 
+/// There is no such pack.
+pub fn pack_not_found(pack: &str, asset: &str) -> Status {
+    status(
+        Code::NotFound,
+        format!("there is no pack {pack} of {asset}"),
+        ErrorReason::PackNotFound,
+        &[("pack", pack.to_owned()), ("asset", asset.to_owned())],
+    )
+}
+
+fn unbuyable(why: &Unbuyable, asset: &str) -> Status {
+    match why {
+        Unbuyable::NoPack { pack } => pack_not_found(pack.as_str(), asset),
+        Unbuyable::TooPrecise { .. } => invalid_field("pack", why.to_string()),
+        Unbuyable::TooMany => invalid_field("quantity", why.to_string()),
+    }
+}
+
 /// Something of the catalog that has changed since.
 pub fn stale_item(StaleItem { version }: &StaleItem) -> Status {
     status(
@@ -264,6 +282,7 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
                 ("required", required.to_string()),
             ],
         ),
+        Rejection::Unbuyable(why) => unbuyable(why, wallet.asset.as_str()),
         Rejection::Unpriced(why) => unpriced(why, wallet.asset.as_str()),
         Rejection::SpendLimitExceeded { limit, used, allowed, required, frees_at, now } => {
             let figures = [

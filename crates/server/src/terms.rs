@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use purse_domain::{AssetCode, CatalogItem, NamespaceId, OperationName, Price, Scale};
+use purse_domain::{
+    AssetCode, CatalogItem, NamespaceId, OperationName, Pack, PackName, Price, Scale,
+};
 use purse_storage::{CatalogName, Storage};
 use tokio::time::Instant;
 use tonic::Status;
@@ -85,6 +87,22 @@ impl TermsBook {
             (_, Ok(_) | Err(_), Ok(_) | Err(_)) => None,
         };
         Ok(Terms { scale, operation })
+    }
+
+    /// A pack as the catalog has it now. A purchase is seldom, and reads it.
+    pub async fn pack(
+        &self,
+        namespace: NamespaceId,
+        asset: &str,
+        pack: &str,
+    ) -> Result<Option<CatalogItem<Pack>>, Status> {
+        // Parsing will say what is wrong.
+        let (Ok(asset), Ok(name)) = (AssetCode::parse(asset), PackName::parse(pack)) else {
+            return Ok(None);
+        };
+        let name = CatalogName { namespace_id: namespace, asset, name: name.as_str().to_owned() };
+        let found = self.storage.find_sold::<Pack>(&name).await;
+        found.map_err(|error| status::storage(&error))
     }
 
     async fn operation(

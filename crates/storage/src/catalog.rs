@@ -3,13 +3,13 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use purse_domain::{
-    Actor, AssetCode, CatalogChange, CatalogItem, NamespaceId, Price, Reason, StaleItem, Timestamp,
-    change_item,
+    Actor, AssetCode, CatalogChange, CatalogItem, NamespaceId, Pack, Price, Reason, StaleItem,
+    Timestamp, change_item,
 };
 
 use crate::{
     Storage, StorageError,
-    row::{Columns, Instant, PriceSnapshot},
+    row::{Columns, Instant, PackSnapshot, PriceSnapshot},
 };
 
 /// Something that a catalog holds.
@@ -34,6 +34,19 @@ impl Sellable for Price {
     fn from_json(json: &str) -> Result<Self, StorageError> {
         let read: Result<PriceSnapshot, _> = serde_json::from_str(json);
         read.map_err(|_| StorageError::Corrupt("a price".to_owned()))?.price()
+    }
+}
+
+impl Sellable for Pack {
+    const KIND: i16 = 2;
+
+    fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&PackSnapshot::of(self))
+    }
+
+    fn from_json(json: &str) -> Result<Self, StorageError> {
+        let read: Result<PackSnapshot, _> = serde_json::from_str(json);
+        read.map_err(|_| StorageError::Corrupt("a pack".to_owned()))?.pack()
     }
 }
 

@@ -98,6 +98,7 @@ fn needs_only_its_wallets(request: &Request) -> bool {
         && match &request.command {
             // A hold that is not kept is missing, and then looked up.
             Command::Grant(_)
+            | Command::PurchasePack(_)
             | Command::CreateHold(_)
             | Command::CaptureHold(_)
             | Command::ReleaseHold(_)

@@ -27,7 +27,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 16] = [
+const MIGRATIONS: [Migration; 17] = [
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
@@ -44,6 +44,7 @@ const MIGRATIONS: [Migration; 16] = [
     migration!(14, "operations", "0014_operations"),
     migration!(15, "grant rules", "0015_grant_rules"),
     migration!(16, "sweeping", "0016_sweeping"),
+    migration!(17, "packs", "0017_packs"),
 ];
 
 /// The version that this build works on.

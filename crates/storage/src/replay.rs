@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use purse_domain::{
     AccountId, AccountName, Actor, Allocation, Balances, DebtPart, Entry, EntryKind, ExpiryChange,
     Fingerprint, Grant, GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName,
-    Reason, Request, Sequence, SignedAmount, Timestamp, Transaction, TransactionId, WalletName,
+    Reason, Request, Sequence, SignedAmount, Timestamp, Transaction, TransactionId,
+    TransactionKind, WalletName,
 };
 use rust_decimal::Decimal;
 use tokio_postgres::{Client, Row};
@@ -13,7 +14,9 @@ use tokio_postgres::{Client, Row};
 use crate::{
     StorageError,
     load::HOLD,
-    row::{self, Columns, Expiry, PricingSnapshot, SettingsSnapshot, grant_columns},
+    row::{
+        self, Columns, Expiry, PricingSnapshot, PurchaseSnapshot, SettingsSnapshot, grant_columns,
+    },
 };
 
 /// The columns of a transaction `t`.
@@ -39,7 +42,8 @@ macro_rules! transaction_columns {
          t.hold_expires_at,
          t.after_sequence,
          t.counterparty,
-         t.pricing::TEXT AS pricing"
+         t.pricing::TEXT AS pricing,
+         t.purchase::TEXT AS purchase"
     };
 }
 
@@ -147,12 +151,13 @@ async fn transaction(
     let after_sequence = Sequence(columns.take()?);
     let counterparty = columns.take::<Option<String>>()?.map(AccountName::from_stored);
     let pricing = columns.take::<Option<&str>>()?;
+    let purchase = columns.take::<Option<&str>>()?;
     let entries = match range {
         Some((first, last)) => entries(client, name, Sequence(first), Sequence(last)).await?,
         None => Vec::new(),
     };
     let mut grants = Vec::new();
-    for number in numbers_of_made(&entries, number) {
+    for number in numbers_of_made(kind, &entries, number) {
         grants.push(grant_as_made(client, name, number, &entries).await?);
     }
     let hold = match hold {
@@ -171,6 +176,7 @@ async fn transaction(
         counterparty,
         operation,
         pricing: pricing.map(PricingSnapshot::parse).transpose()?,
+        purchase: purchase.map(PurchaseSnapshot::parse).transpose()?,
         actor,
         reason,
         metadata,
@@ -281,11 +287,34 @@ fn debts(columns: &mut Columns<'_>) -> Result<Vec<DebtPart>, StorageError> {
         .collect()
 }
 
-/// The grants that a command was to make: the one that its row names, or those that it received.
-fn numbers_of_made(entries: &[Entry], named: Option<i32>) -> BTreeSet<GrantNumber> {
-    let received = entries.iter().filter(|entry| entry.kind == EntryKind::TransferredIn);
-    let received = received.flat_map(|entry| &entry.allocations).map(|part| part.grant);
-    received.chain(named.map(GrantNumber)).collect()
+/// The grants that a command was to make: the one that its row names, those that it received, or those of a purchase.
+fn numbers_of_made(
+    kind: TransactionKind,
+    entries: &[Entry],
+    named: Option<i32>,
+) -> BTreeSet<GrantNumber> {
+    let made = entries.iter().filter(|entry| match entry.kind {
+        EntryKind::TransferredIn => true,
+        // A reversal grants anew, too, and was not asked for that.
+        EntryKind::Granted => kind == TransactionKind::PurchasePack,
+        EntryKind::Activated
+        | EntryKind::Expired
+        | EntryKind::Spent
+        | EntryKind::Voided
+        | EntryKind::ExpiryReversed
+        | EntryKind::Repaid
+        | EntryKind::Held
+        | EntryKind::Captured
+        | EntryKind::Released
+        | EntryKind::HoldExpired
+        | EntryKind::Reversed
+        | EntryKind::Revoked
+        | EntryKind::RevocationReversed
+        | EntryKind::TransferredOut
+        | EntryKind::ExpiryChanged => false,
+    });
+    let made = made.flat_map(|entry| &entry.allocations).map(|part| part.grant);
+    made.chain(named.map(GrantNumber)).collect()
 }
 
 /// A grant as the transaction that made it left it: it may have repaid debt at once.

@@ -4,9 +4,11 @@
 //! panic.
 
 mod limits;
+mod pack;
 mod price;
 
 pub(crate) use limits::{LimitSnapshot, LimitsJson, limits_json, spender, spender_columns};
+pub(crate) use pack::{PackSnapshot, PurchaseSnapshot};
 pub(crate) use price::{PriceSnapshot, PricingSnapshot};
 
 use std::{collections::BTreeMap, error::Error, sync::Arc};
@@ -227,6 +229,7 @@ pub(crate) fn transaction_kind_code(kind: TransactionKind) -> i16 {
         TransactionKind::Transfer => 13,
         TransactionKind::FreezeWallet => 14,
         TransactionKind::UnfreezeWallet => 15,
+        TransactionKind::PurchasePack => 18,
         TransactionKind::CloseWallet => 16,
         TransactionKind::ChangeGrantExpiry => 17,
     }
@@ -250,6 +253,7 @@ pub(crate) fn transaction_kind(code: i16) -> Result<TransactionKind, StorageErro
         14 => Ok(TransactionKind::FreezeWallet),
         15 => Ok(TransactionKind::UnfreezeWallet),
         16 => Ok(TransactionKind::CloseWallet),
+        18 => Ok(TransactionKind::PurchasePack),
         17 => Ok(TransactionKind::ChangeGrantExpiry),
         other => Err(StorageError::Corrupt(format!("transaction kind {other}"))),
     }

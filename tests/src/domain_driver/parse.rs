@@ -10,7 +10,7 @@ use purse_domain::{
 };
 use uuid::Uuid;
 
-use super::prices::Prices;
+use super::{packs::Packs, prices::Prices};
 use crate::{
     answer::Refusal,
     driver::{Change, Notices, WalletRef, Write},
@@ -35,14 +35,18 @@ pub(super) fn request(
     write: &Write,
     wallet: WalletName,
     scale: Option<Scale>,
-    prices: &Prices,
+    sold: (&Prices, &Packs),
 ) -> Result<(IdempotencyKey, Request), Refusal> {
-    let command = command(&wallet, &write.change, scale.unwrap_or(Scale::MAX), prices)?;
-    let key = IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?;
+    let command = command(&wallet, &write.change, scale.unwrap_or(Scale::MAX), sold)?;
+    let key = match command.purchase() {
+        Some(purchase) => IdempotencyKey::of_payment(&purchase.payment_ref),
+        None => IdempotencyKey::parse(&write.key).map_err(|_| Refusal::field("idempotency_key"))?,
+    };
     let has_amount = matches!(
         command,
         Command::Grant(_)
             | Command::Spend(_)
+            | Command::PurchasePack(_)
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Transfer(_)
@@ -99,11 +103,12 @@ fn update(
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one table, an arm for each change")]
 fn command(
     wallet: &WalletName,
     change: &Change,
     scale: Scale,
-    prices: &Prices,
+    (prices, packs): (&Prices, &Packs),
 ) -> Result<Command, Refusal> {
     let amount = |text: &str| self::amount(text, scale);
     match change {
@@ -190,6 +195,9 @@ fn command(
         }
         Change::Freeze => Ok(Command::FreezeWallet),
         Change::Unfreeze => Ok(Command::UnfreezeWallet),
+        Change::Purchase { pack, payment, quantity } => {
+            packs.purchase(&wallet.asset, (pack, payment, *quantity), scale)
+        }
         Change::Close { rest } => close(rest),
         Change::Transfer { to, amount, expiration_policy, expires_at } => {
             let amount = self::amount(amount, scale)?;
@@ -327,6 +335,7 @@ fn hold_command(change: &Change, scale: Scale) -> Result<Command, Refusal> {
         | Change::ChangeExpiry { .. }
         | Change::Freeze
         | Change::Unfreeze
+        | Change::Purchase { .. }
         | Change::Close { .. } => Err(Refusal::new("NOT_ABOUT_A_HOLD", &[])),
     }
 }

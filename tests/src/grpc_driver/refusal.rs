@@ -51,6 +51,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::FundingNotFound
         | ErrorReason::GrantRuleNotFound
         | ErrorReason::OperationNotFound
+        | ErrorReason::PackNotFound
         | ErrorReason::HoldNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded

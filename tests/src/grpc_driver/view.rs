@@ -2,11 +2,12 @@
 
 use purse_domain::{ExpiryChange, Timestamp};
 use purse_proto::v1::{
-    Allocation, Balance, CalendarUnit, CalendarWindow, ClosingRest, DebtPart, Depleted,
+    Allocation, Balance, BonusSlab, CalendarUnit, CalendarWindow, ClosingRest, DebtPart, Depleted,
     DrawdownPolicy, Entry, EntryBalances, EntryKind, Event, ExcessPolicy, ExpirationPolicy,
-    ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance, PerUnitPrice, Price, PricePart, Recovered,
-    ReversedSlice, ReversedSliceOutcome, RoundingMode, SpendLimit, SpendLimitUsage, Transaction,
-    Wallet, event::Occurrence, price_part, spend_limit,
+    ExpiredPolicy, Grant, GrantStatus, Hold, LowBalance, Money, PackContents, PackShare,
+    PerUnitPrice, Price, PricePart, Recovered, ReversedSlice, ReversedSliceOutcome, RoundingMode,
+    SpendLimit, SpendLimitUsage, Transaction, Wallet, bonus_slab, event::Occurrence, price_part,
+    spend_limit,
 };
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
         EntryView, EventView, GrantView, HoldView, Holdings, LimitView, OccurrenceView, SliceView,
         WalletView, Written,
     },
-    driver::{Limit, PartAsked, PriceAsked},
+    driver::{Limit, PackAsked, PartAsked, PriceAsked, SlabAsked},
 };
 
 /// A policy that there is not, for names that are none.
@@ -251,6 +252,35 @@ fn price_part(asked: &PartAsked) -> PricePart {
         price_part::Part::PerUnit(PerUnitPrice { quantity, unit_price, rounding, step })
     };
     PricePart { part: Some(part) }
+}
+
+/// A pack for the wire.
+pub(super) fn pack(asked: &PackAsked) -> PackContents {
+    let PackAsked { credits, price, valid_for, slabs, bonus_valid_for } = asked.clone();
+    let share =
+        |micros: Option<i64>| PackShare { valid_for: micros.map(duration), ..PackShare::default() };
+    PackContents {
+        credits,
+        price: price.map(|(amount, currency)| Money { currency, amount }),
+        paid: Some(share(valid_for)),
+        bonus_slabs: slabs.into_iter().map(slab).collect(),
+        bonus: Some(share(bonus_valid_for)),
+    }
+}
+
+fn slab(asked: SlabAsked) -> BonusSlab {
+    let SlabAsked { from, of_credits, bonus, is_per_cent } = asked;
+    let from = if of_credits {
+        bonus_slab::From::FromCredits(from)
+    } else {
+        bonus_slab::From::FromQuantity(from.parse().unwrap_or(-1))
+    };
+    let bonus = if is_per_cent {
+        bonus_slab::Bonus::PerCent(bonus)
+    } else {
+        bonus_slab::Bonus::Credits(bonus)
+    };
+    BonusSlab { from: Some(from), bonus: Some(bonus) }
 }
 
 fn rounding_number(name: &str) -> i32 {

@@ -17,6 +17,7 @@ mod migrations;
 mod operations;
 mod process;
 mod refusals;
+mod rules;
 mod server;
 mod settings;
 mod stopping;

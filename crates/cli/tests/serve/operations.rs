@@ -399,3 +399,34 @@ async fn what_something_costs_is_set_asked_and_paid() {
     let both = [&["spend", ACCOUNT, ASSET, "5"][..], &arguments[3..]].concat();
     assert_eq!(call(server.endpoint(), &both).code, Some(2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_payment_bought_is_granted_once() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    open(&server.client(), 100).await;
+    let terms =
+        ["--price", "49.90", "--currency", "USD", "--bonus", "1=10%", "--valid-for", "365d"];
+    let set =
+        call(server.endpoint(), &[&["pack", "set", ASSET, "big", "1000"][..], &terms].concat());
+    assert_eq!(set.code, Some(0), "{set:#?}");
+    assert!(set.stdout.contains("1000 purchased for 49.9 USD, valid 365d"), "{set:#?}");
+    for outcome in ["", "replayed"] {
+        let bought = call(server.endpoint(), &["pack", "purchase", ACCOUNT, ASSET, "big", "pay_1"]);
+        assert_eq!(bought.code, Some(0), "{bought:#?}");
+        for said in ["purchase-pack", "0.0499", "bonus", "1200", "big x 1, etag 1", outcome] {
+            assert!(bought.stdout.contains(said), "{said}: {bought:#?}");
+        }
+    }
+    let listed = call(server.endpoint(), &["pack", "list", "-o", "json"]);
+    let answer: Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(answer["packs"][0]["contents"]["credits"], "1000", "{answer:#}");
+    for verb in ["delete", "history"] {
+        let finished = call(server.endpoint(), &["pack", verb, ASSET, "big"]);
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        assert!(finished.stdout.contains("deleted"), "{finished:#?}");
+    }
+    let gone = call(server.endpoint(), &["pack", "get", ASSET, "big"]);
+    assert_eq!(gone.code, Some(1), "{gone:#?}");
+    assert!(gone.stderr.contains("PACK_NOT_FOUND"), "{gone:#?}");
+}

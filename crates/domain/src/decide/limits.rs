@@ -93,6 +93,7 @@ pub(super) fn counted(draft: &Draft<'_>, request: &Request) -> Result<Vec<Counte
         | Command::RevokeFunding(_)
         | Command::Transfer(_)
         | Command::Receive(_)
+        | Command::PurchasePack(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
         | Command::CloseWallet(_)

@@ -30,6 +30,7 @@ pub(super) fn check(status: WalletStatus, command: &Command) -> Result<(), Rejec
             | Command::ReverseSpend(_)
             | Command::RevokeFunding(_)
             | Command::Receive(_)
+            | Command::PurchasePack(_)
             | Command::FreezeWallet
             | Command::UnfreezeWallet
             | Command::CloseWallet(_)

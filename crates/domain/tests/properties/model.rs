@@ -400,6 +400,7 @@ impl Model {
             Command::ReverseSpend(reverse) => self.reverse(reverse, now),
             Command::RevokeFunding(revoke) => self.revoke(revoke, now),
             Command::Transfer(_) | Command::Receive(_) => Outcome::Refused("there is one wallet"),
+            Command::PurchasePack(_) => Outcome::Refused("programs buy no packs"),
             Command::FreezeWallet | Command::UnfreezeWallet | Command::CloseWallet(_) => {
                 Outcome::Refused("programs do not freeze or close")
             }

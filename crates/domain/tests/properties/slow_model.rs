@@ -143,6 +143,7 @@ fn refusal(rejection: &Rejection) -> Outcome {
         Rejection::TransactionNotReversible { .. } => "the write is no spend",
         Rejection::NothingLeftToReverse { .. } => "nothing is left to reverse",
         Rejection::Unpriced(_) => "it has no price",
+        Rejection::Unbuyable(_) => "it cannot be bought",
         Rejection::ReversalExceedsSpend { .. } => "less is left to reverse",
         Rejection::FundingNotFound { .. } => "there is no such funding",
         Rejection::RevocationExceedsFunding { .. } => "less was funded",

@@ -1,4 +1,4 @@
-//! Requests of the `CatalogService`.
+//! Requests about operations and their prices, and what all requests about the catalog have in common.
 
 use purse_domain::{
     Actor, AssetCode, CatalogChange, Command, Fingerprint, IdempotencyKey, Metadata, OperationName,
@@ -12,13 +12,13 @@ use tonic::Status;
 use super::Fields;
 use crate::{auth::Caller, page, status, terms::Terms};
 
-/// A change of an operation.
+/// A change of something of the catalog.
 #[derive(Debug)]
-pub struct OperationChange {
-    /// Which.
+pub struct CatalogEdit<T> {
+    /// Of what.
     pub name: CatalogName,
     /// What it is to become.
-    pub change: CatalogChange<Price>,
+    pub change: CatalogChange<T>,
     /// Write nothing.
     pub validate_only: bool,
 }
@@ -27,7 +27,7 @@ pub struct OperationChange {
 pub fn set_operation(
     caller: &Caller,
     message: v1::SetOperationRequest,
-) -> Result<OperationChange, Status> {
+) -> Result<CatalogEdit<Price>, Status> {
     let v1::SetOperationRequest { asset, operation, price, etag, actor, reason, validate_only } =
         message;
     let mut fields = Fields::default();
@@ -40,14 +40,14 @@ pub fn set_operation(
         .and_then(|price| change(&mut fields, caller, (Some(price), &etag), (&actor, &reason)));
     let parts = name.zip(change);
     let (name, change) = fields.finish(parts)?;
-    Ok(OperationChange { name, change, validate_only })
+    Ok(CatalogEdit { name, change, validate_only })
 }
 
 /// A request for an operation to have no price.
 pub fn delete_operation(
     caller: &Caller,
     message: v1::DeleteOperationRequest,
-) -> Result<OperationChange, Status> {
+) -> Result<CatalogEdit<Price>, Status> {
     let v1::DeleteOperationRequest { asset, operation, etag, actor, reason, validate_only } =
         message;
     let mut fields = Fields::default();
@@ -55,7 +55,7 @@ pub fn delete_operation(
     let change = change(&mut fields, caller, (None, &etag), (&actor, &reason));
     let parts = name.zip(change);
     let (name, change) = fields.finish(parts)?;
-    Ok(OperationChange { name, change, validate_only })
+    Ok(CatalogEdit { name, change, validate_only })
 }
 
 /// The operation that a request names.
@@ -82,15 +82,7 @@ pub fn list_operations(
     let asset = (!asset.is_empty()).then(|| AssetCode::parse(&asset));
     let asset = fields.check_optional("asset", asset);
     let most = fields.take(page::size(page_size));
-    let after = fields.take(query.cursor(&page_token)).and_then(|cursor| match cursor {
-        None => Some(None),
-        Some(cursor) => {
-            let parts = cursor.split_once('\n');
-            let parts = parts.map(|(asset, name)| (asset.to_owned(), name.to_owned()));
-            let parts = parts.ok_or("is not a token that this service gave");
-            fields.check("page_token", parts).map(Some)
-        }
-    });
+    let after = after_name(&mut fields, &query, &page_token);
     let namespace_id = caller.namespace_id;
     let parsed =
         (|| Some(CatalogQuery { namespace_id, asset: asset?, after: after?, most: most? }))();
@@ -196,11 +188,29 @@ fn operation_name(
 ) -> Option<CatalogName> {
     let asset = fields.check("asset", AssetCode::parse(asset));
     let name = fields.check("operation", OperationName::parse(operation));
-    let namespace_id = caller.namespace_id;
-    Some(CatalogName { namespace_id, asset: asset?, name: name?.as_str().to_owned() })
+    Some(catalog_name(caller, asset?, name?.as_str()))
 }
 
-fn change<T>(
+/// What is sold under a name in the caller's namespace.
+pub(super) fn catalog_name(caller: &Caller, asset: AssetCode, name: &str) -> CatalogName {
+    CatalogName { namespace_id: caller.namespace_id, asset, name: name.to_owned() }
+}
+
+/// The asset and name that a page begins after; `Some(None)`: at the first.
+#[expect(clippy::option_option, reason = "wrong, absent and present are three cases")]
+pub(super) fn after_name(
+    fields: &mut Fields,
+    query: &page::Query,
+    page_token: &str,
+) -> Option<Option<(String, String)>> {
+    let Some(cursor) = fields.take(query.cursor(page_token))? else { return Some(None) };
+    let parts = cursor.split_once('\n');
+    let parts = parts.map(|(asset, name)| (asset.to_owned(), name.to_owned()));
+    fields.check("page_token", parts.ok_or("is not a token that this service gave")).map(Some)
+}
+
+/// What something of the catalog is to become, and on which condition.
+pub(super) fn change<T>(
     fields: &mut Fields,
     caller: &Caller,
     (definition, etag): (Option<T>, &str),

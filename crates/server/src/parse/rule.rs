@@ -342,18 +342,18 @@ fn filter(fields: &mut Fields, message: v1::ListGrantRulesRequest) -> Option<Rul
         page_token: _,
     } = message;
     let mut scope = scope_kind(fields, "scope", scope)?;
+    let plan = (!plan_id.is_empty()).then(|| PlanId::parse(&plan_id).map(RuleScope::Plan));
+    let subscription = (!subscription_id.is_empty())
+        .then(|| SubscriptionId::parse(&subscription_id).map(RuleScope::Subscription));
+    let addon = (!addon_id.is_empty()).then(|| AddonId::parse(&addon_id).map(RuleScope::Addon));
     let mut target = None;
-    for (field, id, of) in [
-        ("plan_id", plan_id, RuleScopeKind::Plan),
-        ("subscription_id", subscription_id, RuleScopeKind::Subscription),
-        ("addon_id", addon_id, RuleScopeKind::Addon),
-    ] {
-        if id.is_empty() {
-            continue;
-        }
+    for (field, named) in
+        [("plan_id", plan), ("subscription_id", subscription), ("addon_id", addon)]
+    {
+        let Some(named) = fields.check_optional(field, named).flatten() else { continue };
         // An id says the scope by itself, and a second one names another.
-        if *scope.get_or_insert(of) == of {
-            target = Some(id);
+        if *scope.get_or_insert(named.kind()) == named.kind() {
+            target = Some(named.target().to_owned());
         } else {
             fields.note(field, "does not go with the scope or with another id");
         }

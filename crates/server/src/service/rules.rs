@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use purse_domain::{Cadence, ExpiryQuestion, RuleId, RuleRequest, Scale};
+use purse_domain::{Cadence, ExpiryQuestion, RuleId, RuleRejection, RuleRequest, Scale};
 use purse_proto::v1::{self, BatchMode};
 use purse_storage::{RuleAnswer, RuleBatch};
 use tonic::{Request, Status};
@@ -214,10 +214,19 @@ impl Shared {
         let outcomes =
             self.storage.change_rules(caller.namespace_id, &requests, RuleBatch::AllOrNothing);
         let outcomes = outcomes.await.map_err(|error| status::storage(&error))?;
-        let answers = outcomes.into_iter().enumerate().map(|(index, outcome)| {
-            outcome.map_err(|rejection| {
-                batch::located(&status::rule_rejected(&rejection, CYCLE_COUNT), index)
-            })
+        let is_reuse = |outcome: &Result<_, RuleRejection>| {
+            matches!(outcome, Err(RuleRejection::IdempotencyKeyReused { .. }))
+        };
+        let refused = outcomes.iter().position(is_reuse);
+        let refused = refused.or_else(|| outcomes.iter().position(Result::is_err));
+        let answers = outcomes.into_iter().enumerate().filter_map(|(index, outcome)| {
+            // Of several that may not happen the one that is told.
+            if refused.is_some_and(|refused| refused != index) {
+                return None;
+            }
+            let refusal =
+                |rejection| batch::located(&status::rule_rejected(&rejection, CYCLE_COUNT), index);
+            Some(outcome.map_err(refusal))
         });
         answers.collect()
     }

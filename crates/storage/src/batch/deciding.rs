@@ -8,8 +8,8 @@ use std::{
 use deadpool_postgres::Client;
 use purse_domain::{
     AccountId, AssetCode, Charge, Command, CommitToken, CreateWallet, Decided, Decision,
-    Fingerprint, Group, GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Refused, Rejection,
-    Request, Scale, Transaction, TransactionId, TransactionKind, WalletId, WalletState,
+    Fingerprint, Group, GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Purchase, Refused,
+    Rejection, Request, Scale, Transaction, TransactionId, TransactionKind, WalletId, WalletState,
     decide_group, group::transactions,
 };
 
@@ -237,6 +237,7 @@ fn transaction(
         counterparty: request.command.counterparty().map(|other| other.account.clone()),
         operation: decision.operation(&request.command).cloned(),
         pricing: request.command.charge().and_then(Charge::pricing),
+        purchase: request.command.purchase().and_then(Purchase::record),
         actor: request.actor.clone(),
         reason: request.reason.clone(),
         metadata: match kind {
@@ -255,6 +256,7 @@ fn transaction(
             | TransactionKind::ReverseSpend
             | TransactionKind::RevokeFunding
             | TransactionKind::Transfer
+            | TransactionKind::PurchasePack
             | TransactionKind::FreezeWallet
             | TransactionKind::UnfreezeWallet
             | TransactionKind::CloseWallet => request.metadata.clone(),
@@ -270,7 +272,9 @@ fn transaction(
         after_sequence: decision.head.last_sequence,
         settings: decision.settings.clone(),
         grants: match request.command {
-            Command::Grant(_) | Command::Receive(_) => decision.made_grants().cloned().collect(),
+            Command::Grant(_) | Command::Receive(_) | Command::PurchasePack(_) => {
+                decision.made_grants().cloned().collect()
+            }
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Spend(_)

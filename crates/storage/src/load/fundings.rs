@@ -82,7 +82,9 @@ pub(super) async fn load(
     for row in client.query(&statement, &[&accounts, &ids, &names, &ALL]).await? {
         let mut columns = Columns::of(&row);
         let wallet = WalletId::from_uuid(columns.take()?);
-        let was_asked_for = row::transaction_kind(columns.take()?)? == TransactionKind::Grant;
+        let made_by = row::transaction_kind(columns.take()?)?;
+        let was_asked_for =
+            matches!(made_by, TransactionKind::Grant | TransactionKind::PurchasePack);
         let entry = Sequence(columns.take()?);
         let grant = row::grant(&mut columns)?;
         let Some(state) = wallets.get_mut(&wallet) else { continue };

@@ -82,6 +82,7 @@ fn taken(request: &Request, now: Timestamp) -> Option<(Origin, Timestamp)> {
         | Command::RevokeFunding(_)
         | Command::Transfer(_)
         | Command::Receive(_)
+        | Command::PurchasePack(_)
         | Command::FreezeWallet
         | Command::UnfreezeWallet
         | Command::CloseWallet(_)

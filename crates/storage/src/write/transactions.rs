@@ -5,7 +5,9 @@ use purse_domain::Transaction;
 use uuid::Uuid;
 
 use super::together::Row;
-use crate::row::{self, Instant, MetadataJson, PricingSnapshot, SettingsSnapshot};
+use crate::row::{
+    self, Instant, MetadataJson, PricingSnapshot, PurchaseSnapshot, SettingsSnapshot,
+};
 
 /// A row of `transactions`.
 #[derive(Debug, ToSql)]
@@ -33,6 +35,7 @@ pub(super) struct TransactionRow {
     after_sequence: i64,
     counterparty: Option<String>,
     pricing: Option<Json<PricingSnapshot>>,
+    purchase: Option<Json<PurchaseSnapshot>>,
 }
 
 impl Row for TransactionRow {
@@ -40,7 +43,7 @@ impl Row for TransactionRow {
         INSERT INTO transactions (account_id, transaction_id, wallet_id, kind, idempotency_key,
             fingerprint, operation, actor, reason, metadata, drawdown_policy, policy_version,
             recorded_at, first_sequence, last_sequence, grant_number, settings,
-            hold_number, hold_expires_at, after_sequence, counterparty, pricing)
+            hold_number, hold_expires_at, after_sequence, counterparty, pricing, purchase)
         SELECT r.* FROM unnest($1::transaction_row[]) AS r";
 }
 
@@ -55,6 +58,7 @@ impl TransactionRow {
             counterparty,
             operation,
             pricing,
+            purchase,
             actor,
             reason,
             metadata,
@@ -91,6 +95,7 @@ impl TransactionRow {
             after_sequence: after_sequence.0,
             counterparty: counterparty.as_ref().map(|name| name.as_str().to_owned()),
             pricing: pricing.as_ref().map(|pricing| Json(PricingSnapshot::of(pricing))),
+            purchase: purchase.as_ref().map(|purchase| Json(PurchaseSnapshot::of(purchase))),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A rule's terms: all of a new one, and those that an update names.
 
+use std::collections::BTreeSet;
+
 use purse_domain::{
     AskedExpiry, Cadence, CatchUp, Category, CostBasis, Metadata, OnCancel, Percent, PlanChange,
     PositiveAmount, Priority, Proration, Rollover, RolloverCap, RuleName, RuleScopeKind, RuleTerms,
@@ -85,15 +87,15 @@ pub(super) fn changes(
     if paths.is_empty() {
         fields.note("update_mask", format!("must name at least one of {UPDATABLE}"));
     }
+    // One request in whatever order, and however often, it names them.
+    let paths: BTreeSet<&str> = paths.iter().map(|path| canonical(path)).collect();
     let mut changes = Vec::with_capacity(paths.len());
     for path in paths {
-        let change = match path.as_str() {
+        let change = match path {
             "name" => name(fields, rule).map(TermChange::Name),
             "amount" => amount(fields, rule, scale).map(TermChange::Amount),
             "cadence" => cadence(fields, rule).map(TermChange::Cadence),
-            "expiry_settings" | "expire_in_days" => {
-                asked_expiry(fields, rule).map(TermChange::Expiry)
-            }
+            "expiry_settings" => asked_expiry(fields, rule).map(TermChange::Expiry),
             "priority" => priority(fields, rule).map(TermChange::Priority),
             "category" => category(fields, rule).map(TermChange::Category),
             "cost_basis" => cost_basis(fields, rule).map(TermChange::CostBasis),
@@ -122,6 +124,11 @@ pub(super) fn changes(
         changes.extend(change);
     }
     changes
+}
+
+/// The days of older callers are expiry settings.
+fn canonical(path: &str) -> &str {
+    if path == "expire_in_days" { "expiry_settings" } else { path }
 }
 
 fn name(fields: &mut Fields, rule: &v1::GrantRule) -> Option<RuleName> {

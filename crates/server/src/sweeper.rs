@@ -114,11 +114,19 @@ struct Round {
     /// The longest due wallet that it saw.
     oldest_due_at: Option<Timestamp>,
     now: Option<Timestamp>,
+    /// Their lane was full, or the database was away. They stay due, and wait for the next round.
+    skipped: HashSet<WalletId>,
 }
 
 impl Round {
     fn of(namespace_id: NamespaceId) -> Self {
-        Self { namespace_id, after: DuePosition::START, oldest_due_at: None, now: None }
+        Self {
+            namespace_id,
+            after: DuePosition::START,
+            oldest_due_at: None,
+            now: None,
+            skipped: HashSet::new(),
+        }
     }
 
     /// For how long the longest due wallet has been due.
@@ -224,6 +232,7 @@ impl Sweeper {
                 if said.elapsed() >= SAY_EVERY {
                     said = Instant::now();
                     say(&swept, lag, "sweeping");
+                    self.metrics.sweep_lag(lag);
                 }
                 // At least half of the time belongs to callers.
                 let paused = tokio::time::sleep(began.elapsed());
@@ -234,7 +243,8 @@ impl Sweeper {
             }
             open = still_open;
         }
-        self.metrics.sweep_round(lag, began.elapsed());
+        self.metrics.sweep_lag(lag);
+        self.metrics.sweep_round(began.elapsed());
         if swept != Swept::default() {
             say(&swept, lag, "swept");
         }
@@ -255,9 +265,12 @@ impl Sweeper {
             round.now = round.now.max(Some(page.now));
             round.oldest_due_at = round.oldest_due_at.or(page.oldest_due_at);
             let mut due = page.wallets;
-            due.retain(|name| !failed.wallets.contains(&name.wallet_id));
+            due.retain(|name| {
+                let id = &name.wallet_id;
+                !failed.wallets.contains(id) && !round.skipped.contains(id)
+            });
             if due.is_empty() {
-                // All of a page fail: those after it must not wait for them.
+                // All of a page are left out: those after it must not wait for them.
                 match page.more_after {
                     Some(after) => round.after = after,
                     None => return Ok(None),
@@ -266,12 +279,12 @@ impl Sweeper {
             }
             due.sort_unstable_by_key(|name| name.wallet_id.uuid().as_u128() ^ self.place);
             due.truncate(batch.max(1));
-            return Ok(Some(self.settle(failed, due).await));
+            return Ok(Some(self.settle(round, failed, due).await));
         }
     }
 
     /// Settles wallets at once.
-    async fn settle(&self, failed: &mut Failed, due: Vec<WalletName>) -> Swept {
+    async fn settle(&self, round: &mut Round, failed: &mut Failed, due: Vec<WalletName>) -> Swept {
         let mut sent = Vec::with_capacity(due.len());
         for name in due {
             let pending = self.lanes.send(Group::from(Request::settle(name.clone())));
@@ -283,9 +296,16 @@ impl Sweeper {
                 Ok(pending) => pending.reply().await.ok(),
                 Err(_) => None,
             };
-            let one = self.swept(&name, reply.map(|reply: Reply| reply.outcome));
+            let outcome = reply.map(|reply: Reply| reply.outcome);
+            let may_pass = match &outcome {
+                None => true,
+                Some(Err(error)) => matches!(**error, StorageError::Unavailable(_)),
+                Some(Ok(_)) => false,
+            };
+            let one = self.swept(&name, outcome);
             if one.failed > 0 {
-                failed.wallets.insert(name.wallet_id);
+                let those = if may_pass { &mut round.skipped } else { &mut failed.wallets };
+                those.insert(name.wallet_id);
             }
             swept.add(one);
         }

@@ -19,7 +19,7 @@ const SPENDS: usize = 4_000;
 const MORE_ROWS: i64 = 350;
 
 /// The rows that were read so far, by what they were read through.
-async fn rows_read(url: &str) -> BTreeMap<String, i64> {
+pub async fn rows_read(url: &str) -> BTreeMap<String, i64> {
     let client = purse_storage::pool::connect(url).await.unwrap();
     all_have_ended(&client).await;
     let query = "

@@ -33,6 +33,7 @@ mod random_programs;
 mod random_wallet;
 mod reports;
 mod reversals;
+mod rule_costs;
 mod rule_fields;
 mod rules;
 mod scenarios;

@@ -132,7 +132,9 @@ impl Server {
     fn find_endpoint(&mut self) {
         let found = until(|| {
             let log = self.log();
-            if let Some(endpoint) = log.lines().find_map(|line| line.strip_prefix(SERVING)) {
+            // The line may be read while it is written.
+            let mut lines = log.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            if let Some(endpoint) = lines.find_map(|line| line.strip_prefix(SERVING)) {
                 endpoint.clone_into(&mut self.endpoint);
             }
             let has_ended = self.process.try_wait().unwrap().is_some();

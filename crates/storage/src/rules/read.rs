@@ -32,35 +32,46 @@ const OF_SCOPES: &str = concat!(
       ORDER BY r.rule_id"
 );
 
-/// What passes a filter, by age.
+/// What passes a filter, in the order of an index.
+///
+/// The filters stand outside of a query that is planned by itself: told of them PostgreSQL expects few rows, and then
+/// reads all there are and sorts them. The limit of the inner query, none at all (`$12`), lets it expect that only the
+/// first of its rows are wanted, and so keep to the order of the index, in which they come.
 macro_rules! filtered {
-    ($scope:literal) => {
+    ($from:literal) => {
         concat!(
             "SELECT ",
             rule_columns!(),
-            " FROM grant_rules AS r
-              WHERE r.namespace_id = $1
-                  AND ",
-            $scope,
+            " FROM (
+                  SELECT *
+                  FROM grant_rules
+                  WHERE ",
+            $from,
             "
+                      AND (created_at, rule_id) > ($9, $10)
+                  ORDER BY created_at, rule_id
+                  LIMIT $12
+              ) AS r
+              WHERE ($2::SMALLINT IS NULL OR r.scope = $2)
+                  AND ($3::TEXT IS NULL OR r.target = $3)
                   AND ($4::TEXT IS NULL OR r.asset = $4)
                   AND ($5::BOOLEAN IS NULL OR r.is_active = $5)
                   AND (r.deleted_at IS NOT NULL) = $6
                   AND ($7::SMALLINT IS NULL OR r.cadence = $7)
                   AND ($8::SMALLINT IS NULL OR r.expiry = $8)
-                  AND (r.created_at, r.rule_id) > ($9, $10)
-              ORDER BY r.created_at, r.rule_id
               LIMIT $11"
         )
     };
 }
 
 /// The rules of a whole namespace.
-const RULES: &str =
-    filtered!("($2::SMALLINT IS NULL OR r.scope = $2) AND ($3::TEXT IS NULL OR r.target = $3)");
+const RULES: &str = filtered!("namespace_id = $1");
 
-/// Those of one plan, subscription or add-on: a range of `grant_rules_by_scope`.
-const RULES_OF_TARGET: &str = filtered!("r.scope = $2 AND r.target = $3");
+/// Those of one plan, subscription or add-on.
+const RULES_OF_TARGET: &str = filtered!("namespace_id = $1 AND scope = $2 AND target = $3");
+
+/// No limit.
+const ALL: Option<i64> = None;
 
 const CHANGES: &str = concat!(
     "SELECT ",
@@ -185,6 +196,7 @@ impl Storage {
                     &Instant(made_at),
                     &id.uuid(),
                     most,
+                    &ALL,
                 ],
             )
             .await?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use purse_domain::Timestamp;
-use purse_tests::{Change, DomainDriver, Driver as _, GrpcDriver, Notices, WalletRef, Write};
+use purse_tests::{
+    Change, DomainDriver, Driver, EntryView, EventView, GrpcDriver, Notices, WalletRef, Write,
+};
 
 /// An hour.
 pub const HOUR: i64 = 3_600_000_000;
@@ -159,4 +161,17 @@ pub async fn play(
         instants.push(now);
     }
     instants
+}
+
+/// A wallet's ledger and its events, without when they were written: whether it was swept meanwhile or not, the rest is
+/// the same.
+pub async fn undated(
+    driver: &mut impl Driver,
+    wallet: &WalletRef,
+) -> (Vec<EntryView>, Vec<EventView>) {
+    let entries = driver.entries(wallet).await.unwrap().into_iter();
+    let entries = entries.map(|entry| EntryView { recorded_at: entry.effective_at, ..entry });
+    let events = driver.events(wallet).await.unwrap().into_iter();
+    let events = events.map(|event| EventView { recorded_at: event.effective_at, ..event });
+    (entries.collect(), events.collect())
 }

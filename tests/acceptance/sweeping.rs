@@ -7,6 +7,7 @@ use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
     v1::{self, SweepWalletsRequest, SweepWalletsResponse},
 };
+use purse_tests::{AsOf, DomainDriver, Driver as _, GrpcDriver, WalletRef};
 use tonic::{Code, Status};
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
         ACCOUNT, ASSET, PATIENCE, Server, at_once, blamed, grant, new_database, refusal, spend,
         timestamp, unique, with_token,
     },
+    random_wallet::{Dice, HOUR, play, undated},
 };
 
 const DAY: i64 = 86_400;
@@ -76,10 +78,11 @@ impl Server {
         self.wallets().verify_wallet(request).await.unwrap().into_inner()
     }
 
-    /// How many wallets its sweeper has settled, by its metrics.
-    async fn swept(&self) -> u64 {
+    /// A figure of its sweeper, by its metrics.
+    async fn sweeper(&self, figure: &str) -> u64 {
         let text = self.metrics().await;
-        let line = text.lines().find(|line| line.starts_with("purse_sweeper_wallets_total"));
+        let name = format!("purse_sweeper_{figure}");
+        let line = text.lines().find(|line| line.starts_with(&name));
         line.and_then(|line| line.rsplit(' ').next()).map_or(0, |count| count.parse().unwrap())
     }
 }
@@ -157,7 +160,7 @@ async fn two_servers_sweep_what_is_due_once_while_others_spend() {
         WHERE account LIKE 'idle:%' AND (available > 0 OR next_due_at IS NOT NULL)";
     assert_eq!(first.count(left).await, 0);
 
-    let swept = [first.swept().await, second.swept().await];
+    let swept = [first.sweeper("wallets_total").await, second.sweeper("wallets_total").await];
     assert!(swept.iter().all(|swept| *swept > 0), "both do a part of it: {swept:?}");
     assert!(swept.iter().sum::<u64>() <= (IDLE + BUSY) as u64, "none is settled twice: {swept:?}");
     let twice = "SELECT count(*) FROM (
@@ -306,6 +309,59 @@ async fn a_sweep_books_what_the_next_write_would_have_booked() {
     }
 }
 
+/// Scenario 18: the same weeks of two wallets, one on a server that sweeps all the time, the other on one that never
+/// does. Each balance that is asked for on the way and each one that is asked for afterwards is the same, and so are
+/// the ledgers.
+#[tokio::test(flavor = "multi_thread")]
+async fn balances_and_ledgers_are_the_same_with_a_sweeper_and_without() {
+    const ENDS: i64 = 12;
+    let swept = Server::start_sweeping(new_database().await, Duration::from_millis(1)).await;
+    let unswept = Server::start().await;
+    for seed in [51, 52] {
+        let wallet = WalletRef { account: format!("seed {seed}"), asset: ASSET.to_owned() };
+        let mut ledgers = Vec::new();
+        let mut served = Vec::new();
+        for (server, sweeps) in [(&swept, true), (&unswept, false)] {
+            let mut remote = GrpcDriver::new(server.channel.clone());
+            let mut domain = DomainDriver::new();
+            let asked = play(&mut Dice::new(seed), &wallet, &mut remote, &mut domain).await;
+            let mut balances = Vec::new();
+            let mut now = *asked.last().unwrap();
+            // Ends to come, so that the sweeper has something to come first for.
+            for step in 1..=ENDS {
+                let until = now.plus_micros(step * 6 * HOUR).to_string();
+                server.fund_until(&wallet.account, "1", &until).await;
+            }
+            for _ in 0..60 {
+                now = now.plus_micros(6 * HOUR);
+                remote.set_time(now).await.unwrap();
+                if sweeps {
+                    let due = format!("SELECT count(*) FROM wallets WHERE next_due_at <= '{now}'");
+                    server.wait_for_none(&due).await;
+                }
+                balances.push(remote.balance(&wallet, AsOf::default()).await.unwrap());
+            }
+            // A write, so that both have booked all.
+            remote.sweep(&wallet).await.unwrap();
+            let mut at = asked[0].plus_micros(-HOUR);
+            while at < now {
+                let as_of = AsOf { at: Some(at), known_at: None };
+                balances.push(remote.balance(&wallet, as_of).await.unwrap());
+                at = at.plus_micros(HOUR);
+            }
+            remote.verify(&wallet).await.unwrap();
+            served.push(balances);
+            let grants = remote.grants(&wallet).await.unwrap();
+            ledgers.push((undated(&mut remote, &wallet).await, grants));
+        }
+        assert_eq!(served[0], served[1], "seed {seed}");
+        assert_eq!(ledgers[0], ledgers[1], "seed {seed}");
+    }
+    let first = swept.sweeper("wallets_total").await;
+    // Of what is owed, some of it repays.
+    assert!(first >= u64::try_from(ENDS).unwrap(), "the sweeper came first {first} times");
+}
+
 #[tokio::test]
 async fn nothing_due_writes_nothing_and_what_came_to_nothing_is_not_due_again() {
     let server = Server::start().await;
@@ -363,18 +419,45 @@ async fn a_wallet_that_cannot_be_settled_stops_no_other() {
         server.open(account).await;
         server.fund_until(account, "10", "2026-02-01T00:00:00Z").await;
     }
-    // An entry of the number that comes next.
-    let planted = "INSERT INTO entries
-        SELECT (jsonb_populate_record(e, '{\"sequence\": 2}')).*
-        FROM entries AS e JOIN wallets AS w USING (account_id, wallet_id)
-        WHERE w.account = 'broken'";
-    assert_eq!(server.sql().await.execute(planted, &[]).await.unwrap(), 1);
+    break_wallet(&server).await;
     server.at("2026-02-01T00:00:00Z").await;
     let swept = server.sweep(0).await;
     assert_eq!((swept.wallets, swept.failed, swept.due), (1, 1, 1));
     assert_eq!(server.balance("sound").await, "0");
     let status = server.sweep_one("broken").await.unwrap_err();
     assert_eq!(status.code(), Code::Internal, "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweeper_that_cannot_settle_a_wallet_goes_on_and_does_not_try_it_all_the_time() {
+    let server = Server::start_sweeping(new_database().await, INTERVAL).await;
+    server.at("2100-01-01T00:00:00Z").await;
+    for account in ["broken", "sound"] {
+        server.open(account).await;
+        server.fund_until(account, "10", "2100-02-01T00:00:00Z").await;
+    }
+    break_wallet(&server).await;
+    server.at("2100-02-01T00:00:00Z").await;
+    let due = "SELECT count(*) FROM wallets WHERE next_due_at IS NOT NULL AND account = 'sound'";
+    server.wait_for_none(due).await;
+    let rounds = server.sweeper("round_duration_seconds_count").await;
+    let some_more = async {
+        while server.sweeper("round_duration_seconds_count").await < rounds + 10 {
+            tokio::time::sleep(INTERVAL).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, some_more).await.expect("rounds");
+    assert_eq!(server.sweeper("failures_total").await, 1);
+    assert_eq!(server.sweeper("wallets_total").await, 1);
+}
+
+/// Makes a wallet one that cannot be written to: there is an entry of the number that comes next.
+async fn break_wallet(server: &Server) {
+    let planted = "INSERT INTO entries
+        SELECT (jsonb_populate_record(e, '{\"sequence\": 2}')).*
+        FROM entries AS e JOIN wallets AS w USING (account_id, wallet_id)
+        WHERE w.account = 'broken'";
+    assert_eq!(server.sql().await.execute(planted, &[]).await.unwrap(), 1);
 }
 
 #[tokio::test]

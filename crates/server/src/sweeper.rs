@@ -24,6 +24,8 @@ use crate::{
 
 /// Due wallets that a batch is chosen from: enough for some servers to choose different ones.
 const PAGE: i64 = 512;
+/// A wallet that the database refuses to settle makes its batch run one by one, so it is not tried in each round.
+const FAILED_PAUSE: Duration = Duration::from_mins(1);
 /// A round that takes longer than this says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
@@ -83,6 +85,28 @@ pub struct Sweeper {
     place: u128,
 }
 
+/// Wallets that could not be settled and stay due.
+#[derive(Debug)]
+struct Failed {
+    wallets: HashSet<WalletId>,
+    since: Instant,
+}
+
+impl Default for Failed {
+    fn default() -> Self {
+        Self { wallets: HashSet::new(), since: Instant::now() }
+    }
+}
+
+impl Failed {
+    /// Lets all of them be tried again now and then.
+    fn forget_old(&mut self) {
+        if self.since.elapsed() >= FAILED_PAUSE {
+            *self = Self::default();
+        }
+    }
+}
+
 /// What a round goes through of a namespace.
 struct Round {
     namespace_id: NamespaceId,
@@ -90,8 +114,8 @@ struct Round {
     /// The longest due wallet that it saw.
     oldest_due_at: Option<Timestamp>,
     now: Option<Timestamp>,
-    /// They stay due, and must not be tried again before the next round.
-    failed: HashSet<WalletId>,
+    /// Their lane was full, or the database was away. They stay due, and wait for the next round.
+    skipped: HashSet<WalletId>,
 }
 
 impl Round {
@@ -101,7 +125,7 @@ impl Round {
             after: DuePosition::START,
             oldest_due_at: None,
             now: None,
-            failed: HashSet::new(),
+            skipped: HashSet::new(),
         }
     }
 
@@ -129,8 +153,10 @@ impl Sweeper {
     /// Settles whatever is due, round after round, until `stop`. What was handed to the lanes by then they run.
     pub async fn run(self: Arc<Self>, interval: Duration, stop: CancellationToken) {
         let mut was_well = true;
+        let mut failed = Failed::default();
         loop {
-            match self.round(&stop).await {
+            failed.forget_old();
+            match self.round(&mut failed, &stop).await {
                 Ok(()) => was_well = true,
                 // While the database is away the health task says so.
                 Err(StorageError::Unavailable(_)) => {}
@@ -153,11 +179,11 @@ impl Sweeper {
         namespace_id: NamespaceId,
         most: usize,
     ) -> Result<Swept, StorageError> {
-        let mut round = Round::of(namespace_id);
+        let (mut round, mut failed) = (Round::of(namespace_id), Failed::default());
         let mut swept = Swept::default();
         while swept.wallets < most {
             let batch = self.batch.min(most - swept.wallets);
-            match self.step(&mut round, batch).await? {
+            match self.step(&mut round, &mut failed, batch).await? {
                 None => break,
                 Some(step) => swept.add(step),
             }
@@ -181,7 +207,11 @@ impl Sweeper {
     }
 
     /// Settles what is due in all namespaces, a batch of each in turn, so that none waits for another.
-    async fn round(&self, stop: &CancellationToken) -> Result<(), StorageError> {
+    async fn round(
+        &self,
+        failed: &mut Failed,
+        stop: &CancellationToken,
+    ) -> Result<(), StorageError> {
         let began = Instant::now();
         let mut said = began;
         let namespaces = self.storage.namespaces().await?;
@@ -194,7 +224,7 @@ impl Sweeper {
                     return Ok(());
                 }
                 let began = Instant::now();
-                let batch = self.step(&mut round, self.batch).await?;
+                let batch = self.step(&mut round, failed, self.batch).await?;
                 lag = lag.max(round.lag());
                 let Some(batch) = batch else { continue };
                 swept.add(batch);
@@ -202,6 +232,7 @@ impl Sweeper {
                 if said.elapsed() >= SAY_EVERY {
                     said = Instant::now();
                     say(&swept, lag, "sweeping");
+                    self.metrics.sweep_lag(lag);
                 }
                 // At least half of the time belongs to callers.
                 let paused = tokio::time::sleep(began.elapsed());
@@ -212,7 +243,8 @@ impl Sweeper {
             }
             open = still_open;
         }
-        self.metrics.sweep_round(lag, began.elapsed());
+        self.metrics.sweep_lag(lag);
+        self.metrics.sweep_round(began.elapsed());
         if swept != Swept::default() {
             say(&swept, lag, "swept");
         }
@@ -220,7 +252,12 @@ impl Sweeper {
     }
 
     /// Settles a batch of what is due. `None`: nothing is.
-    async fn step(&self, round: &mut Round, batch: usize) -> Result<Option<Swept>, StorageError> {
+    async fn step(
+        &self,
+        round: &mut Round,
+        failed: &mut Failed,
+        batch: usize,
+    ) -> Result<Option<Swept>, StorageError> {
         loop {
             let query =
                 DueQuery { namespace_id: round.namespace_id, after: round.after, most: PAGE };
@@ -228,9 +265,12 @@ impl Sweeper {
             round.now = round.now.max(Some(page.now));
             round.oldest_due_at = round.oldest_due_at.or(page.oldest_due_at);
             let mut due = page.wallets;
-            due.retain(|name| !round.failed.contains(&name.wallet_id));
+            due.retain(|name| {
+                let id = &name.wallet_id;
+                !failed.wallets.contains(id) && !round.skipped.contains(id)
+            });
             if due.is_empty() {
-                // All of a page fail: those after it must not wait for them.
+                // All of a page are left out: those after it must not wait for them.
                 match page.more_after {
                     Some(after) => round.after = after,
                     None => return Ok(None),
@@ -239,12 +279,12 @@ impl Sweeper {
             }
             due.sort_unstable_by_key(|name| name.wallet_id.uuid().as_u128() ^ self.place);
             due.truncate(batch.max(1));
-            return Ok(Some(self.settle(round, due).await));
+            return Ok(Some(self.settle(round, failed, due).await));
         }
     }
 
     /// Settles wallets at once.
-    async fn settle(&self, round: &mut Round, due: Vec<WalletName>) -> Swept {
+    async fn settle(&self, round: &mut Round, failed: &mut Failed, due: Vec<WalletName>) -> Swept {
         let mut sent = Vec::with_capacity(due.len());
         for name in due {
             let pending = self.lanes.send(Group::from(Request::settle(name.clone())));
@@ -256,9 +296,16 @@ impl Sweeper {
                 Ok(pending) => pending.reply().await.ok(),
                 Err(_) => None,
             };
-            let one = self.swept(&name, reply.map(|reply: Reply| reply.outcome));
+            let outcome = reply.map(|reply: Reply| reply.outcome);
+            let may_pass = match &outcome {
+                None => true,
+                Some(Err(error)) => matches!(**error, StorageError::Unavailable(_)),
+                Some(Ok(_)) => false,
+            };
+            let one = self.swept(&name, outcome);
             if one.failed > 0 {
-                round.failed.insert(name.wallet_id);
+                let those = if may_pass { &mut round.skipped } else { &mut failed.wallets };
+                those.insert(name.wallet_id);
             }
             swept.add(one);
         }

@@ -21,5 +21,6 @@ mod rules;
 mod server;
 mod settings;
 mod stopping;
+mod sweeping;
 mod traces;
 mod verify;

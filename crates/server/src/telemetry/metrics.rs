@@ -76,7 +76,7 @@ impl Metrics {
             sweep_lag: meter
                 .f64_gauge("purse.sweeper.lag")
                 .with_unit("s")
-                .with_description("For how long the longest due wallet of the last round was due")
+                .with_description("For how long the longest due wallet of a round was due")
                 .build(),
             sweep_round: seconds(&meter, "purse.sweeper.round.duration", "Duration of rounds"),
             registry,
@@ -114,9 +114,13 @@ impl Metrics {
         }
     }
 
-    /// A sweeper has gone through all that was due.
-    pub fn sweep_round(&self, lag: Duration, took: Duration) {
+    /// For how long the longest due wallet of the sweeper's round was due.
+    pub fn sweep_lag(&self, lag: Duration) {
         self.sweep_lag.record(lag.as_secs_f64(), &[]);
+    }
+
+    /// A sweeper has gone through all that was due.
+    pub fn sweep_round(&self, took: Duration) {
         self.sweep_round.record(took.as_secs_f64(), &[]);
     }
 

@@ -234,6 +234,7 @@ impl DomainDriver {
             Command::PurchasePack(purchase) => Some(&purchase.payment_ref),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
+            | Command::CarryOver(_)
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
@@ -468,6 +469,7 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         }
         Command::UpdateWallet(_)
         | Command::Grant(_)
+        | Command::CarryOver(_)
         | Command::Spend(_)
         | Command::VoidGrant(_)
         | Command::ExpireGrant(_)
@@ -520,7 +522,9 @@ fn written(request: &Request, decision: &Decision) -> Written {
             .collect(),
         balances: wallet.is_none().then(|| view::holdings(&decision.head.balances)),
         grant: match request.command {
-            Command::Grant(_) => decision.made_grants().next().map(view::grant),
+            Command::Grant(_) | Command::CarryOver(_) => {
+                decision.made_grants().next().map(view::grant)
+            }
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Spend(_)
@@ -551,6 +555,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Grant(_)
+            | Command::CarryOver(_)
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)

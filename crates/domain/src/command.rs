@@ -7,8 +7,8 @@ use crate::{
     Actor, Amount, Bought, Category, Charge, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy,
     Fingerprint, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange,
     Metadata, OperationName, Pack, PackCount, PackName, PositiveAmount, Priority, PurchaseRecord,
-    Reason, Scale, Thresholds, Timestamp, TransactionId, TransactionKind, Unbuyable, WalletName,
-    Window,
+    Reason, RolloverCap, Scale, Thresholds, Timestamp, TransactionId, TransactionKind, Unbuyable,
+    WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -85,6 +85,19 @@ pub struct GrantTerms {
     pub applies_to: BTreeSet<OperationName>,
     /// What paid for it.
     pub funding_ref: Option<FundingRef>,
+}
+
+/// Go on with some of what a grant had left when it expired, as a grant of the same terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CarryOver {
+    /// The grant that has expired.
+    pub grant: GrantNumber,
+    /// How much of it.
+    pub cap: RolloverCap,
+    /// From when.
+    pub effective_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
 }
 
 /// Let a grant end at another instant.
@@ -268,6 +281,8 @@ pub enum Command {
     UpdateWallet(UpdateWallet),
     /// Put credits in.
     Grant(NewGrant),
+    /// Go on with some of what a grant had left when it expired.
+    CarryOver(CarryOver),
     /// Take credits.
     Spend(Spend),
     /// Void what a grant has left.
@@ -310,7 +325,7 @@ impl Command {
         Some(match self {
             Self::CreateWallet(_) => TransactionKind::CreateWallet,
             Self::UpdateWallet(_) => TransactionKind::UpdateWallet,
-            Self::Grant(_) => TransactionKind::Grant,
+            Self::Grant(_) | Self::CarryOver(_) => TransactionKind::Grant,
             Self::Spend(_) => TransactionKind::Spend,
             Self::VoidGrant(_) => TransactionKind::VoidGrant,
             Self::ExpireGrant(_) => TransactionKind::ExpireGrant,
@@ -338,6 +353,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)
@@ -364,6 +380,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)
@@ -389,6 +406,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -416,6 +434,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -442,6 +461,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)
@@ -464,6 +484,7 @@ impl Command {
             Self::UpdateWallet(update) => update.spend_limit.as_ref(),
             Self::CreateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -493,6 +514,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -515,6 +537,7 @@ impl Command {
         match self {
             Self::VoidGrant(number) | Self::ExpireGrant(number) => Some(*number),
             Self::ChangeGrantExpiry(change) => Some(change.grant),
+            Self::CarryOver(carry) => Some(carry.grant),
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
@@ -542,6 +565,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -568,6 +592,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -594,6 +619,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)

@@ -7,11 +7,11 @@
 mod rule;
 
 use crate::{
-    Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, Charge, CloseWallet, Command, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes,
-    LimitChange, LimitWindow, Metadata, NewGrant, OperationName, Purchase, Reason, ReleaseHold,
-    Rest, ReverseSpend, RevokeFunding, Share, Spend, SpendLimit, Thresholds, Transfer,
-    UpdateWallet, WalletName, canonical::Canonical,
+    Actor, CalendarUnit, CaptureHold, CarryOver, ChangeGrantExpiry, Charge, CloseWallet, Command,
+    CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef,
+    IdempotencyKey, LeadTimes, LimitChange, LimitWindow, Metadata, NewGrant, OperationName,
+    Purchase, Reason, ReleaseHold, Rest, ReverseSpend, RevokeFunding, RolloverCap, Share, Spend,
+    SpendLimit, Thresholds, Transfer, UpdateWallet, WalletName, canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -41,6 +41,14 @@ impl Fingerprint {
         for leg in legs {
             canonical.text(b'L', leg.as_bytes());
         }
+        Self(canonical.finish())
+    }
+
+    /// The fingerprint of what Purse does by itself: its key says all. So a rule that is changed between two attempts
+    /// does not make the second one a conflict.
+    pub fn of_internal(key: &IdempotencyKey) -> Self {
+        let mut canonical = Canonical::new();
+        canonical.text(b'I', key.as_str().as_bytes());
         Self(canonical.finish())
     }
 
@@ -110,6 +118,20 @@ impl Canonical {
                     self.text(7, operation.as_str().as_bytes());
                 }
                 self.optional_text(8, funding_ref.as_ref().map_or("", FundingRef::as_str));
+            }
+            Command::CarryOver(CarryOver { grant, cap, effective_at, expires_at }) => {
+                self.text(b'C', b"carry_over");
+                self.text(1, &grant.0.to_be_bytes());
+                match cap {
+                    RolloverCap::None => {}
+                    RolloverCap::All => self.text(2, b"all"),
+                    RolloverCap::Amount(most) => self.text(3, most.get().to_string().as_bytes()),
+                    RolloverCap::Percent(most) => {
+                        self.text(4, most.decimal().to_string().as_bytes());
+                    }
+                }
+                self.instant(5, Some(*effective_at));
+                self.instant(6, Some(*expires_at));
             }
             Command::Spend(Spend { amount, operation, occurred_at }) => {
                 self.text(b'C', b"spend");
@@ -281,6 +303,7 @@ impl Canonical {
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Grant(_)
+            | Command::CarryOver(_)
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)

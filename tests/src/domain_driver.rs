@@ -22,15 +22,18 @@ use crate::{
         EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, WalletView,
         Written,
     },
+    billing::{ApplicationView, NewEvent, NewRule},
     driver::{AsOf, Driver, PackAsked, PriceAsked, WalletRef, Write},
 };
 
+mod billing;
 mod limit_store;
 mod packs;
 mod parse;
 mod prices;
 mod view;
 
+use billing::Billing;
 use limit_store::LimitStore;
 use packs::Packs;
 use prices::Prices;
@@ -46,6 +49,7 @@ pub struct DomainDriver {
     prices: Prices,
     packs: Packs,
     transactions: u128,
+    billing: Billing,
 }
 
 #[derive(Debug, Clone)]
@@ -159,6 +163,7 @@ impl DomainDriver {
             prices: Prices::default(),
             packs: Packs::default(),
             transactions: 0,
+            billing: Billing::default(),
         }
     }
 
@@ -367,7 +372,7 @@ impl DomainDriver {
 impl Driver for DomainDriver {
     fn set_time(&mut self, now: Timestamp) -> impl Future<Output = Result<(), Refusal>> + Send {
         self.clock = now;
-        std::future::ready(Ok(()))
+        std::future::ready(self.bring_all_about())
     }
 
     fn write(&mut self, write: &Write) -> impl Future<Output = Result<Written, Refusal>> + Send {
@@ -380,6 +385,22 @@ impl Driver for DomainDriver {
         as_of: AsOf,
     ) -> impl Future<Output = Result<Holdings, Refusal>> + Send {
         std::future::ready(self.holdings(wallet, as_of))
+    }
+
+    fn rule(&mut self, rule: &NewRule) -> impl Future<Output = Result<(), Refusal>> + Send {
+        std::future::ready(self.create_rule(rule))
+    }
+
+    fn event(&mut self, event: &NewEvent) -> impl Future<Output = Result<String, Refusal>> + Send {
+        std::future::ready(self.hear(event))
+    }
+
+    fn applications(
+        &mut self,
+        account: &str,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Vec<ApplicationView>, Refusal>> + Send {
+        std::future::ready(Ok(self.applications_until(account, until)))
     }
 
     fn entries(

@@ -27,7 +27,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 17] = [
+const MIGRATIONS: &[Migration] = &[
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
@@ -45,6 +45,7 @@ const MIGRATIONS: [Migration; 17] = [
     migration!(15, "grant rules", "0015_grant_rules"),
     migration!(16, "sweeping", "0016_sweeping"),
     migration!(17, "packs", "0017_packs"),
+    migration!(18, "subscriptions", "0018_subscriptions"),
 ];
 
 /// The version that this build works on.

@@ -39,6 +39,7 @@ mod rules;
 mod scenarios;
 mod serving;
 mod spend_limits;
+mod subscriptions;
 mod sweeping;
 mod timelines;
 mod together;

@@ -26,6 +26,7 @@ async fn reflection_lists_everything_in_both_versions() {
         "purse.v1.EventService",
         "purse.v1.GrantService",
         "purse.v1.ReportService",
+        "purse.v1.SubscriptionService",
         "purse.v1.WalletService",
     ];
     let request = v1::ServerReflectionRequest {

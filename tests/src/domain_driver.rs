@@ -22,15 +22,18 @@ use crate::{
         EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, WalletView,
         Written,
     },
+    billing::{ApplicationView, NewEvent, NewRule},
     driver::{AsOf, Driver, PackAsked, PriceAsked, WalletRef, Write},
 };
 
+mod billing;
 mod limit_store;
 mod packs;
 mod parse;
 mod prices;
 mod view;
 
+use billing::Billing;
 use limit_store::LimitStore;
 use packs::Packs;
 use prices::Prices;
@@ -46,6 +49,7 @@ pub struct DomainDriver {
     prices: Prices,
     packs: Packs,
     transactions: u128,
+    billing: Billing,
 }
 
 #[derive(Debug, Clone)]
@@ -159,6 +163,7 @@ impl DomainDriver {
             prices: Prices::default(),
             packs: Packs::default(),
             transactions: 0,
+            billing: Billing::default(),
         }
     }
 
@@ -234,6 +239,7 @@ impl DomainDriver {
             Command::PurchasePack(purchase) => Some(&purchase.payment_ref),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
+            | Command::CarryOver(_)
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
@@ -366,7 +372,7 @@ impl DomainDriver {
 impl Driver for DomainDriver {
     fn set_time(&mut self, now: Timestamp) -> impl Future<Output = Result<(), Refusal>> + Send {
         self.clock = now;
-        std::future::ready(Ok(()))
+        std::future::ready(self.bring_all_about())
     }
 
     fn write(&mut self, write: &Write) -> impl Future<Output = Result<Written, Refusal>> + Send {
@@ -379,6 +385,22 @@ impl Driver for DomainDriver {
         as_of: AsOf,
     ) -> impl Future<Output = Result<Holdings, Refusal>> + Send {
         std::future::ready(self.holdings(wallet, as_of))
+    }
+
+    fn rule(&mut self, rule: &NewRule) -> impl Future<Output = Result<(), Refusal>> + Send {
+        std::future::ready(self.create_rule(rule))
+    }
+
+    fn event(&mut self, event: &NewEvent) -> impl Future<Output = Result<String, Refusal>> + Send {
+        std::future::ready(self.hear(event))
+    }
+
+    fn applications(
+        &mut self,
+        account: &str,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Vec<ApplicationView>, Refusal>> + Send {
+        std::future::ready(Ok(self.applications_until(account, until)))
     }
 
     fn entries(
@@ -472,6 +494,7 @@ fn with_asset_scale(request: Request, asset_scale: Option<Scale>) -> Request {
         }
         Command::UpdateWallet(_)
         | Command::Grant(_)
+        | Command::CarryOver(_)
         | Command::Spend(_)
         | Command::VoidGrant(_)
         | Command::ExpireGrant(_)
@@ -525,7 +548,9 @@ fn written(request: &Request, decision: &Decision) -> Written {
             .collect(),
         balances: wallet.is_none().then(|| view::holdings(&decision.head.balances)),
         grant: match request.command {
-            Command::Grant(_) => decision.made_grants().next().map(view::grant),
+            Command::Grant(_) | Command::CarryOver(_) => {
+                decision.made_grants().next().map(view::grant)
+            }
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Spend(_)
@@ -557,6 +582,7 @@ fn written(request: &Request, decision: &Decision) -> Written {
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Grant(_)
+            | Command::CarryOver(_)
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, future::Future};
 
 use purse_domain::Timestamp;
 
-use crate::answer::{
-    EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written,
+use crate::{
+    answer::{EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written},
+    billing::{ApplicationView, NewEvent, NewRule},
 };
 
 /// A wallet as a request names it, well-formed or not.
@@ -323,7 +324,7 @@ pub struct AsOf {
 
 /// Plays Purse: the domain alone, or a server.
 pub trait Driver {
-    /// Sets the clock.
+    /// Sets the clock, and does what has become due for subscriptions.
     fn set_time(&mut self, now: Timestamp) -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// Asks for a write.
@@ -391,6 +392,19 @@ pub trait Driver {
         &mut self,
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<EventView>, Refusal>> + Send;
+
+    /// Makes a grant rule.
+    fn rule(&mut self, rule: &NewRule) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// Tells an event of a subscription, and says what became of it.
+    fn event(&mut self, event: &NewEvent) -> impl Future<Output = Result<String, Refusal>> + Send;
+
+    /// What rules grant to an account's subscription.
+    fn applications(
+        &mut self,
+        account: &str,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Vec<ApplicationView>, Refusal>> + Send;
 
     /// All of a wallet's holds, as they are now.
     fn holds(

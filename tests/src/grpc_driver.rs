@@ -3,7 +3,7 @@
 //! It must add nothing of its own: what a scenario asks goes out as it is, and answers come back as they are. It
 //! sets the server's clock, so one scenario at a time runs on one server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use purse_domain::Timestamp;
 use purse_proto::{
@@ -20,16 +20,20 @@ use purse_proto::{
         TopUpRule, Transaction, TransferRequest, UnfreezeWalletRequest, UpdateWalletRequest,
         VerifyWalletRequest, VerifyWalletResponse, VoidGrantRequest, Wallet, WatchEventsRequest,
         catalog_service_client::CatalogServiceClient, event_service_client::EventServiceClient,
-        grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
+        grant_service_client::GrantServiceClient,
+        subscription_service_client::SubscriptionServiceClient,
+        wallet_service_client::WalletServiceClient,
     },
 };
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
     answer::{EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written},
+    billing::{ApplicationView, NewEvent, NewRule},
     driver::{AsOf, Change, Driver, Notices, PackAsked, PriceAsked, WalletRef, Write},
 };
 
+mod billing;
 mod refusal;
 mod view;
 
@@ -43,8 +47,11 @@ pub struct GrpcDriver {
     grants: GrantServiceClient<Channel>,
     events: EventServiceClient<Channel>,
     catalog: CatalogServiceClient<Channel>,
+    subscriptions: SubscriptionServiceClient<Channel>,
     clock: TestClockServiceClient<Channel>,
     authorization: Option<AsciiMetadataValue>,
+    /// The accounts of which events were told.
+    subscribers: BTreeSet<String>,
 }
 
 /// Sends a write's message with what every write has, and gives the answer or the refusal.
@@ -73,8 +80,10 @@ impl GrpcDriver {
             grants: GrantServiceClient::new(channel.clone()),
             events: EventServiceClient::new(channel.clone()),
             catalog: CatalogServiceClient::new(channel.clone()),
+            subscriptions: SubscriptionServiceClient::new(channel.clone()),
             clock: TestClockServiceClient::new(channel),
             authorization: None,
+            subscribers: BTreeSet::new(),
         }
     }
 
@@ -411,7 +420,24 @@ impl Asked {
 impl Driver for GrpcDriver {
     async fn set_time(&mut self, now: Timestamp) -> Result<(), Refusal> {
         let request = self.request(SetTimeRequest { now: Some(view::timestamp(now)) });
-        self.clock.set_time(request).await.map(|_| ()).map_err(refusal::of)
+        self.clock.set_time(request).await.map(|_| ()).map_err(refusal::of)?;
+        self.reconcile_all().await
+    }
+
+    async fn rule(&mut self, rule: &NewRule) -> Result<(), Refusal> {
+        self.ask_for_rule(rule).await
+    }
+
+    async fn event(&mut self, event: &NewEvent) -> Result<String, Refusal> {
+        self.tell(event).await
+    }
+
+    async fn applications(
+        &mut self,
+        account: &str,
+        until: Timestamp,
+    ) -> Result<Vec<ApplicationView>, Refusal> {
+        self.list_applications(account, until).await
     }
 
     #[expect(clippy::too_many_lines, reason = "one table, an arm for each change")]

@@ -7,13 +7,14 @@
 //!
 //! In reading order:
 //!
-//! * the format: [`scenario`], [`step`], [`instant`];
+//! * the format: [`scenario`], [`step`], [`billing`], [`instant`];
 //! * what is asked and answered: [`driver`], [`answer`], [`line`](mod@line), [`sold`];
 //! * running a file: [`run`], with [`audit`] at its end;
 //! * the drivers: [`domain_driver`], [`grpc_driver`].
 
 pub mod answer;
 pub mod audit;
+pub mod billing;
 pub mod domain_driver;
 pub mod driver;
 pub mod grpc_driver;

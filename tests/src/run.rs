@@ -13,6 +13,7 @@ use toml::Spanned;
 use crate::{
     answer::{GrantView, Holdings, Refusal, WalletView, Written},
     audit::{audit, audit_events},
+    billing::{ApplicationView, EventStep, NewEvent, NewRule, RuleStep},
     driver::{
         AsOf, Change, Driver, Limit, Notices, PackAsked, PriceAsked, TopUpAsked, WalletRef, Write,
     },
@@ -146,6 +147,19 @@ impl<'a, D: Driver> Run<'a, D> {
                     self.driver.entries(&wallet).await.map_err(|refusal| shown(&refusal))?;
                 lines(&step.entries, &entries.iter().map(line::entry).collect::<Vec<_>>())
             }
+            Step::Rule(rule) => {
+                let (plan, asset) = (self.plan(&rule.rule), self.scenario.wallet().asset);
+                let rule = NewRule { plan, asset, step: RuleStep::clone(rule) };
+                self.driver.rule(&rule).await.map_err(|refusal| shown(&refusal))
+            }
+            Step::Event(event) => self.event(event).await,
+            Step::Applications(step) => {
+                let account = self.scenario.wallet().account;
+                let found = self.driver.applications(&account, step.until.0).await;
+                let found = found.map_err(|refusal| shown(&refusal))?;
+                let found: Vec<String> = found.iter().map(ApplicationView::line).collect();
+                lines(&step.applications, &found)
+            }
             Step::Grants(step) => {
                 let wallet = self.wallet(step.account.as_deref(), step.asset.as_deref());
                 let grants =
@@ -153,6 +167,25 @@ impl<'a, D: Driver> Run<'a, D> {
                 lines(&step.grants, &grants.iter().map(line::grant).collect::<Vec<_>>())
             }
         }
+    }
+
+    /// A plan of this file.
+    fn plan(&self, plan: &str) -> String {
+        format!("{}/{plan}", self.scenario.name)
+    }
+
+    async fn event(&mut self, step: &EventStep) -> Result<(), String> {
+        let told = NewEvent {
+            account: self.scenario.wallet().account,
+            plan: self.plan(&step.plan),
+            started_at: step.started.unwrap_or(self.scenario.file.start).0,
+            step: step.clone(),
+        };
+        let outcome = match self.driver.event(&told).await {
+            Ok(outcome) => outcome,
+            Err(refusal) => refusal.reason,
+        };
+        same("the outcome", &outcome, &step.outcome)
     }
 
     async fn price(&mut self, step: &PriceStep) -> Result<(), String> {

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 use toml::{Table, Value};
 
-use crate::instant::{Instant, Span};
+use crate::{
+    billing::{ApplicationsStep, EventStep, RuleStep},
+    instant::{Instant, Span},
+};
 
 /// One step.
 #[derive(Debug)]
@@ -31,6 +34,12 @@ pub enum Step {
     Limits(LimitsStep),
     /// Ask for the events.
     Events(EventsStep),
+    /// Make a rule.
+    Rule(Box<RuleStep>),
+    /// Tell an event of a subscription.
+    Event(Box<EventStep>),
+    /// Ask what rules grant.
+    Applications(ApplicationsStep),
     /// Book what is due, as a sweeper does.
     Sweep(SweepStep),
     /// Give an operation a price.
@@ -685,7 +694,10 @@ pub struct SweepStep {
 
 /// The keys that say what a step does. Without one it asks for balances; `balance` is not among them because
 /// it is also what a write must answer.
-const ACTIONS: [&str; 34] = [
+const ACTIONS: &[&str] = &[
+    "rule",
+    "event",
+    "applications",
     "time",
     "advance",
     "create",
@@ -732,9 +744,13 @@ impl<'de> Deserialize<'de> for Step {
 
 impl Step {
     fn of(mut table: Table) -> Result<Self, toml::de::Error> {
-        let action = ACTIONS.into_iter().find(|key| table.contains_key(*key)).unwrap_or_default();
+        let action =
+            ACTIONS.iter().copied().find(|key| table.contains_key(*key)).unwrap_or_default();
         let action = match action {
             "time" => return into(table).map(Self::Time),
+            "rule" => return into(table).map(|step| Self::Rule(Box::new(step))),
+            "event" => return into(table).map(|step| Self::Event(Box::new(step))),
+            "applications" => return into(table).map(Self::Applications),
             "advance" => return into(table).map(Self::Advance),
             "entries" => return into(table).map(Self::Entries),
             "grants" => return into(table).map(Self::Grants),

@@ -5,7 +5,8 @@
 //! line and its gRPC API, and the naive wallet only as SQL that `pgbench` runs, so nothing here can
 //! make either side faster than it is. In reading order:
 //!
-//! * [`spends`]: Purse beside a naive wallet; [`sizes`]: a large wallet beside small ones;
+//! * [`spends`]: Purse beside a naive wallet; [`sizes`]: a large wallet beside small ones; [`renewals`]: a
+//!   renewal day;
 //! * [`mod@arguments`], [`interrupt`]: what each workload begins and ends with;
 //! * [`machine`], [`server`], [`postgres`]: what is under load;
 //! * [`api`], [`workers`], [`seeds`], [`load`]: how it is set up and how it is loaded;
@@ -20,6 +21,7 @@ mod interrupt;
 mod load;
 mod machine;
 mod postgres;
+mod renewals;
 mod seeds;
 mod server;
 mod sizes;
@@ -47,6 +49,8 @@ enum Workload {
     Spends(spends::Arguments),
     /// Balances and spends of a large wallet, beside those of small ones.
     Sizes(sizes::Arguments),
+    /// A renewal day: every subscription renews, in one stream, beside spends.
+    Renewals(renewals::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -62,7 +66,12 @@ fn main() -> ExitCode {
         (Ok(runtime), Workload::Sizes(arguments)) => {
             runtime.block_on(sizes::run(&arguments)).map_err(Into::into)
         }
-        (Err(error), Workload::Spends(_) | Workload::Sizes(_)) => Err(error.into()),
+        (Ok(runtime), Workload::Renewals(arguments)) => {
+            runtime.block_on(renewals::run(&arguments)).map_err(Into::into)
+        }
+        (Err(error), Workload::Spends(_) | Workload::Sizes(_) | Workload::Renewals(_)) => {
+            Err(error.into())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

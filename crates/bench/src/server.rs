@@ -152,6 +152,15 @@ impl Server {
         }
     }
 
+    /// How much memory the server has in use, in MiB; 0: nobody says.
+    pub fn resident_mebibytes(&self) -> u64 {
+        let Some(process) = self.child.id() else { return 0 };
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kibibytes.unwrap_or_default() / 1_024
+    }
+
     /// Stops the server and, with it, its PostgreSQL.
     pub async fn stop(mut self) -> Result<(), ServerError> {
         let process = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));

@@ -7,6 +7,8 @@ mod spender;
 mod wallets;
 
 pub use arguments::Arguments;
+pub use spender::spenders;
+pub use wallets::Wallets;
 
 use std::{io, path::Path, time::Instant};
 
@@ -29,8 +31,6 @@ use crate::{
 use arguments::Side;
 use naive::{Naive, NaiveError};
 use report::{Report, WorkloadReport};
-use spender::spenders;
-use wallets::Wallets;
 
 /// What the project wants to reach, in hundredths: printed beside the ratio, not enforced.
 const TARGET_MANY_HUNDREDTHS: u64 = 250;

@@ -27,6 +27,7 @@ use crate::{
     rule::RuleCommand,
     serve::ServeArgs,
     spend::SpendArgs,
+    subscription::{ApplicationCommand, ReconcileArgs, SubscriptionArgs},
     sweep::SweepArgs,
     timeline::TimelineArgs,
     top_up::TopUpCommand,
@@ -93,8 +94,16 @@ pub enum Operation {
     Timeline(TimelineArgs),
     /// List a wallet's ledger, all of it or what passes some filters
     Entries(EntriesArgs),
-    /// List what happened to wallets: low balances, credits that expire soon; or follow it
+    /// List what happened to wallets: low balances, credits that expire soon; or follow it; or send events of
+    /// subscriptions
     Events(EventsArgs),
+    /// Show a subscription as the billing system told it
+    Subscription(SubscriptionArgs),
+    /// List what rules grant to subscriptions, and try again what failed
+    #[command(subcommand)]
+    Application(ApplicationCommand),
+    /// Show what a subscription should have been granted and was not, and grant it
+    Reconcile(ReconcileArgs),
     /// List a wallet's grants
     Grants(GrantsArgs),
     /// Put credits in a wallet, spendable within a window

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use purse_client::{
     Client, Watch,
     v1::{
@@ -13,6 +13,7 @@ use purse_client::{
 
 use crate::{
     duration,
+    event_file::{self, SendArgs},
     exit::Failure,
     instant,
     output::{Format, Output},
@@ -25,7 +26,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What `events` takes.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct EventsArgs {
+    #[command(subcommand)]
+    command: Option<EventsCommand>,
     /// Only this account's
     #[arg(default_value = "", hide_default_value = true)]
     account: String,
@@ -46,9 +50,19 @@ pub struct EventsArgs {
     limit: usize,
 }
 
+/// What `events` does besides.
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// Stream events of subscriptions from a file, and go on where an earlier run ended
+    Send(SendArgs),
+}
+
 /// Runs `purse events`.
 pub async fn run(args: EventsArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let EventsArgs { account, asset, follow, from, new, limit } = args;
+    let EventsArgs { command, account, asset, follow, from, new, limit } = args;
+    if let Some(EventsCommand::Send(args)) = command {
+        return event_file::send(args, client, output).await;
+    }
     if follow {
         let from_position = from.unwrap_or_default();
         let request = WatchEventsRequest { account, asset, from_position, new_only: new };

@@ -29,6 +29,13 @@ answers! {
     BulkUpdateExpirySettingsResponse,
     CalculateExpiryResponse,
     CanAffordResponse,
+    GetSubscriptionResponse,
+    ListApplicationsResponse,
+    ListFailedApplicationsResponse,
+    ReconcileSubscriptionResponse,
+    RecordSubscriptionEventResponse,
+    RetryApplicationResponse,
+    SubscriptionEvent,
     CaptureHoldResponse,
     ChangeGrantExpiryResponse,
     CloseWalletResponse,
@@ -98,6 +105,17 @@ pub fn render<A: Answer>(answer: &A) -> String {
     let mut message = DynamicMessage::new(descriptor);
     message.transcode_from(answer).expect("an answer is a message of its own descriptor");
     serde_json::to_string_pretty(&message).expect("a message has a JSON form")
+}
+
+/// A message from its JSON form, as people write it for grpcurl.
+pub fn parse<A: Answer + Default>(text: &str) -> Result<A, String> {
+    let descriptor =
+        DESCRIPTORS.get_message_by_name(A::NAME).expect("every answer has a descriptor");
+    let mut json = serde_json::Deserializer::from_str(text);
+    let message =
+        DynamicMessage::deserialize(descriptor, &mut json).map_err(|error| error.to_string())?;
+    json.end().map_err(|error| error.to_string())?;
+    message.transcode_to().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

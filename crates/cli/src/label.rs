@@ -2,10 +2,10 @@
 
 use prost_types::Timestamp;
 use purse_client::v1::{
-    Allocation, CalendarUnit, DebtPart, DrawdownPolicy, Entry, EntryKind, ExcessPolicy,
-    ExpiredPolicy, ExpiryChange, ExpiryGrouping, Grant, Hold, PassedOverReason, PlacementRule,
-    Pricing, Purchase, ReportPeriod, ReversedSlice, ReversibleSlice, RoundingMode, TransactionKind,
-    WalletStatus,
+    Allocation, ApplicationState, CalendarUnit, DebtPart, DrawdownPolicy, Entry, EntryKind,
+    EventOutcome, ExcessPolicy, ExpiredPolicy, ExpiryChange, ExpiryGrouping, Grant, Hold,
+    PassedOverReason, PlacementRule, Pricing, Purchase, ReportPeriod, ReversedSlice,
+    ReversibleSlice, RoundingMode, SubscriptionStatus, TransactionKind, WalletStatus,
 };
 
 use crate::instant;
@@ -38,6 +38,21 @@ pub fn drawdown_policy(policy: DrawdownPolicy) -> String {
 /// What may happen to a wallet, such as `frozen`.
 pub fn wallet_status(status: WalletStatus) -> String {
     word(status.as_str_name(), "WALLET_STATUS_")
+}
+
+/// What has become of an application, such as `applied`.
+pub fn application_state(state: ApplicationState) -> String {
+    word(state.as_str_name(), "APPLICATION_STATE_")
+}
+
+/// What became of an event of a subscription, such as `stale`.
+pub fn event_outcome(outcome: EventOutcome) -> String {
+    word(outcome.as_str_name(), "EVENT_OUTCOME_")
+}
+
+/// Where a subscription is in its life, such as `active`.
+pub fn subscription_status(status: SubscriptionStatus) -> String {
+    word(status.as_str_name(), "SUBSCRIPTION_STATUS_")
 }
 
 /// What a transaction did, such as `spend`.

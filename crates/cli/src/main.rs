@@ -11,6 +11,7 @@ mod demo;
 mod duration;
 mod end_grant;
 mod entries;
+mod event_file;
 mod events;
 mod exit;
 mod explain;
@@ -36,6 +37,7 @@ mod revoke;
 mod rule;
 mod serve;
 mod spend;
+mod subscription;
 mod sum;
 mod sweep;
 mod table;
@@ -98,6 +100,11 @@ async fn operate(
         Operation::Timeline(args) => timeline::run(args, &client, output).await,
         Operation::Entries(args) => entries::run(args, &client, output).await,
         Operation::Events(args) => events::run(args, &client, output).await,
+        Operation::Subscription(args) => subscription::show(args, &client, output).await,
+        Operation::Application(command) => {
+            subscription::application(command, &client, output).await
+        }
+        Operation::Reconcile(args) => subscription::reconcile(args, &client, output).await,
         Operation::Grants(args) => grants::run(args, &client, output).await,
         Operation::Grant(args) => grant::run(args, &client, output).await,
         Operation::Void(args) => end_grant::void(args, &client, output).await,

@@ -4,12 +4,12 @@ use purse_client::{
     Client, Error,
     v1::{
         ListEntriesRequest, ListEntriesResponse, ListEventsRequest, ListEventsResponse,
-        ListGrantRuleChangesRequest, ListGrantRuleChangesResponse, ListGrantRulesRequest,
-        ListGrantRulesResponse, ListGrantsRequest, ListGrantsResponse, ListHoldsRequest,
-        ListHoldsResponse, ListOperationChangesRequest, ListOperationChangesResponse,
-        ListOperationsRequest, ListOperationsResponse, ListPackChangesRequest,
-        ListPackChangesResponse, ListPacksRequest, ListPacksResponse, ListWalletsRequest,
-        ListWalletsResponse,
+        ListFailedApplicationsRequest, ListFailedApplicationsResponse, ListGrantRuleChangesRequest,
+        ListGrantRuleChangesResponse, ListGrantRulesRequest, ListGrantRulesResponse,
+        ListGrantsRequest, ListGrantsResponse, ListHoldsRequest, ListHoldsResponse,
+        ListOperationChangesRequest, ListOperationChangesResponse, ListOperationsRequest,
+        ListOperationsResponse, ListPackChangesRequest, ListPackChangesResponse, ListPacksRequest,
+        ListPacksResponse, ListWalletsRequest, ListWalletsResponse,
     },
 };
 
@@ -64,6 +64,11 @@ pages! {
 pages! {
     /// Lists events up to a limit, 0 for all. A token in the answer says that more follow.
     list_events(ListEventsRequest) -> ListEventsResponse, events
+}
+pages! {
+    /// Lists failed applications up to a limit, 0 for all. A token in the answer says that more follow.
+    list_failed_applications(ListFailedApplicationsRequest) -> ListFailedApplicationsResponse,
+    applications
 }
 pages! {
     /// Lists holds up to a limit, 0 for all. A token in the answer says that more follow.

@@ -3,6 +3,7 @@
 use purse_proto::v1::{
     self, catalog_service_client::CatalogServiceClient, event_service_client::EventServiceClient,
     grant_service_client::GrantServiceClient, report_service_client::ReportServiceClient,
+    subscription_service_client::SubscriptionServiceClient,
     wallet_service_client::WalletServiceClient,
 };
 
@@ -177,4 +178,21 @@ calls! { CatalogServiceClient:
     list_pack_changes(ListPackChangesRequest) -> ListPackChangesResponse;
     /// Grants what was paid for, once for each payment.
     purchase_pack(PurchasePackRequest) -> PurchasePackResponse;
+}
+
+calls! { SubscriptionServiceClient:
+    /// Tells an event of a subscription, and answers once it is durable and what is due has been granted.
+    record_subscription_event(RecordSubscriptionEventRequest) -> RecordSubscriptionEventResponse;
+    /// Answers which event of a source was acknowledged last.
+    get_stream_position(GetStreamPositionRequest) -> GetStreamPositionResponse;
+    /// Answers a subscription as its events say it is.
+    get_subscription(GetSubscriptionRequest) -> GetSubscriptionResponse;
+    /// Lists what rules grant to a subscription, period by period.
+    list_applications(ListApplicationsRequest) -> ListApplicationsResponse;
+    /// Answers a page of the applications that failed.
+    list_failed_applications(ListFailedApplicationsRequest) -> ListFailedApplicationsResponse;
+    /// Tries an application that failed once more.
+    retry_application(RetryApplicationRequest) -> RetryApplicationResponse;
+    /// Answers what should exist and does not, and brings it about if asked to.
+    reconcile_subscription(ReconcileSubscriptionRequest) -> ReconcileSubscriptionResponse;
 }

@@ -149,6 +149,15 @@ fn advice(reason: ErrorReason) -> Option<&'static str> {
         }
         ErrorReason::SpendLimitNotFound => Some("List the wallet's spend limits for their names."),
         ErrorReason::TooManySpendLimits => Some("Delete a spend limit first, or change one."),
+        ErrorReason::SubscriptionNotFound => {
+            Some("`purse events send` tells of subscriptions; is the account the right one?")
+        }
+        ErrorReason::ApplicationNotFound => {
+            Some("`purse application list` shows what rules grant to a subscription.")
+        }
+        ErrorReason::VersionContradicted => {
+            Some("The event that came first stays. Send what is right with a higher version.")
+        }
         ErrorReason::GrantEnded => Some("There is nothing left to do for this grant."),
         ErrorReason::GrantNotEffective => Some("Void the grant instead."),
         ErrorReason::BalanceLimitExceeded => Some("Grant less; nothing was written."),

@@ -43,6 +43,9 @@
 //! **Watches.** [`Client::watch_events`] gives a [`Watch`], which tells events as they happen and goes on by itself
 //! where it was cut. Keep the position of the last message that was dealt with to go on after a crash.
 //!
+//! **Billing.** [`Client::send_subscription_events`] streams events of subscriptions, and sends again what was not
+//! acknowledged when it was cut.
+//!
 //! **Errors.** An [`Error`] says whether the service refused, cannot be reached or did not answer in time.
 //! A [`Refusal`] has the stable reason to decide by:
 //!
@@ -62,6 +65,7 @@ mod error;
 mod options;
 mod refusal;
 mod retry;
+mod subscription_events;
 mod watch;
 
 pub use client::Client;

@@ -7,8 +7,8 @@ use crate::{
     Actor, Amount, Bought, Category, Charge, CommitToken, CostBasis, DrawdownPolicy, ExpiredPolicy,
     Fingerprint, FundingRef, GrantNumber, HoldNumber, IdempotencyKey, LeadTimes, LimitChange,
     Metadata, OperationName, Pack, PackCount, PackName, PositiveAmount, Priority, PurchaseRecord,
-    Reason, Scale, Thresholds, Timestamp, TopUpChange, TransactionId, TransactionKind, Unbuyable,
-    WalletName, Window,
+    Reason, RolloverCap, Scale, Thresholds, Timestamp, TopUpChange, TransactionId, TransactionKind,
+    Unbuyable, WalletName, Window,
 };
 
 /// Open a wallet, or find the one there is.
@@ -87,6 +87,19 @@ pub struct GrantTerms {
     pub applies_to: BTreeSet<OperationName>,
     /// What paid for it.
     pub funding_ref: Option<FundingRef>,
+}
+
+/// Go on with some of what a grant had left when it expired, as a grant of the same terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CarryOver {
+    /// The grant that has expired.
+    pub grant: GrantNumber,
+    /// How much of it.
+    pub cap: RolloverCap,
+    /// From when.
+    pub effective_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
 }
 
 /// Let a grant end at another instant.
@@ -270,6 +283,8 @@ pub enum Command {
     UpdateWallet(UpdateWallet),
     /// Put credits in.
     Grant(NewGrant),
+    /// Go on with some of what a grant had left when it expired.
+    CarryOver(CarryOver),
     /// Take credits.
     Spend(Spend),
     /// Void what a grant has left.
@@ -314,7 +329,7 @@ impl Command {
         Some(match self {
             Self::CreateWallet(_) => TransactionKind::CreateWallet,
             Self::UpdateWallet(_) => TransactionKind::UpdateWallet,
-            Self::Grant(_) => TransactionKind::Grant,
+            Self::Grant(_) | Self::CarryOver(_) => TransactionKind::Grant,
             Self::Spend(_) => TransactionKind::Spend,
             Self::VoidGrant(_) => TransactionKind::VoidGrant,
             Self::ExpireGrant(_) => TransactionKind::ExpireGrant,
@@ -343,6 +358,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)
@@ -370,6 +386,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)
@@ -396,6 +413,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -424,6 +442,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -451,6 +470,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)
@@ -474,6 +494,7 @@ impl Command {
             Self::UpdateWallet(update) => update.spend_limit.as_ref(),
             Self::CreateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -504,6 +525,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -527,6 +549,7 @@ impl Command {
         match self {
             Self::VoidGrant(number) | Self::ExpireGrant(number) => Some(*number),
             Self::ChangeGrantExpiry(change) => Some(change.grant),
+            Self::CarryOver(carry) => Some(carry.grant),
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
@@ -555,6 +578,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -582,6 +606,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::Spend(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
@@ -609,6 +634,7 @@ impl Command {
             Self::CreateWallet(_)
             | Self::UpdateWallet(_)
             | Self::Grant(_)
+            | Self::CarryOver(_)
             | Self::VoidGrant(_)
             | Self::ExpireGrant(_)
             | Self::ChangeGrantExpiry(_)

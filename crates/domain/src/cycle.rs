@@ -167,6 +167,9 @@ pub struct CyclePeriod {
 }
 
 impl CyclePeriod {
+    /// All time: the period of what happens once.
+    pub const ALWAYS: Self = Self { start: Timestamp::FIRST, end: Timestamp::LAST };
+
     /// Whether an instant lies in it.
     pub fn contains(self, at: Timestamp) -> bool {
         self.start <= at && at < self.end

@@ -160,6 +160,7 @@ fn attempt(
         Command::CreateWallet(_) | Command::Settle => {}
         Command::UpdateWallet(update) => settings = Some(wallet::update(&mut draft, update)?),
         Command::Grant(grant) => grant::grant(&mut draft, grant)?,
+        Command::CarryOver(carry) => grant::carry_over(&mut draft, *carry)?,
         Command::Spend(spend) => spend::spend(&mut draft, spend, &request.actor, None)?,
         Command::VoidGrant(number) => end_grant::void(&mut draft, *number)?,
         Command::ExpireGrant(number) => end_grant::expire(&mut draft, *number)?,

@@ -7,11 +7,12 @@
 mod rule;
 
 use crate::{
-    Actor, CalendarUnit, CaptureHold, ChangeGrantExpiry, Charge, CloseWallet, Command, CreateHold,
-    CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef, LeadTimes,
-    LimitChange, LimitWindow, Metadata, NewGrant, OperationName, Purchase, Reason, ReleaseHold,
-    Rest, ReverseSpend, RevokeFunding, Share, Spend, SpendLimit, Thresholds, TopUpChange,
-    TopUpRule, Transfer, UpdateWallet, WalletName, canonical::Canonical,
+    Actor, CalendarUnit, CaptureHold, CarryOver, ChangeGrantExpiry, Charge, CloseWallet, Command,
+    CreateHold, CreateWallet, DrawdownPolicy, Excess, ExpirationPolicy, ExpiredPolicy, FundingRef,
+    IdempotencyKey, LeadTimes, LimitChange, LimitWindow, Metadata, NewGrant, OperationName,
+    Purchase, Reason, ReleaseHold, Rest, ReverseSpend, RevokeFunding, RolloverCap, Share, Spend,
+    SpendLimit, Thresholds, TopUpChange, TopUpRule, Transfer, UpdateWallet, WalletName,
+    canonical::Canonical,
 };
 
 /// SHA-256 over a canonical request.
@@ -41,6 +42,14 @@ impl Fingerprint {
         for leg in legs {
             canonical.text(b'L', leg.as_bytes());
         }
+        Self(canonical.finish())
+    }
+
+    /// The fingerprint of what Purse does by itself: its key says all. So a rule that is changed between two attempts
+    /// does not make the second one a conflict.
+    pub fn of_internal(key: &IdempotencyKey) -> Self {
+        let mut canonical = Canonical::new();
+        canonical.text(b'I', key.as_str().as_bytes());
         Self(canonical.finish())
     }
 
@@ -111,6 +120,20 @@ impl Canonical {
                 }
                 self.optional_text(8, funding_ref.as_ref().map_or("", FundingRef::as_str));
             }
+            Command::CarryOver(CarryOver { grant, cap, effective_at, expires_at }) => {
+                self.text(b'C', b"carry_over");
+                self.text(1, &grant.0.to_be_bytes());
+                match cap {
+                    RolloverCap::None => {}
+                    RolloverCap::All => self.text(2, b"all"),
+                    RolloverCap::Amount(most) => self.text(3, most.get().to_string().as_bytes()),
+                    RolloverCap::Percent(most) => {
+                        self.text(4, most.decimal().to_string().as_bytes());
+                    }
+                }
+                self.instant(5, Some(*effective_at));
+                self.instant(6, Some(*expires_at));
+            }
             Command::Spend(Spend { amount, operation, occurred_at }) => {
                 self.text(b'C', b"spend");
                 self.charge(amount);
@@ -144,13 +167,7 @@ impl Canonical {
             Command::Transfer(transfer) => self.transfer(transfer),
             // Asked for by nobody: it shares the fingerprint of its transfer.
             Command::Receive(_) => {}
-            // What it grants follows from the pack as it was then.
-            Command::PurchasePack(Purchase { pack, quantity, payment_ref, bought: _ }) => {
-                self.text(b'C', b"purchase_pack");
-                self.text(1, pack.as_str().as_bytes());
-                self.text(2, &quantity.get().to_be_bytes());
-                self.text(3, payment_ref.as_str().as_bytes());
-            }
+            Command::PurchasePack(purchase) => self.purchase(purchase),
             Command::FreezeWallet => self.text(b'C', b"freeze_wallet"),
             Command::UnfreezeWallet => self.text(b'C', b"unfreeze_wallet"),
             Command::DeclineTopUp(reference) => {
@@ -161,6 +178,15 @@ impl Canonical {
             // It has no key that this could be compared for.
             Command::Settle => self.text(b'C', b"settle"),
         }
+    }
+
+    /// What it grants follows from the pack as it was then.
+    fn purchase(&mut self, purchase: &Purchase) {
+        let Purchase { pack, quantity, payment_ref, bought: _ } = purchase;
+        self.text(b'C', b"purchase_pack");
+        self.text(1, pack.as_str().as_bytes());
+        self.text(2, &quantity.get().to_be_bytes());
+        self.text(3, payment_ref.as_str().as_bytes());
     }
 
     /// What was asked for: of quantities not what they cost, which another price would change.
@@ -289,6 +315,7 @@ impl Canonical {
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Grant(_)
+            | Command::CarryOver(_)
             | Command::Spend(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)

@@ -15,13 +15,16 @@
 //! * how much may be spent: [`limit`], [`spending`], [`sums`], [`tally`], [`counts`], [`room`];
 //! * what is told of it: [`notice`], [`event`], [`top_up`];
 //! * what is asked: [`command`], [`fingerprint`];
-//! * what makes grants by itself: [`cycle`], [`expiry`], [`rule`], [`rule_change`];
+//! * what makes grants by itself: [`cycle`], [`expiry`], [`rule`], [`rule_change`], [`subscription`],
+//!   [`application`], [`mod@schedule`], [`action`];
 //! * what is answered: [`decide`], with [`mod@settle`], [`drawing`], [`draft`] and [`rejection`] behind it, [`group`]
 //!   and [`commit_token`] over it;
 //! * what a ledger tells: [`fold`], [`timeline`], [`explain`], [`composition`], [`cost_report`], [`expiry_report`],
 //!   [`recount`], [`mod@verify`].
 
+pub mod action;
 pub mod amount;
+pub mod application;
 pub mod calendar;
 mod canonical;
 pub mod catalog;
@@ -63,8 +66,10 @@ pub mod reversal;
 pub mod room;
 pub mod rule;
 pub mod rule_change;
+pub mod schedule;
 pub mod settle;
 pub mod spending;
+pub mod subscription;
 pub mod sums;
 pub mod tally;
 pub mod text;
@@ -75,13 +80,18 @@ pub mod verify;
 pub mod wallet;
 pub mod window;
 
+pub use action::{Action, actions, next_look_at};
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount, UnitPrice};
+pub use application::{
+    Application, ApplicationId, ApplicationState, Applied, Awaited, Failed, KeptApplication,
+    Skipped,
+};
 pub use calendar::{CalendarPeriod, CalendarUnit, TimeZone, UnknownTimeZone};
 pub use catalog::{CatalogChange, CatalogItem, StaleItem, change_item};
 pub use chain::{Chain, EntryHash, Owner};
 pub use command::{
-    CaptureHold, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet, Excess,
-    ExpirationPolicy, GrantTerms, NewGrant, Purchase, Receive, ReleaseHold, Request, Rest,
+    CaptureHold, CarryOver, ChangeGrantExpiry, CloseWallet, Command, CreateHold, CreateWallet,
+    Excess, ExpirationPolicy, GrantTerms, NewGrant, Purchase, Receive, ReleaseHold, Request, Rest,
     ReverseSpend, RevokeFunding, Spend, Transfer, UpdateWallet,
 };
 pub use commit_token::{CommitToken, CommitTokenError};
@@ -135,8 +145,13 @@ pub use rule_change::{
     AskedExpiry, CycleCountMissing, EndsBeforeItStarts, NewRule, RuleChange, RuleChangeKind,
     RuleCommand, RuleRejection, RuleRequest, TermChange, change_rule, check_bounds,
 };
+pub use schedule::{Horizon, Known, next_due_at, schedule, undone_since};
 pub use settle::{balances_at, forecast};
 pub use spending::{Counted, Origin, Spender, Whose};
+pub use subscription::{
+    Heard, Stretch, Subscription, SubscriptionEvent, SubscriptionEventKind, SubscriptionName,
+    SubscriptionState, SubscriptionStatus,
+};
 pub use sums::{Scan, Span, Sum, Width};
 pub use tally::Tally;
 pub use text::{

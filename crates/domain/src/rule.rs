@@ -263,6 +263,11 @@ pub struct GrantRule {
 }
 
 impl GrantRule {
+    /// Whether what is left of its credits at a period's end may be carried on.
+    pub fn carries(&self) -> bool {
+        self.terms.rollover.cap != RolloverCap::None
+    }
+
     /// Whether it grants for a period that begins then.
     pub fn grants_from(&self, start: Timestamp) -> bool {
         self.terms.is_active

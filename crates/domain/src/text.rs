@@ -215,6 +215,16 @@ impl IdempotencyKey {
     pub fn of_nothing() -> Self {
         Self(" ".to_owned())
     }
+
+    /// A key of Purse's own: no caller can use it, because theirs have no control characters.
+    pub fn internal(id: uuid::Uuid) -> Self {
+        Self(format!("\u{1}{id}"))
+    }
+
+    /// Whether it is one of Purse's own.
+    pub fn is_internal(&self) -> bool {
+        self.0.starts_with('\u{1}')
+    }
 }
 
 impl Category {

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 /// The services whose health is readiness.
-pub const READINESS: [&str; 5] = [
+pub const READINESS: &[&str] = &[
+    "purse.v1.SubscriptionService",
     "purse.v1.WalletService",
     "purse.v1.GrantService",
     "purse.v1.EventService",

@@ -28,6 +28,7 @@ pub mod render;
 pub mod server;
 pub mod service;
 pub mod status;
+pub mod subscriptions;
 pub mod sweeper;
 pub mod telemetry;
 pub mod terms;

@@ -14,6 +14,7 @@ mod report;
 mod reversal;
 mod rule;
 mod spend_limit;
+mod subscription;
 mod sweep;
 mod top_up;
 mod transfer;
@@ -41,6 +42,10 @@ pub use rule::{
     list_grant_rules, rule_cursor, update_expiry_settings, update_grant_rule,
 };
 pub use spend_limit::{delete_spend_limit, list_spend_limits, set_spend_limit};
+pub use subscription::{
+    SourcedEvent, failed_place, get_subscription, list_applications, list_failed_applications,
+    reconcile_subscription, retry_application, stream_source, subscription_event,
+};
 pub use sweep::{Sweep, sweep_wallets};
 pub use top_up::{decline_top_up, delete_top_up_rule, get_top_ups, set_top_up_rule};
 pub use transfer::transfer;

@@ -7,6 +7,7 @@ mod pack;
 mod report;
 mod rule;
 mod spend_limit;
+mod subscription;
 mod top_up;
 
 pub use catalog::operation;
@@ -16,13 +17,16 @@ pub use pack::{pack, purchased};
 pub use report::{cost_page, expiry_page};
 pub use rule::{calculated, expiry_change, grant_rule, grant_rule_change};
 pub use spend_limit::spend_limits;
+pub use subscription::{
+    acknowledgement, application, applied, event_outcome, failed_applications, subscription,
+};
 pub use top_up::top_ups;
 
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
     ExpiredPolicy, ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold,
-    HoldStatus, Period, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
-    TransactionKind, WalletName, WalletSettings, WalletStatus, slices,
+    HoldStatus, IdempotencyKey, Period, Sequence, Slice, SliceOutcome, Step, Timestamp,
+    Transaction, TransactionId, TransactionKind, WalletName, WalletSettings, WalletStatus, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
@@ -35,6 +39,12 @@ use crate::sweeper::Swept;
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
     let (seconds, nanos) = at.parts();
     prost_types::Timestamp { seconds, nanos }
+}
+
+/// A key as its caller knows it: what Purse did by itself has none.
+fn idempotency_key(key: Option<&IdempotencyKey>) -> String {
+    let callers = key.filter(|key| !key.is_internal());
+    callers.map(ToString::to_string).unwrap_or_default()
 }
 
 /// A length of time.
@@ -229,7 +239,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
     v1::Transaction {
         transaction_id: id.to_string(),
         kind: transaction_kind(*kind).into(),
-        idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
+        idempotency_key: idempotency_key(key.as_ref()),
         account: name.account.to_string(),
         asset: name.asset.to_string(),
         drawdown_policy: policy(*drawdown_policy).into(),
@@ -271,7 +281,7 @@ pub fn entry_record(record: &EntryRecord) -> v1::Entry {
         actor: actor.as_ref().map(ToString::to_string).unwrap_or_default(),
         reason: reason.as_ref().map(ToString::to_string).unwrap_or_default(),
         metadata: metadata.as_map().clone(),
-        idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
+        idempotency_key: idempotency_key(key.as_ref()),
         ..bare
     }
 }

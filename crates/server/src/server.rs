@@ -7,6 +7,7 @@ use purse_proto::{
     v1::{
         catalog_service_server::CatalogServiceServer, event_service_server::EventServiceServer,
         grant_service_server::GrantServiceServer, report_service_server::ReportServiceServer,
+        subscription_service_server::SubscriptionServiceServer,
         wallet_service_server::WalletServiceServer,
     },
 };
@@ -25,7 +26,10 @@ use crate::{
     deadline::DeadlineLayer,
     health::{Demands, READINESS, follow_database},
     lane::Lanes,
-    service::{Catalog, Events, Grants, Reports, Shared, TestClockControl, Wallets},
+    service::{
+        Catalog, Events, Grants, Reports, Shared, SubscriptionEvents, TestClockControl, Wallets,
+    },
+    subscriptions::Subscriptions,
     sweeper::{SweepOptions, Sweeper},
     telemetry::{Metrics, TelemetryLayer, serve_metrics},
     terms::TermsBook,
@@ -148,6 +152,7 @@ impl Server {
             tokio::spawn(follow_database(storage.clone(), demands, reporter, stop.clone()));
 
         let lanes = Arc::new(Lanes::start(&storage, lanes, &metrics, &tasks, &lanes_stop));
+        let subscriptions = Subscriptions::start(&storage, &lanes, &tasks, (&stop, &lanes_stop));
         let sweeper = Arc::new(Sweeper::new(
             storage.clone(),
             Arc::clone(&lanes),
@@ -168,7 +173,7 @@ impl Server {
         tasks.close();
         let mut routes = reflection(test_clock.is_some())?;
         routes = routes.add_service(health_service);
-        routes = own_services(routes, shared, credentials, test_clock);
+        routes = own_services(routes, (shared, subscriptions), credentials, test_clock);
 
         let transport = Transport::builder()
             .max_concurrent_streams(MOST_STREAMS)
@@ -226,7 +231,7 @@ impl Server {
 
 fn own_services(
     routes: Routes,
-    shared: Shared,
+    (shared, subscriptions): (Shared, Subscriptions),
     credentials: Credentials,
     test_clock: Option<Arc<TestClock>>,
 ) -> Routes {
@@ -237,6 +242,11 @@ fn own_services(
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
     let events = EventServiceServer::new(Events(shared.clone()))
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let events_of_billing = SubscriptionServiceServer::new(SubscriptionEvents {
+        shared: shared.clone(),
+        subscriptions,
+    })
+    .max_decoding_message_size(MOST_MESSAGE_BYTES);
     let reports = ReportServiceServer::new(Reports(shared.clone()))
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
     let catalog =
@@ -246,6 +256,7 @@ fn own_services(
         .add_service(InterceptedService::new(grants, authenticate.clone()))
         .add_service(InterceptedService::new(events, authenticate.clone()))
         .add_service(InterceptedService::new(reports, authenticate.clone()))
+        .add_service(InterceptedService::new(events_of_billing, authenticate.clone()))
         .add_service(InterceptedService::new(catalog, authenticate.clone()));
     if let Some(clock) = test_clock {
         let control = TestClockServiceServer::new(TestClockControl(clock));
@@ -262,7 +273,7 @@ fn reflection(test_clock: bool) -> Result<Routes, tonic_reflection::server::Erro
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
         for service in READINESS {
-            builder = builder.with_service_name(service);
+            builder = builder.with_service_name(*service);
         }
         builder = builder.with_service_name("grpc.health.v1.Health");
         if test_clock {

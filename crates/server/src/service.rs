@@ -9,6 +9,7 @@ mod holds;
 mod reports;
 mod rules;
 mod spend_limits;
+mod subscriptions;
 mod sweeping;
 mod test_clock;
 mod top_ups;
@@ -18,6 +19,7 @@ pub use catalog::Catalog;
 pub use events::Events;
 pub use grants::Grants;
 pub use reports::Reports;
+pub use subscriptions::SubscriptionEvents;
 pub use test_clock::TestClockControl;
 pub use wallets::Wallets;
 

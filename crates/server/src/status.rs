@@ -6,8 +6,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use purse_domain::{
-    GrantNumber, HoldNumber, MOST_LIMITS, Rejection, RuleId, RuleRejection, Scale, StaleItem,
-    TooManyPeriods, TransactionId, Unbuyable, Unpriced, WalletName,
+    ApplicationId, GrantNumber, HoldNumber, MOST_LIMITS, Rejection, RuleId, RuleRejection, Scale,
+    StaleItem, SubscriptionName, TooManyPeriods, TransactionId, Unbuyable, Unpriced, WalletName,
 };
 use purse_proto::v1::ErrorReason;
 use purse_storage::{
@@ -262,6 +262,48 @@ pub fn stale_item(StaleItem { version }: &StaleItem) -> Status {
         ErrorReason::StaleEtag,
         &[("etag", version.to_string())],
     )
+}
+
+/// Nothing was heard of the subscription.
+pub fn subscription_not_found(name: &SubscriptionName) -> Status {
+    status(
+        Code::NotFound,
+        format!("account {} has no subscription {}", name.account, name.id),
+        ErrorReason::SubscriptionNotFound,
+        &[("account", name.account.to_string()), ("subscription_id", name.id.to_string())],
+    )
+}
+
+/// No rule grants that.
+pub fn application_not_found(name: &SubscriptionName, id: ApplicationId) -> Status {
+    let ApplicationId { rule, period_start } = id;
+    status(
+        Code::NotFound,
+        format!("subscription {} has no application of rule {rule} for {period_start}", name.id),
+        ErrorReason::ApplicationNotFound,
+        &[("rule_id", rule.to_string()), ("period_start", period_start.to_string())],
+    )
+}
+
+/// Two events have one version.
+pub fn version_contradicted() -> Status {
+    status(
+        Code::AlreadyExists,
+        "another event of this version says otherwise; send it with a higher version",
+        ErrorReason::VersionContradicted,
+        &[],
+    )
+}
+
+/// The reason that a refusal gives.
+pub fn reason_of(refused: &Status) -> String {
+    let details = refused.get_error_details();
+    details.error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
+/// Whether the same request is refused again, whenever it comes.
+pub fn is_final(refused: &Status) -> bool {
+    matches!(refused.code(), Code::InvalidArgument | Code::AlreadyExists | Code::NotFound)
 }
 
 /// A command that may not happen.

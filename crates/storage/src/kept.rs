@@ -107,6 +107,7 @@ fn needs_only_its_wallets(request: &Request) -> bool {
             Command::Spend(spend) => spend.occurred_at.is_none(),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
+            | Command::CarryOver(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
             | Command::ChangeGrantExpiry(_)

@@ -27,7 +27,7 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: [Migration; 18] = [
+const MIGRATIONS: &[Migration] = &[
     migration!(1, "foundation", "0001_foundation"),
     migration!(2, "kept wallets", "0002_kept_wallets"),
     migration!(3, "overdraft", "0003_overdraft"),
@@ -45,7 +45,8 @@ const MIGRATIONS: [Migration; 18] = [
     migration!(15, "grant rules", "0015_grant_rules"),
     migration!(16, "sweeping", "0016_sweeping"),
     migration!(17, "packs", "0017_packs"),
-    migration!(18, "top-ups", "0018_top_ups"),
+    migration!(18, "subscriptions", "0018_subscriptions"),
+    migration!(19, "top-ups", "0019_top_ups"),
 ];
 
 /// The version that this build works on.

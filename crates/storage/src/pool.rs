@@ -13,6 +13,8 @@ use crate::{Clock, IdSource, StorageError, row::Columns};
 
 /// How long a request waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections that write subscriptions: a batch of events while another one is claimed.
+const SUBSCRIPTION_WRITERS: usize = 2;
 /// Half-open connections are noticed within this.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -46,6 +48,7 @@ pub struct StorageOptions {
 pub struct Storage {
     writers: Pool,
     readers: Pool,
+    subscription_writers: Pool,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -66,7 +69,8 @@ impl Storage {
         let config = parse_url(&options.url)?;
         let writers = pool(&config, options.writers)?;
         let readers = pool(&config, options.readers)?;
-        Ok(Self { writers, readers, clock, ids })
+        let subscription_writers = pool(&config, SUBSCRIPTION_WRITERS)?;
+        Ok(Self { writers, readers, subscription_writers, clock, ids })
     }
 
     /// Whether the database answers.
@@ -91,10 +95,15 @@ impl Storage {
     pub fn close(&self) {
         self.writers.close();
         self.readers.close();
+        self.subscription_writers.close();
     }
 
     pub(crate) async fn writer(&self) -> Result<Client, StorageError> {
         Ok(self.writers.get().await?)
+    }
+
+    pub(crate) async fn subscription_writer(&self) -> Result<Client, StorageError> {
+        Ok(self.subscription_writers.get().await?)
     }
 
     pub(crate) async fn reader(&self) -> Result<Client, StorageError> {

@@ -11,7 +11,7 @@ use crate::{Storage, StorageError, migrate::LOCK, row::Columns};
 pub const SERVER_ROLE: &str = "purse_server";
 
 /// What is granted of each table, and nothing else. A table that is not listed cannot be read.
-const GRANTED: [(&str, &str); 14] = [
+const GRANTED: &[(&str, &str)] = &[
     ("purse_migrations", "SELECT"),
     ("assets", "SELECT, INSERT"),
     ("transactions", "SELECT, INSERT"),
@@ -23,6 +23,9 @@ const GRANTED: [(&str, &str); 14] = [
     ("grants", "SELECT, INSERT, UPDATE"),
     ("debts", "SELECT, INSERT, UPDATE"),
     ("holds", "SELECT, INSERT, UPDATE"),
+    ("subscriptions", "SELECT, INSERT, UPDATE"),
+    ("applications", "SELECT, INSERT, UPDATE"),
+    ("stream_positions", "SELECT, INSERT, UPDATE"),
     // Sums of what the ledger says, which are counted anew now and then.
     ("spending", "SELECT, INSERT, UPDATE, DELETE"),
     ("grant_rules", "SELECT, INSERT, UPDATE"),

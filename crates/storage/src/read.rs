@@ -96,7 +96,7 @@ impl Storage {
 
     /// A reader in a transaction with one snapshot, for reads of several statements. Dropping it puts the
     /// connection back; the transaction ends with the guard's rollback.
-    async fn snapshot(&self) -> Result<Snapshot, StorageError> {
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot, StorageError> {
         let client = self.reader().await?;
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         Ok(Snapshot { client: Some(client) })
@@ -105,17 +105,17 @@ impl Storage {
 
 /// A connection in a read-only transaction. If it is dropped before [`Snapshot::end`], so is the
 /// connection.
-struct Snapshot {
+pub(crate) struct Snapshot {
     client: Option<Client>,
 }
 
 impl Snapshot {
     /// The connection.
-    fn client(&self) -> Result<&Client, StorageError> {
+    pub(crate) fn client(&self) -> Result<&Client, StorageError> {
         self.client.as_ref().ok_or_else(|| StorageError::Corrupt("a snapshot has ended".to_owned()))
     }
 
-    async fn end(mut self) -> Result<(), StorageError> {
+    pub(crate) async fn end(mut self) -> Result<(), StorageError> {
         let Some(client) = self.client.take() else { return Ok(()) };
         let ended = client.batch_execute("COMMIT").await;
         if ended.is_err() {

@@ -52,7 +52,9 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::GrantRuleNotFound
         | ErrorReason::OperationNotFound
         | ErrorReason::PackNotFound
-        | ErrorReason::HoldNotFound => Code::NotFound,
+        | ErrorReason::HoldNotFound
+        | ErrorReason::SubscriptionNotFound
+        | ErrorReason::ApplicationNotFound => Code::NotFound,
         ErrorReason::InsufficientCredits
         | ErrorReason::GrantEnded
         | ErrorReason::GrantNotEffective
@@ -71,7 +73,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::WalletClosed
         | ErrorReason::WalletNotEmpty
         | ErrorReason::ExceedsHold => Code::FailedPrecondition,
-        ErrorReason::IdempotencyKeyReused => Code::AlreadyExists,
+        ErrorReason::IdempotencyKeyReused | ErrorReason::VersionContradicted => Code::AlreadyExists,
         ErrorReason::StaleEtag | ErrorReason::StaleCommitToken => Code::Aborted,
         ErrorReason::CredentialsMissing | ErrorReason::CredentialsInvalid => Code::Unauthenticated,
         ErrorReason::RoleMissing => Code::PermissionDenied,

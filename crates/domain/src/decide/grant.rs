@@ -2,7 +2,8 @@
 
 use super::Stop;
 use crate::{
-    Amount, GrantTerms, NewGrant, Rejection, Timestamp, Window, debt::repay, draft::Draft,
+    Amount, CarryOver, GrantTerms, NewGrant, Rejection, Timestamp, Window, debt::repay,
+    draft::Draft,
 };
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
@@ -30,6 +31,22 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
         applies_to: applies_to.clone(),
         funding_ref: funding_ref.clone(),
     };
+    let key = draft.add_grant(terms);
+    repay(draft, &key, now)?;
+    Ok(())
+}
+
+/// Makes a grant of what another one of this wallet had left when it expired, as far as the cap lets it.
+pub(super) fn carry_over(draft: &mut Draft<'_>, carry: CarryOver) -> Result<(), Stop> {
+    let CarryOver { grant: number, cap, effective_at, expires_at } = carry;
+    let now = draft.now;
+    let (_, from) = draft.grant(number).ok_or(Rejection::GrantNotFound { grant: number })?;
+    let scale = draft.state().settings.scale;
+    let carried = cap.of(from.parts.expired, from.terms.amount.get(), scale);
+    let amount = carried.positive().ok_or(Rejection::GrantEnded { grant: number })?;
+    let granted_window = window(effective_at, Some(expires_at), now)?;
+    let terms = GrantTerms { amount, granted_window, ..GrantTerms::clone(&from.terms) };
+    check_room(draft, carried)?;
     let key = draft.add_grant(terms);
     repay(draft, &key, now)?;
     Ok(())

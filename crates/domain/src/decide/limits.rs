@@ -87,6 +87,7 @@ pub(super) fn counted(draft: &Draft<'_>, request: &Request) -> Result<Vec<Counte
         Command::CreateWallet(_)
         | Command::UpdateWallet(_)
         | Command::Grant(_)
+        | Command::CarryOver(_)
         | Command::VoidGrant(_)
         | Command::ExpireGrant(_)
         | Command::ChangeGrantExpiry(_)

@@ -21,6 +21,7 @@ pub(super) fn check(status: WalletStatus, command: &Command) -> Result<(), Rejec
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Grant(_)
+            | Command::CarryOver(_)
             | Command::VoidGrant(_)
             | Command::ExpireGrant(_)
             | Command::ChangeGrantExpiry(_)

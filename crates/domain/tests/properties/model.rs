@@ -383,6 +383,7 @@ impl Model {
                 (outcome, reversible) = self.spend(spend, &request.actor, now, None);
                 outcome
             }
+            Command::CarryOver(_) => Outcome::Refused("programs carry nothing over"),
             Command::VoidGrant(number) => self.void(number.0, now),
             Command::ExpireGrant(number) => self.expire(number.0, now),
             Command::ChangeGrantExpiry(change) => self.change_expiry(*change, now),

@@ -273,9 +273,10 @@ fn transaction(
         after_sequence: decision.head.last_sequence,
         settings: decision.settings.clone(),
         grants: match request.command {
-            Command::Grant(_) | Command::Receive(_) | Command::PurchasePack(_) => {
-                decision.made_grants().cloned().collect()
-            }
+            Command::Grant(_)
+            | Command::CarryOver(_)
+            | Command::Receive(_)
+            | Command::PurchasePack(_) => decision.made_grants().cloned().collect(),
             Command::CreateWallet(_)
             | Command::UpdateWallet(_)
             | Command::Spend(_)

@@ -72,6 +72,7 @@ fn taken(request: &Request, now: Timestamp) -> Option<(Origin, Timestamp)> {
         Command::CreateWallet(_)
         | Command::UpdateWallet(_)
         | Command::Grant(_)
+        | Command::CarryOver(_)
         | Command::VoidGrant(_)
         | Command::ExpireGrant(_)
         | Command::ChangeGrantExpiry(_)

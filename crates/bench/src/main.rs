@@ -6,7 +6,7 @@
 //! make either side faster than it is. In reading order:
 //!
 //! * [`spends`]: Purse beside a naive wallet; [`sizes`]: a large wallet beside small ones; [`renewals`]: a
-//!   renewal day;
+//!   renewal day; [`changes`]: changes of rules;
 //! * [`mod@arguments`], [`interrupt`]: what each workload begins and ends with;
 //! * [`machine`], [`server`], [`postgres`]: what is under load;
 //! * [`api`], [`workers`], [`seeds`], [`load`]: how it is set up and how it is loaded;
@@ -14,6 +14,7 @@
 
 mod api;
 mod arguments;
+mod changes;
 mod check;
 mod figures;
 mod folder;
@@ -51,6 +52,8 @@ enum Workload {
     Sizes(sizes::Arguments),
     /// A renewal day: every subscription renews, in one stream, beside spends.
     Renewals(renewals::Arguments),
+    /// Changes of rules' expiry settings, beside spends at half of the full rate.
+    Changes(changes::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -69,9 +72,13 @@ fn main() -> ExitCode {
         (Ok(runtime), Workload::Renewals(arguments)) => {
             runtime.block_on(renewals::run(&arguments)).map_err(Into::into)
         }
-        (Err(error), Workload::Spends(_) | Workload::Sizes(_) | Workload::Renewals(_)) => {
-            Err(error.into())
+        (Ok(runtime), Workload::Changes(arguments)) => {
+            runtime.block_on(changes::run(&arguments)).map_err(Into::into)
         }
+        (
+            Err(error),
+            Workload::Spends(_) | Workload::Sizes(_) | Workload::Renewals(_) | Workload::Changes(_),
+        ) => Err(error.into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

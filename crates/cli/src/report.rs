@@ -1,8 +1,7 @@
 //! `purse report`: figures over many wallets, for finance.
 
 mod expiry;
-
-use std::collections::BTreeMap;
+mod totals;
 
 use clap::{Args, Subcommand};
 use prost_types::Timestamp;
@@ -14,6 +13,7 @@ use purse_client::{
     },
 };
 
+use self::totals::{Line, Totals, all_pages};
 use crate::{
     exit::Failure,
     instant, label,
@@ -93,45 +93,23 @@ async fn cost_basis(
     output.answer(&answer, |answer| cost_table(answer, credits))
 }
 
-/// All pages as one answer, with the totals of all wallets.
-async fn all_pages(
-    client: &Client,
-    mut request: ReportCostBasisRequest,
-) -> Result<ReportCostBasisResponse, Failure> {
-    let mut whole = client.report_cost_basis(request.clone()).await?;
-    let mut totals = Totals::default();
-    totals.add(std::mem::take(&mut whole.totals))?;
-    while !whole.next_page_token.is_empty() {
-        request.page_token = std::mem::take(&mut whole.next_page_token);
-        let page = client.report_cost_basis(request.clone()).await?;
-        totals.add(page.totals)?;
-        whole.wallets.extend(page.wallets);
-        whole.next_page_token = page.next_page_token;
+all_pages!(report_cost_basis(ReportCostBasisRequest) -> ReportCostBasisResponse);
+
+impl Line for CostBasisLine {
+    fn group(&self) -> &str {
+        &self.category
     }
-    whole.totals = totals.0.into_values().collect();
-    Ok(whole)
-}
 
-/// Lines by category and the beginning of their period, as the service orders them.
-#[derive(Default)]
-struct Totals(BTreeMap<(String, i64, i32), CostBasisLine>);
+    fn start(&self) -> Option<Timestamp> {
+        self.start
+    }
 
-impl Totals {
-    fn add(&mut self, lines: Vec<CostBasisLine>) -> Result<(), Failure> {
-        for line in lines {
-            let start = line.start.unwrap_or_default();
-            let key = (line.category.clone(), start.seconds, start.nanos);
-            let sum = match self.0.remove(&key) {
-                Some(before) => CostBasisLine {
-                    value: figures(before.value, line.value)?,
-                    credits: figures(before.credits, line.credits)?,
-                    ..before
-                },
-                None => line,
-            };
-            self.0.insert(key, sum);
-        }
-        Ok(())
+    fn plus(self, other: Self) -> Result<Self, Failure> {
+        Ok(Self {
+            credits: figures(self.credits, other.credits)?,
+            value: figures(self.value, other.value)?,
+            ..self
+        })
     }
 }
 
@@ -232,7 +210,7 @@ mod tests {
         totals.add(vec![line("2026-01-01", "10", "2.5", "7.5")]).unwrap();
         let second = vec![line("2026-01-01", "0.1", "0.1", "0"), line("2026-02-01", "1", "0", "1")];
         totals.add(second).unwrap();
-        let totals: Vec<CostBasisLine> = totals.0.into_values().collect();
+        let totals: Vec<CostBasisLine> = totals.into_lines();
         assert_eq!(
             totals,
             [line("2026-01-01", "10.1", "2.6", "7.5"), line("2026-02-01", "1", "0", "1")]

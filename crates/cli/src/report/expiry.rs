@@ -1,7 +1,5 @@
 //! `purse report expiry`: what expires when, what expired, and what is left meanwhile.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use prost_types::Timestamp;
 use purse_client::{
@@ -13,6 +11,7 @@ use purse_client::{
 };
 use rust_decimal::Decimal;
 
+use super::totals::{Line, Totals, all_pages};
 use crate::{
     exit::Failure,
     instant, label,
@@ -72,45 +71,23 @@ pub async fn run(args: ExpiryArgs, client: &Client, output: &mut Output) -> Resu
     output.answer(&answer, |answer| expiry_table(answer, value))
 }
 
-/// All pages as one answer, with the totals of all wallets.
-async fn all_pages(
-    client: &Client,
-    mut request: ReportExpiryRequest,
-) -> Result<ReportExpiryResponse, Failure> {
-    let mut whole = client.report_expiry(request.clone()).await?;
-    let mut totals = Totals::default();
-    totals.add(std::mem::take(&mut whole.totals))?;
-    while !whole.next_page_token.is_empty() {
-        request.page_token = std::mem::take(&mut whole.next_page_token);
-        let page = client.report_expiry(request.clone()).await?;
-        totals.add(page.totals)?;
-        whole.wallets.extend(page.wallets);
-        whole.next_page_token = page.next_page_token;
+all_pages!(report_expiry(ReportExpiryRequest) -> ReportExpiryResponse);
+
+impl Line for ExpiryLine {
+    fn group(&self) -> &str {
+        &self.group
     }
-    whole.totals = totals.0.into_values().collect();
-    Ok(whole)
-}
 
-/// Lines by group and the beginning of their period, as the service orders them.
-#[derive(Default)]
-struct Totals(BTreeMap<(String, i64, i32), ExpiryLine>);
+    fn start(&self) -> Option<Timestamp> {
+        self.start
+    }
 
-impl Totals {
-    fn add(&mut self, lines: Vec<ExpiryLine>) -> Result<(), Failure> {
-        for line in lines {
-            let start = line.start.unwrap_or_default();
-            let key = (line.group.clone(), start.seconds, start.nanos);
-            let sum = match self.0.remove(&key) {
-                Some(before) => ExpiryLine {
-                    credits: figures(before.credits, line.credits)?,
-                    value: figures(before.value, line.value)?,
-                    ..before
-                },
-                None => line,
-            };
-            self.0.insert(key, sum);
-        }
-        Ok(())
+    fn plus(self, other: Self) -> Result<Self, Failure> {
+        Ok(Self {
+            credits: figures(self.credits, other.credits)?,
+            value: figures(self.value, other.value)?,
+            ..self
+        })
     }
 }
 
@@ -208,7 +185,7 @@ mod tests {
             line("2026-02-01", "8", "1.5", "6.5", "5"),
         ];
         totals.add(second).unwrap();
-        let totals: Vec<ExpiryLine> = totals.0.into_values().collect();
+        let totals: Vec<ExpiryLine> = totals.into_lines();
         let answer = ReportExpiryResponse { totals, ..ReportExpiryResponse::default() };
         let expected = "\
 from                  to                    opening  expired  closing  never expiring

@@ -4,6 +4,10 @@ use purse_proto::v1::{
     self, ApplicationState, EventOutcome, SubscriptionEventKind, SubscriptionStatus,
     subscription_service_client::SubscriptionServiceClient,
 };
+use purse_storage::{
+    migrate::{SCHEMA_VERSION, migrate},
+    pool::connect,
+};
 use tonic::{Code, transport::Channel};
 
 use crate::fixture::{
@@ -347,4 +351,33 @@ async fn a_stream_acknowledges_each_event_in_its_order() {
         .unwrap()
         .into_inner();
     assert_eq!(Some(&position.event_id), ids.last());
+}
+
+/// Earlier versions wrote numbers where words are now.
+#[tokio::test(flavor = "multi_thread")]
+async fn histories_go_back_to_numbers_and_come_again_as_words() {
+    let server = Server::start().await;
+    server.at("2126-01-31T00:00:00Z").await;
+    server.record(started()).await;
+    let changed =
+        event(2, SubscriptionEventKind::PlanChanged, "2126-01-31T00:00:00Z", "half-yearly");
+    let half_yearly = v1::SubscriptionState {
+        billing_period: v1::BillingPeriod::HalfYearly.into(),
+        status: SubscriptionStatus::Trialing.into(),
+        trial_ends_at: Some(timestamp("2126-03-01T00:00:00Z")),
+        ..changed.state.clone().unwrap()
+    };
+    server.record(v1::SubscriptionEvent { state: Some(half_yearly), ..changed }).await;
+    let mut client = connect(&server.url).await.unwrap();
+    let history = "SELECT history::TEXT FROM subscriptions";
+    let words: String = client.query_one(history, &[]).await.unwrap().get(0);
+    assert!(words.contains(r#""kind": "plan_changed""#), "{words}");
+    migrate(&mut client, 19).await.unwrap();
+    let numbers: String = client.query_one(history, &[]).await.unwrap().get(0);
+    for number in [r#""kind": 4"#, r#""status": 1"#, r#""span": [5, 1]"#] {
+        assert!(numbers.contains(number), "{number} in {numbers}");
+    }
+    migrate(&mut client, SCHEMA_VERSION).await.unwrap();
+    let again: String = client.query_one(history, &[]).await.unwrap().get(0);
+    assert_eq!(again, words);
 }

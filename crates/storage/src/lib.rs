@@ -11,7 +11,7 @@
 //! * [`catalog`]: what a namespace sells;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
 //! * [`rules`]: grant rules, which are written beside the batches;
-//! * [`row`], `event_data`: how domain values and columns correspond; [`spending`]: what spend limits count;
+//! * [`row`], `event_data`, `words`: how domain values and columns correspond; [`spending`]: what spend limits count;
 //! * [`subscriptions`]: what events say of them, and what is to be done;
 //! * [`pool`], [`error`]: connections, and what their failures mean;
 //! * [`migrate`], [`privileges`]: the schema, there and back, and what the server may do to it;
@@ -34,6 +34,7 @@ pub mod row;
 pub mod rules;
 pub mod spending;
 pub mod subscriptions;
+mod words;
 pub mod write;
 
 pub use batch::{Answer, BatchTimings, Outcome, Settled};

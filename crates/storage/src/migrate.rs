@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(17, "packs", "0017_packs"),
     migration!(18, "subscriptions", "0018_subscriptions"),
     migration!(19, "top-ups", "0019_top_ups"),
+    migration!(20, "history words", "0020_history_words"),
 ];
 
 /// The version that this build works on.

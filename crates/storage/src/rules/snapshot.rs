@@ -6,41 +6,16 @@ use purse_domain::{
     Actor, AddonId, AssetCode, Cadence, CalendarSpan, CatchUp, Category, CostBasis, ExpirySettings,
     GrantRule, Metadata, NamespaceId, OnCancel, OperationName, Percent, PlanChange, PlanId,
     PositiveAmount, Priority, Proration, Rollover, RolloverCap, RuleId, RuleName, RuleScope,
-    RuleTerms, SpanUnit, Stage, SubscriptionId, Timestamp,
+    RuleTerms, Stage, SubscriptionId, Timestamp,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::StorageError;
+use crate::{
+    StorageError,
+    words::{UnitWord, words},
+};
 
-/// An enum of the domain as the word for it.
-macro_rules! words {
-    ($name:ident for $domain:ident: $($variant:ident),*) => {
-        #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        enum $name {
-            $($variant),*
-        }
-
-        impl From<$domain> for $name {
-            fn from(value: $domain) -> Self {
-                match value {
-                    $($domain::$variant => Self::$variant),*
-                }
-            }
-        }
-
-        impl From<$name> for $domain {
-            fn from(word: $name) -> Self {
-                match word {
-                    $($name::$variant => Self::$variant),*
-                }
-            }
-        }
-    };
-}
-
-words!(UnitWord for SpanUnit: Day, Week, Month, Quarter, HalfYear, Year);
 words!(StageWord for Stage: Paid, Trial, Any);
 words!(ProrationWord for Proration: None, First, Last, Both);
 words!(CatchUpWord for CatchUp: All, Latest, None);
@@ -365,7 +340,7 @@ fn corrupt(what: &str) -> StorageError {
 
 #[cfg(test)]
 mod tests {
-    use purse_domain::{IdempotencyKey, NamespaceName};
+    use purse_domain::{IdempotencyKey, NamespaceName, SpanUnit};
 
     use super::*;
 

@@ -3,12 +3,18 @@
 use std::collections::BTreeSet;
 
 use purse_domain::{
-    AddonId, CalendarSpan, CyclePeriod, PlanId, SpanUnit, Subscription, SubscriptionEvent,
+    AddonId, CalendarSpan, CyclePeriod, PlanId, Subscription, SubscriptionEvent,
     SubscriptionEventKind, SubscriptionState, SubscriptionStatus, TimeZone, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::StorageError;
+use crate::{
+    StorageError,
+    words::{UnitWord, words},
+};
+
+words!(KindWord for SubscriptionEventKind: Started, TrialStarted, Renewed, PlanChanged, BillingDateChanged, Paused, Resumed, Cancelled);
+words!(StatusWord for SubscriptionStatus: Trialing, Active, Paused, Cancelled);
 
 /// An event. Names are short, because there are many.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,17 +22,17 @@ struct EventJson {
     version: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous: Option<i64>,
-    kind: u8,
+    kind: KindWord,
     at: i64,
     heard: i64,
-    status: u8,
+    status: StatusWord,
     plan: String,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     addons: BTreeSet<String>,
     started: i64,
     period: (i64, i64),
     anchor: i64,
-    span: (u8, u32),
+    span: (UnitWord, u32),
     zone: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trial_end: Option<i64>,
@@ -66,16 +72,16 @@ impl EventJson {
         Self {
             version: *version,
             previous: *previous_version,
-            kind: kind_code(*kind),
+            kind: (*kind).into(),
             at: effective_at.micros(),
             heard: recorded_at.micros(),
-            status: status_code(*status),
+            status: (*status).into(),
             plan: plan.as_str().to_owned(),
             addons: addons.iter().map(|addon| addon.as_str().to_owned()).collect(),
             started: started_at.micros(),
             period: (period.start.micros(), period.end.micros()),
             anchor: anchor_at.micros(),
-            span: (unit_code(billing_span.unit()), billing_span.count()),
+            span: (billing_span.unit().into(), billing_span.count()),
             zone: zone.name().to_owned(),
             trial_end: trial_ends_at.map(Timestamp::micros),
             end: ends_at.map(Timestamp::micros),
@@ -85,9 +91,9 @@ impl EventJson {
     fn event(self) -> Result<SubscriptionEvent, StorageError> {
         let at = Timestamp::from_micros;
         let (unit, count) = self.span;
-        let billing_span = CalendarSpan::new(unit_of(unit)?, count).map_err(|_| corrupt())?;
+        let billing_span = CalendarSpan::new(unit.into(), count).map_err(|_| corrupt())?;
         let state = SubscriptionState {
-            status: status_of(self.status)?,
+            status: self.status.into(),
             plan: PlanId::from_stored(self.plan),
             addons: self.addons.into_iter().map(AddonId::from_stored).collect(),
             started_at: at(self.started),
@@ -101,7 +107,7 @@ impl EventJson {
         Ok(SubscriptionEvent {
             version: self.version,
             previous_version: self.previous,
-            kind: kind_of(self.kind)?,
+            kind: self.kind.into(),
             effective_at: at(self.at),
             state,
             recorded_at: at(self.heard),
@@ -111,73 +117,4 @@ impl EventJson {
 
 fn corrupt() -> StorageError {
     StorageError::Corrupt("a subscription's history".to_owned())
-}
-
-fn kind_code(kind: SubscriptionEventKind) -> u8 {
-    match kind {
-        SubscriptionEventKind::Started => 1,
-        SubscriptionEventKind::TrialStarted => 2,
-        SubscriptionEventKind::Renewed => 3,
-        SubscriptionEventKind::PlanChanged => 4,
-        SubscriptionEventKind::BillingDateChanged => 5,
-        SubscriptionEventKind::Paused => 6,
-        SubscriptionEventKind::Resumed => 7,
-        SubscriptionEventKind::Cancelled => 8,
-    }
-}
-
-fn kind_of(code: u8) -> Result<SubscriptionEventKind, StorageError> {
-    match code {
-        1 => Ok(SubscriptionEventKind::Started),
-        2 => Ok(SubscriptionEventKind::TrialStarted),
-        3 => Ok(SubscriptionEventKind::Renewed),
-        4 => Ok(SubscriptionEventKind::PlanChanged),
-        5 => Ok(SubscriptionEventKind::BillingDateChanged),
-        6 => Ok(SubscriptionEventKind::Paused),
-        7 => Ok(SubscriptionEventKind::Resumed),
-        8 => Ok(SubscriptionEventKind::Cancelled),
-        _ => Err(corrupt()),
-    }
-}
-
-fn status_code(status: SubscriptionStatus) -> u8 {
-    match status {
-        SubscriptionStatus::Trialing => 1,
-        SubscriptionStatus::Active => 2,
-        SubscriptionStatus::Paused => 3,
-        SubscriptionStatus::Cancelled => 4,
-    }
-}
-
-fn status_of(code: u8) -> Result<SubscriptionStatus, StorageError> {
-    match code {
-        1 => Ok(SubscriptionStatus::Trialing),
-        2 => Ok(SubscriptionStatus::Active),
-        3 => Ok(SubscriptionStatus::Paused),
-        4 => Ok(SubscriptionStatus::Cancelled),
-        _ => Err(corrupt()),
-    }
-}
-
-fn unit_code(unit: SpanUnit) -> u8 {
-    match unit {
-        SpanUnit::Day => 1,
-        SpanUnit::Week => 2,
-        SpanUnit::Month => 3,
-        SpanUnit::Quarter => 4,
-        SpanUnit::HalfYear => 5,
-        SpanUnit::Year => 6,
-    }
-}
-
-fn unit_of(code: u8) -> Result<SpanUnit, StorageError> {
-    match code {
-        1 => Ok(SpanUnit::Day),
-        2 => Ok(SpanUnit::Week),
-        3 => Ok(SpanUnit::Month),
-        4 => Ok(SpanUnit::Quarter),
-        5 => Ok(SpanUnit::HalfYear),
-        6 => Ok(SpanUnit::Year),
-        _ => Err(corrupt()),
-    }
 }

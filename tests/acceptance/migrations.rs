@@ -6,7 +6,7 @@ use purse_storage::{
     pool::connect,
 };
 
-use crate::fixture::{at_once, new_database};
+use crate::fixture::{ACCOUNT, Server, at_once, new_database};
 
 /// Every column of every table, index and type in the schema but the record of migrations.
 const OBJECTS: &str = "
@@ -53,6 +53,23 @@ async fn a_schema_that_other_changes_made_is_refused() {
         matches!(&refused, StorageError::OtherSchema { version: 2, name } if name == "of a branch")
     );
     assert!(!objects(&client).await.is_empty());
+}
+
+/// Keys that begin with a blank are the service's own, and stand for payments.
+#[tokio::test]
+async fn the_way_back_and_up_again_keeps_the_keys_of_payments() {
+    let server = Server::start().await;
+    server.open(ACCOUNT).await;
+    server.fund(ACCOUNT, "10").await;
+    let mut client = connect(&server.url).await.unwrap();
+    let pay = "UPDATE transactions SET idempotency_key = ' payment pay_1' WHERE kind = 3";
+    assert_eq!(client.execute(pay, &[]).await.unwrap(), 1);
+    for target in [7, SCHEMA_VERSION] {
+        migrate(&mut client, target).await.unwrap();
+    }
+    let kept = "SELECT idempotency_key FROM transactions WHERE kind = 3";
+    let key: Option<String> = client.query_one(kept, &[]).await.unwrap().get(0);
+    assert_eq!(key.as_deref(), Some(" payment pay_1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -216,14 +216,9 @@ impl IdempotencyKey {
         Self(" ".to_owned())
     }
 
-    /// A key of Purse's own: no caller can use it, because theirs have no control characters.
+    /// The key of what the service does by itself, so that it is done once.
     pub fn internal(id: uuid::Uuid) -> Self {
-        Self(format!("\u{1}{id}"))
-    }
-
-    /// Whether it is one of Purse's own.
-    pub fn is_internal(&self) -> bool {
-        self.0.starts_with('\u{1}')
+        Self(format!(" {id}"))
     }
 }
 

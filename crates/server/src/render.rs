@@ -25,8 +25,8 @@ pub use top_up::top_ups;
 use purse_domain::{
     AccountName, Allocation, Balances, DebtPart, Discrepancy, DrawdownPolicy, Entry, EntryKind,
     ExpiredPolicy, ExpiryChange, Grant, GrantNumber, GrantParts, GrantStatus, GrantTerms, Hold,
-    HoldStatus, IdempotencyKey, Period, Sequence, Slice, SliceOutcome, Step, Timestamp,
-    Transaction, TransactionId, TransactionKind, WalletName, WalletSettings, WalletStatus, slices,
+    HoldStatus, Period, Sequence, Slice, SliceOutcome, Step, Timestamp, Transaction, TransactionId,
+    TransactionKind, WalletName, WalletSettings, WalletStatus, slices,
 };
 use purse_proto::v1;
 use purse_storage::{Answer, EntryRecord, GrantRecord, TimelineRecord, Verification};
@@ -39,12 +39,6 @@ use crate::sweeper::Swept;
 pub fn instant(at: Timestamp) -> prost_types::Timestamp {
     let (seconds, nanos) = at.parts();
     prost_types::Timestamp { seconds, nanos }
-}
-
-/// A key as its caller knows it: what Purse did by itself has none.
-fn idempotency_key(key: Option<&IdempotencyKey>) -> String {
-    let callers = key.filter(|key| !key.is_internal());
-    callers.map(ToString::to_string).unwrap_or_default()
 }
 
 /// A length of time.
@@ -239,7 +233,7 @@ pub fn stored_transaction(transaction: &Transaction) -> v1::Transaction {
     v1::Transaction {
         transaction_id: id.to_string(),
         kind: transaction_kind(*kind).into(),
-        idempotency_key: idempotency_key(key.as_ref()),
+        idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
         account: name.account.to_string(),
         asset: name.asset.to_string(),
         drawdown_policy: policy(*drawdown_policy).into(),
@@ -281,7 +275,7 @@ pub fn entry_record(record: &EntryRecord) -> v1::Entry {
         actor: actor.as_ref().map(ToString::to_string).unwrap_or_default(),
         reason: reason.as_ref().map(ToString::to_string).unwrap_or_default(),
         metadata: metadata.as_map().clone(),
-        idempotency_key: idempotency_key(key.as_ref()),
+        idempotency_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
         ..bare
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What a rule belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RuleScope {
     /// A plan: every subscription to it.
     Plan(PlanId),
@@ -277,29 +277,26 @@ impl GrantRule {
     }
 }
 
-/// The part `numerator / denominator` of an amount, rounded down to a scale; the whole of it if the part is no part.
+/// The part `numerator / denominator` of an amount, or the whole of it if the part is no part; rounded down to a scale.
 pub fn part_of(amount: Amount, numerator: i64, denominator: i64, scale: Scale) -> Amount {
     if numerator >= denominator || denominator <= 0 {
-        return amount;
+        return amount.rounded_down(scale);
     }
     let (numerator, denominator) = (i128::from(numerator.max(0)), i128::from(denominator));
-    let mut units = amount.decimal();
-    units.rescale(u32::from(scale.places()));
-    let units = units.mantissa();
+    let whole = amount.millionths();
     // Whole numbers, so that it is exact: a quotient of decimals would be rounded before the product is. Divided
-    // first, 10^21 units and the microseconds of a century fit.
-    let part = units / denominator * numerator + units % denominator * numerator / denominator;
-    let part = Decimal::from_i128_with_scale(part, u32::from(scale.places()));
-    Amount::from_stored(part.normalize()).unwrap_or(Amount::ZERO)
+    // first, 10^21 of them and the microseconds of a century fit.
+    let part = whole / denominator * numerator + whole % denominator * numerator / denominator;
+    Amount::from_millionths(part).unwrap_or(Amount::ZERO).rounded_down(scale)
 }
 
 impl RolloverCap {
-    /// How much of `left` is carried, of a grant of `granted`.
+    /// How much of `left` is carried, of a grant of `granted`; rounded down to a scale.
     pub fn of(self, left: Amount, granted: Amount, scale: Scale) -> Amount {
         match self {
             Self::None => Amount::ZERO,
             Self::All => left,
-            Self::Amount(most) => left.min(most.get()),
+            Self::Amount(most) => left.min(most.get().rounded_down(scale)),
             Self::Percent(percent) => {
                 let most = granted.decimal() * percent.decimal() / Decimal::ONE_HUNDRED;
                 let places = u32::from(scale.places());

@@ -105,6 +105,7 @@ struct Locked {
     subscription: Subscription,
     done_until: Timestamp,
     kept: Vec<KeptApplication>,
+    has_heard: bool,
 }
 
 const LOCK: &str = "
@@ -133,7 +134,7 @@ const OPEN: &str = "
 const WRITE: &str = "
     UPDATE subscriptions AS s
     SET version = r.version,
-        history = r.history,
+        history = COALESCE(r.history, s.history),
         done_until = r.done_until,
         next_due_at = r.next_due_at,
         updated_at = r.updated_at
@@ -181,7 +182,8 @@ struct SubscriptionRow {
     namespace_id: Uuid,
     account: String,
     version: i64,
-    history: serde_json::Value,
+    /// If anything new was heard; else what there is stays.
+    history: Option<serde_json::Value>,
     done_until: Instant,
     next_due_at: Option<Instant>,
     updated_at: Instant,
@@ -301,6 +303,7 @@ impl Locked {
         let heard = self.subscription.hear(event);
         if matches!(heard, Heard::Newest | Heard::Older) {
             self.done_until = self.done_until.min(from);
+            self.has_heard = true;
         }
         heard
     }
@@ -359,7 +362,7 @@ impl Locked {
             namespace_id: namespace_id.uuid(),
             account: self.name.account.as_str().to_owned(),
             version: self.subscription.newest().map_or(0, |event| event.version),
-            history: history::json(&self.subscription)?,
+            history: self.has_heard.then(|| history::json(&self.subscription)).transpose()?,
             done_until: Instant(done_until),
             next_due_at: next.map(Instant),
             updated_at: Instant(now),
@@ -402,7 +405,9 @@ async fn lock(
         let done_until = columns.instant()?;
         if let Some(name) = names.get(&key) {
             let name = SubscriptionName::clone(name);
-            locked.insert(key, Locked { name, subscription, done_until, kept: Vec::new() });
+            let kept = Vec::new();
+            let it = Locked { name, subscription, done_until, kept, has_heard: false };
+            locked.insert(key, it);
         }
     }
     Ok(locked)
@@ -442,15 +447,14 @@ async fn rules_of(
     client: &Client,
     locked: &BTreeMap<Key, Locked>,
 ) -> Result<Vec<GrantRule>, StorageError> {
-    let mut scopes: Vec<(NamespaceId, RuleScope)> = Vec::new();
-    let mut seen = BTreeSet::new();
-    for it in locked.values() {
-        for scope in scopes_of(&it.name, &it.subscription) {
-            if seen.insert((it.name.namespace_id, format!("{scope:?}"))) {
-                scopes.push((it.name.namespace_id, scope));
-            }
-        }
-    }
+    let scopes: BTreeSet<(NamespaceId, RuleScope)> = locked
+        .values()
+        .flat_map(|it| {
+            let scopes = scopes_of(&it.name, &it.subscription).into_iter();
+            scopes.map(|scope| (it.name.namespace_id, scope))
+        })
+        .collect();
+    let scopes: Vec<(NamespaceId, RuleScope)> = scopes.into_iter().collect();
     load_rules(client, &scopes).await
 }
 

@@ -10,7 +10,7 @@ use std::{
     ops::{Add, Sub},
 };
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use thiserror::Error;
 
 use crate::exact::scaled;
@@ -116,6 +116,13 @@ impl Amount {
     /// Whether it has no more decimal places than the scale.
     pub fn fits(self, scale: Scale) -> bool {
         self.0.normalize().scale() <= u32::from(scale.0)
+    }
+
+    /// As much of it as an asset of that scale can have.
+    #[must_use]
+    pub fn rounded_down(self, scale: Scale) -> Self {
+        let places = u32::from(scale.0);
+        Self(self.0.round_dp_with_strategy(places, RoundingStrategy::ToZero).normalize())
     }
 
     /// Whether more was taken than there was: no amount of a sound ledger.

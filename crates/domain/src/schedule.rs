@@ -362,12 +362,13 @@ fn application<'k>(
     Application { id, period: *period, due_at, asset, amount, effective_at, expires_at, state }
 }
 
-/// The rule's amount, or its part for a period that is granted in part.
+/// The rule's amount, or its part for a period that is granted in part; rounded down, because rules may be made before
+/// their asset.
 fn prorated(candidate: &Candidate<'_>, is_partial: bool, scale: Scale) -> Amount {
     let Candidate { of, period, effective_at } = candidate;
     let (amount, proration) = (of.rule.terms.amount.get(), of.rule.terms.proration);
     if of.rule.terms.cadence == Cadence::OneTime {
-        return amount;
+        return amount.rounded_down(scale);
     }
     let from = if is_partial && of.entered == Some(Entered::Anew) && proration.of_first() {
         *effective_at

@@ -1,8 +1,11 @@
 //! The steps of a scenario that are about rules and subscriptions.
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-use crate::instant::{Instant, Span, render};
+use crate::{
+    expiry::{Expires, Length},
+    instant::{Instant, Span, render},
+};
 use purse_domain::Timestamp;
 
 /// A rule of a plan: `{ rule = "basic", amount = "100", every = "month", expires = "cycle" }`
@@ -11,12 +14,16 @@ use purse_domain::Timestamp;
 pub struct RuleStep {
     /// The plan; the file's name is put before it.
     pub rule: String,
+    /// Of one subscription instead: its id, before which the file's name is put; empty: none.
+    pub subscription: Option<String>,
     /// How much.
     pub amount: String,
     /// How often; absent: once.
     pub every: Option<Length>,
     /// When its grants expire; absent: never.
     pub expires: Option<Expires>,
+    /// After how many days, as older callers say it.
+    pub expire_in_days: Option<i32>,
     /// Lower is drawn first.
     pub priority: Option<i32>,
     /// What kind of credits; absent: the rule's amount and plan make one.
@@ -41,6 +48,12 @@ pub struct RuleStep {
     pub rollover: String,
     /// How long before a period its credits are granted.
     pub ahead: Option<Span>,
+    /// When its grants must be said to expire.
+    pub settings: Option<Expires>,
+    /// The reason of the refusal.
+    pub error: Option<String>,
+    /// The field that is wrong.
+    pub field: Option<String>,
 }
 
 /// An event: `{ event = "STARTED", version = 1, at = "2026-01-01", plan = "basic", outcome = "APPLIED" }`
@@ -83,72 +96,6 @@ pub struct ApplicationsStep {
     pub until: Instant,
 }
 
-/// A unit of the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// A day.
-    Day,
-    /// Seven of them.
-    Week,
-    /// A month.
-    Month,
-    /// Three.
-    Quarter,
-    /// Six.
-    HalfYear,
-    /// Twelve.
-    Year,
-}
-
-/// `month`, `2 weeks`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Length {
-    /// How many.
-    pub count: u32,
-    /// Of what.
-    pub unit: Unit,
-}
-
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        length(&text).ok_or_else(|| de::Error::custom(format!("\"{text}\" is no length")))
-    }
-}
-
-fn length(text: &str) -> Option<Length> {
-    let (count, unit) = text.split_once(' ').unwrap_or(("1", text));
-    let unit = match unit.trim_end_matches('s') {
-        "day" => Unit::Day,
-        "week" => Unit::Week,
-        "month" => Unit::Month,
-        "quarter" => Unit::Quarter,
-        "half-year" => Unit::HalfYear,
-        "year" => Unit::Year,
-        _ => return None,
-    };
-    Some(Length { count: count.parse().ok()?, unit })
-}
-
-/// `cycle`, `2 cycles`, or a length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expires {
-    /// With the end of so many billing periods.
-    Cycles(u32),
-    /// So long after it begins.
-    After(Length),
-}
-
-impl<'de> Deserialize<'de> for Expires {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (count, unit) = text.split_once(' ').unwrap_or(("1", &text));
-        let cycles = (unit.trim_end_matches('s') == "cycle").then(|| count.parse().ok()).flatten();
-        let expires = cycles.map(Self::Cycles).or_else(|| length(&text).map(Self::After));
-        expires.ok_or_else(|| de::Error::custom(format!("\"{text}\" is no life of a grant")))
-    }
-}
-
 /// An application as drivers answer it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplicationView {
@@ -182,6 +129,8 @@ impl ApplicationView {
 pub struct NewRule {
     /// The plan.
     pub plan: String,
+    /// The one subscription, if it is of one; empty: none.
+    pub subscription: Option<String>,
     /// What it grants.
     pub asset: String,
     /// All else.

@@ -24,9 +24,11 @@ use crate::{
     },
     billing::{ApplicationView, NewEvent, NewRule},
     driver::{AsOf, Driver, PackAsked, PriceAsked, WalletRef, Write},
+    expiry::{CalculateStep, Expires, ExpiryView},
 };
 
 mod billing;
+mod expiry;
 mod limit_store;
 mod packs;
 mod parse;
@@ -387,8 +389,15 @@ impl Driver for DomainDriver {
         std::future::ready(self.holdings(wallet, as_of))
     }
 
-    fn rule(&mut self, rule: &NewRule) -> impl Future<Output = Result<(), Refusal>> + Send {
+    fn rule(&mut self, rule: &NewRule) -> impl Future<Output = Result<Expires, Refusal>> + Send {
         std::future::ready(self.create_rule(rule))
+    }
+
+    fn calculate(
+        &mut self,
+        question: &CalculateStep,
+    ) -> impl Future<Output = Result<ExpiryView, Refusal>> + Send {
+        std::future::ready(self.answer_expiry(question))
     }
 
     fn event(&mut self, event: &NewEvent) -> impl Future<Output = Result<String, Refusal>> + Send {

@@ -7,6 +7,7 @@ use purse_domain::Timestamp;
 use crate::{
     answer::{EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written},
     billing::{ApplicationView, NewEvent, NewRule},
+    expiry::{CalculateStep, Expires, ExpiryView},
 };
 
 /// A wallet as a request names it, well-formed or not.
@@ -393,8 +394,14 @@ pub trait Driver {
         wallet: &WalletRef,
     ) -> impl Future<Output = Result<Vec<EventView>, Refusal>> + Send;
 
-    /// Makes a grant rule.
-    fn rule(&mut self, rule: &NewRule) -> impl Future<Output = Result<(), Refusal>> + Send;
+    /// Makes a grant rule, and says when its grants expire.
+    fn rule(&mut self, rule: &NewRule) -> impl Future<Output = Result<Expires, Refusal>> + Send;
+
+    /// Asks the expiry calculator.
+    fn calculate(
+        &mut self,
+        question: &CalculateStep,
+    ) -> impl Future<Output = Result<ExpiryView, Refusal>> + Send;
 
     /// Tells an event of a subscription, and says what became of it.
     fn event(&mut self, event: &NewEvent) -> impl Future<Output = Result<String, Refusal>> + Send;

@@ -31,9 +31,11 @@ use crate::{
     answer::{EntryView, EventView, GrantView, HoldView, Holdings, LimitView, Refusal, Written},
     billing::{ApplicationView, NewEvent, NewRule},
     driver::{AsOf, Change, Driver, Notices, PackAsked, PriceAsked, WalletRef, Write},
+    expiry::{CalculateStep, Expires, ExpiryView},
 };
 
 mod billing;
+mod expiry;
 mod refusal;
 mod view;
 
@@ -424,8 +426,12 @@ impl Driver for GrpcDriver {
         self.reconcile_all().await
     }
 
-    async fn rule(&mut self, rule: &NewRule) -> Result<(), Refusal> {
+    async fn rule(&mut self, rule: &NewRule) -> Result<Expires, Refusal> {
         self.ask_for_rule(rule).await
+    }
+
+    async fn calculate(&mut self, question: &CalculateStep) -> Result<ExpiryView, Refusal> {
+        self.ask_for_expiry(question).await
     }
 
     async fn event(&mut self, event: &NewEvent) -> Result<String, Refusal> {

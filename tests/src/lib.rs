@@ -7,7 +7,7 @@
 //!
 //! In reading order:
 //!
-//! * the format: [`scenario`], [`step`], [`billing`], [`instant`];
+//! * the format: [`scenario`], [`step`], [`billing`], [`expiry`], [`instant`];
 //! * what is asked and answered: [`driver`], [`answer`], [`line`](mod@line), [`sold`];
 //! * running a file: [`run`], with [`audit`] at its end;
 //! * the drivers: [`domain_driver`], [`grpc_driver`].
@@ -17,6 +17,7 @@ pub mod audit;
 pub mod billing;
 pub mod domain_driver;
 pub mod driver;
+pub mod expiry;
 pub mod grpc_driver;
 pub mod instant;
 pub mod line;

@@ -17,6 +17,7 @@ use crate::{
     driver::{
         AsOf, Change, Driver, Limit, Notices, PackAsked, PriceAsked, TopUpAsked, WalletRef, Write,
     },
+    expiry::{CalculateStep, ExpiryView},
     instant::{Span, render},
     line,
     scenario::{Scenario, ScenarioError},
@@ -147,11 +148,8 @@ impl<'a, D: Driver> Run<'a, D> {
                     self.driver.entries(&wallet).await.map_err(|refusal| shown(&refusal))?;
                 lines(&step.entries, &entries.iter().map(line::entry).collect::<Vec<_>>())
             }
-            Step::Rule(rule) => {
-                let (plan, asset) = (self.plan(&rule.rule), self.scenario.wallet().asset);
-                let rule = NewRule { plan, asset, step: RuleStep::clone(rule) };
-                self.driver.rule(&rule).await.map_err(|refusal| shown(&refusal))
-            }
+            Step::Rule(rule) => self.rule(rule).await,
+            Step::Calculate(step) => self.calculate(step).await,
             Step::Event(event) => self.event(event).await,
             Step::Applications(step) => {
                 let account = self.scenario.wallet().account;
@@ -172,6 +170,33 @@ impl<'a, D: Driver> Run<'a, D> {
     /// A plan of this file.
     fn plan(&self, plan: &str) -> String {
         format!("{}/{plan}", self.scenario.name)
+    }
+
+    async fn rule(&mut self, step: &RuleStep) -> Result<(), String> {
+        let RuleStep { subscription, settings, error, field, .. } = step;
+        let of_file = |id: &String| if id.is_empty() { String::new() } else { self.plan(id) };
+        let rule = NewRule {
+            plan: self.plan(&step.rule),
+            subscription: subscription.as_ref().map(of_file),
+            asset: self.scenario.wallet().asset,
+            step: step.clone(),
+        };
+        let answer = self.driver.rule(&rule).await;
+        match (outcome(answer, error.as_deref(), field.as_ref())?, settings) {
+            (Some(answered), Some(settings)) => same("settings", &answered, settings),
+            (Some(_) | None, Some(_) | None) => Ok(()),
+        }
+    }
+
+    async fn calculate(&mut self, step: &CalculateStep) -> Result<(), String> {
+        let answer = self.driver.calculate(step).await;
+        let answered = outcome(answer, step.error.as_deref(), step.field.as_ref())?;
+        let Some(ExpiryView { expires_at, is_expired, next_expires_at }) = answered else {
+            return Ok(());
+        };
+        same("expires_at", &expires_at, &step.expires_at.map(|at| at.0))?;
+        same("expired", &is_expired, &step.expired.unwrap_or(is_expired))?;
+        same("next", &next_expires_at, &step.next.map_or(next_expires_at, |at| Some(at.0)))
     }
 
     async fn event(&mut self, step: &EventStep) -> Result<(), String> {

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 
 use crate::{
     billing::{ApplicationsStep, EventStep, RuleStep},
+    expiry::CalculateStep,
     instant::{Instant, Span},
 };
 
@@ -36,6 +37,8 @@ pub enum Step {
     Events(EventsStep),
     /// Make a rule.
     Rule(Box<RuleStep>),
+    /// Ask the expiry calculator.
+    Calculate(Box<CalculateStep>),
     /// Tell an event of a subscription.
     Event(Box<EventStep>),
     /// Ask what rules grant.
@@ -696,6 +699,7 @@ pub struct SweepStep {
 /// it is also what a write must answer.
 const ACTIONS: &[&str] = &[
     "rule",
+    "calculate",
     "event",
     "applications",
     "time",
@@ -749,6 +753,7 @@ impl Step {
         let action = match action {
             "time" => return into(table).map(Self::Time),
             "rule" => return into(table).map(|step| Self::Rule(Box::new(step))),
+            "calculate" => return into(table).map(|step| Self::Calculate(Box::new(step))),
             "event" => return into(table).map(|step| Self::Event(Box::new(step))),
             "applications" => return into(table).map(Self::Applications),
             "advance" => return into(table).map(Self::Advance),

@@ -7,17 +7,18 @@ use purse_domain::{
     CatchUp, Category, CostBasis, CyclePeriod, ExpirySettings, Fingerprint, GrantRule, Group,
     GroupVerdict, Heard, Horizon, IdempotencyKey, KeptApplication, Known, Metadata, NamespaceId,
     OnCancel, Percent, PlanChange, PlanId, PositiveAmount, Priority, Proration, Reason, Request,
-    Rollover, RolloverCap, RuleId, RuleName, RuleScope, RuleTerms, Scale, Skipped, SpanUnit, Stage,
+    Rollover, RolloverCap, RuleId, RuleName, RuleScope, RuleTerms, Scale, Skipped, Stage,
     Subscription, SubscriptionEvent, SubscriptionEventKind, SubscriptionId, SubscriptionName,
     SubscriptionState, SubscriptionStatus, TimeZone, Timestamp, TransactionId, WalletName, actions,
     schedule,
 };
 use uuid::Uuid;
 
-use super::DomainDriver;
+use super::{DomainDriver, expiry};
 use crate::{
     answer::Refusal,
-    billing::{ApplicationView, Expires, Length, NewEvent, NewRule, RuleStep, SUBSCRIPTION, Unit},
+    billing::{ApplicationView, NewEvent, NewRule, RuleStep, SUBSCRIPTION},
+    expiry::{Expires, Unit},
 };
 
 /// How long what is not known yet is waited for: an hour, as the server does.
@@ -38,9 +39,11 @@ struct Kept {
 }
 
 impl DomainDriver {
-    pub(super) fn create_rule(&mut self, rule: &NewRule) -> Result<(), Refusal> {
-        self.billing.rules.push(grant_rule(self.namespace_id, rule)?);
-        Ok(())
+    pub(super) fn create_rule(&mut self, rule: &NewRule) -> Result<Expires, Refusal> {
+        let rule = grant_rule(self.namespace_id, rule)?;
+        let expires = expiry::expires(rule.terms.expiry);
+        self.billing.rules.push(rule);
+        Ok(expires)
     }
 
     /// Hears of an event, does what is to be done, and says what became of it.
@@ -178,20 +181,8 @@ impl DomainDriver {
     }
 }
 
-fn field<T, E>(name: &str, parsed: Result<T, E>) -> Result<T, Refusal> {
+pub(super) fn field<T, E>(name: &str, parsed: Result<T, E>) -> Result<T, Refusal> {
     parsed.map_err(|_| Refusal::field(name))
-}
-
-fn span(length: Length) -> Result<CalendarSpan, Refusal> {
-    let unit = match length.unit {
-        Unit::Day => SpanUnit::Day,
-        Unit::Week => SpanUnit::Week,
-        Unit::Month => SpanUnit::Month,
-        Unit::Quarter => SpanUnit::Quarter,
-        Unit::HalfYear => SpanUnit::HalfYear,
-        Unit::Year => SpanUnit::Year,
-    };
-    field("period_count", CalendarSpan::new(unit, length.count))
 }
 
 /// One of a few words, or the first of them if nothing is said.
@@ -201,24 +192,32 @@ fn word<T: Copy>(text: &str, name: &str, words: &[(&str, T)]) -> Result<T, Refus
 }
 
 fn grant_rule(namespace_id: NamespaceId, rule: &NewRule) -> Result<GrantRule, Refusal> {
-    let NewRule { plan, asset, step } = rule;
+    let NewRule { plan, subscription, asset, step } = rule;
     let cadence = match step.every {
-        Some(every) => Cadence::Recurring(span(every)?),
+        Some(every) => Cadence::Recurring(expiry::span("rule.period_count", every)?),
         None => Cadence::OneTime,
     };
-    let expiry = match step.expires {
-        None => ExpirySettings::Never,
-        Some(Expires::After(length)) => ExpirySettings::Duration(span(length)?),
-        Some(Expires::Cycles(count)) => ExpirySettings::BillingCycle {
-            reset_at_period_end: true,
-            cycle_count: count.try_into().map_err(|_| Refusal::field("cycle_count"))?,
-        },
+    let scope = match subscription {
+        None => RuleScope::Plan(PlanId::from_stored(plan.clone())),
+        Some(id) => {
+            RuleScope::Subscription(field("rule.subscription_id", SubscriptionId::parse(id))?)
+        }
     };
+    let expires = match (step.expires, step.expire_in_days) {
+        (None, None) => Expires::Never,
+        (Some(expires), None) => expires,
+        (None, Some(days)) => {
+            let count = field("rule.expire_in_days", days.try_into())?;
+            Expires::After { count, unit: Some(Unit::Day) }
+        }
+        (Some(_), Some(_)) => return Err(Refusal::field("rule.expire_in_days")),
+    };
+    let expiry = expiry::settings(expires, "rule.", scope.kind())?;
     let nobody = Actor::from_stored(String::new());
     Ok(GrantRule {
         id: RuleId::of(namespace_id, &IdempotencyKey::from_stored(rule.key())),
         namespace_id,
-        scope: RuleScope::Plan(PlanId::from_stored(plan.clone())),
+        scope,
         asset: field("asset", AssetCode::parse(asset))?,
         terms: terms(plan, step, cadence, expiry)?,
         created_by: nobody.clone(),
@@ -239,11 +238,11 @@ fn terms(
     let category = step.category.clone().unwrap_or_else(|| "monthly".to_owned());
     Ok(RuleTerms {
         name: RuleName::from_stored(plan.to_owned()),
-        amount: field("amount", PositiveAmount::parse(&step.amount, Scale::MAX))?,
+        amount: field("rule.amount", PositiveAmount::parse(&step.amount, Scale::MAX))?,
         cadence,
         expiry,
         priority: step.priority.and_then(Priority::new).unwrap_or(Priority::DEFAULT),
-        category: field("category", Category::parse(&category))?,
+        category: field("rule.category", Category::parse(&category))?,
         cost_basis: CostBasis::ZERO,
         applies_to: std::collections::BTreeSet::new(),
         metadata: Metadata::default(),
@@ -252,12 +251,12 @@ fn terms(
         is_active: true,
         stage: word(
             &step.stage,
-            "stage",
+            "rule.stage",
             &[("PAID", Stage::Paid), ("TRIAL", Stage::Trial), ("ANY", Stage::Any)],
         )?,
         proration: word(
             &step.proration,
-            "proration",
+            "rule.proration",
             &[
                 ("NONE", Proration::None),
                 ("FIRST", Proration::First),
@@ -267,12 +266,12 @@ fn terms(
         )?,
         catch_up: word(
             &step.catch_up,
-            "catch_up",
+            "rule.catch_up",
             &[("ALL", CatchUp::All), ("LATEST", CatchUp::Latest), ("NONE", CatchUp::None)],
         )?,
         plan_change: word(
             &step.plan_change,
-            "plan_change",
+            "rule.plan_change",
             &[
                 ("TOP_UP", PlanChange::TopUp),
                 ("FULL", PlanChange::Full),
@@ -281,7 +280,7 @@ fn terms(
         )?,
         on_cancel: word(
             &step.on_cancel,
-            "on_cancel",
+            "rule.on_cancel",
             &[("KEEP", OnCancel::Keep), ("EXPIRE", OnCancel::Expire)],
         )?,
         rollover: Rollover { cap: cap(&step.rollover)?, periods: 1 },
@@ -294,9 +293,9 @@ fn cap(text: &str) -> Result<RolloverCap, Refusal> {
         ("", _) => Ok(RolloverCap::None),
         ("all", _) => Ok(RolloverCap::All),
         (_, Some(percent)) => {
-            field("rollover.percent", Percent::parse(percent)).map(RolloverCap::Percent)
+            field("rule.rollover.percent", Percent::parse(percent)).map(RolloverCap::Percent)
         }
-        (amount, None) => field("rollover.amount", PositiveAmount::parse(amount, Scale::MAX))
+        (amount, None) => field("rule.rollover.amount", PositiveAmount::parse(amount, Scale::MAX))
             .map(RolloverCap::Amount),
     }
 }

@@ -2,37 +2,43 @@
 
 use purse_domain::Timestamp;
 use purse_proto::v1::{
-    Application, ApplicationState, BillingPeriod, CreateGrantRuleRequest, DurationUnit,
-    EventOutcome, ExpiryBillingCycle, ExpiryDuration, ExpirySettings, ExpiryType, GrantRule,
+    Application, ApplicationState, BillingPeriod, CreateGrantRuleRequest, EventOutcome, GrantRule,
     ListApplicationsRequest, ReconcileSubscriptionRequest, RecordSubscriptionEventRequest,
-    RuleCadence, RuleCatchUp, RuleOnCancel, RulePeriod, RulePlanChange, RuleProration,
-    RuleRollover, RuleScope, RuleStage, SubscriptionEvent, SubscriptionEventKind,
-    SubscriptionState, SubscriptionStatus, rule_rollover::Cap,
+    RuleCadence, RuleCatchUp, RuleOnCancel, RulePlanChange, RuleProration, RuleRollover, RuleScope,
+    RuleStage, SubscriptionEvent, SubscriptionEventKind, SubscriptionState, SubscriptionStatus,
+    rule_rollover::Cap,
 };
 
-use super::{GrpcDriver, refusal, view::timestamp as instant};
+use super::{GrpcDriver, expiry, refusal, view::timestamp as instant};
 use crate::{
     answer::Refusal,
-    billing::{ApplicationView, Expires, Length, NewEvent, NewRule, SUBSCRIPTION, Unit},
+    billing::{ApplicationView, NewEvent, NewRule, SUBSCRIPTION},
+    expiry::Expires,
 };
 
 impl GrpcDriver {
-    pub(super) async fn ask_for_rule(&mut self, rule: &NewRule) -> Result<(), Refusal> {
-        let NewRule { plan, asset, step } = rule;
+    pub(super) async fn ask_for_rule(&mut self, rule: &NewRule) -> Result<Expires, Refusal> {
+        let NewRule { plan, subscription, asset, step } = rule;
+        let (scope, plan_id) = match subscription {
+            None => (RuleScope::Plan, plan.clone()),
+            Some(_) => (RuleScope::Subscription, String::new()),
+        };
         let idempotency_key = rule.key();
         let rule = GrantRule {
             name: plan.clone(),
-            scope: RuleScope::Plan.into(),
-            plan_id: plan.clone(),
+            scope: scope.into(),
+            plan_id,
+            subscription_id: subscription.clone().unwrap_or_default(),
             asset: asset.clone(),
             amount: step.amount.clone(),
             cadence: match step.every {
                 Some(_) => RuleCadence::Recurring.into(),
                 None => RuleCadence::Onetime.into(),
             },
-            period: step.every.map_or(0, |every| rule_period(every.unit).into()),
+            period: step.every.map_or(0, |every| expiry::period(every.unit).into()),
             period_count: step.every.map_or(0, |every| every.count.cast_signed()),
-            expiry_settings: step.expires.map(expiry),
+            expiry_settings: step.expires.map(expiry::settings),
+            expire_in_days: step.expire_in_days,
             priority: step.priority,
             category: step.category.clone().unwrap_or_else(|| "monthly".to_owned()),
             stage: number("RULE_STAGE_", &step.stage, RuleStage::from_str_name),
@@ -53,8 +59,9 @@ impl GrpcDriver {
         let message =
             CreateGrantRuleRequest { rule: Some(rule), idempotency_key, ..Default::default() };
         let request = self.request(message);
-        self.grants.create_grant_rule(request).await.map_err(refusal::of)?;
-        Ok(())
+        let answer = self.grants.create_grant_rule(request).await.map_err(refusal::of)?;
+        let rule = answer.into_inner().rule;
+        Ok(expiry::expires(rule.and_then(|rule| rule.expiry_settings).as_ref()))
     }
 
     pub(super) async fn tell(&mut self, told: &NewEvent) -> Result<String, Refusal> {
@@ -102,45 +109,6 @@ fn number<T: Into<i32>>(prefix: &str, word: &str, find: fn(&str) -> Option<T>) -
 
 fn word(prefix: &str, name: &str) -> String {
     name.trim_start_matches(prefix).to_owned()
-}
-
-fn rule_period(unit: Unit) -> RulePeriod {
-    match unit {
-        Unit::Day => RulePeriod::Daily,
-        Unit::Week => RulePeriod::Weekly,
-        Unit::Month => RulePeriod::Monthly,
-        Unit::Quarter => RulePeriod::Quarterly,
-        Unit::HalfYear => RulePeriod::HalfYearly,
-        Unit::Year => RulePeriod::Annual,
-    }
-}
-
-fn expiry(expires: Expires) -> ExpirySettings {
-    match expires {
-        Expires::Cycles(count) => {
-            let cycle_count = count.cast_signed();
-            let billing_cycle = ExpiryBillingCycle { reset_at_period_end: true, cycle_count };
-            ExpirySettings {
-                r#type: ExpiryType::BillingCycle.into(),
-                duration: None,
-                billing_cycle: Some(billing_cycle),
-            }
-        }
-        Expires::After(Length { count, unit }) => {
-            let unit = match unit {
-                Unit::Day => DurationUnit::Day,
-                Unit::Week => DurationUnit::Week,
-                Unit::Year => DurationUnit::Year,
-                Unit::Month | Unit::Quarter | Unit::HalfYear => DurationUnit::Month,
-            };
-            let duration = ExpiryDuration { amount: count.cast_signed(), unit: unit.into() };
-            ExpirySettings {
-                r#type: ExpiryType::Duration.into(),
-                duration: Some(duration),
-                billing_cycle: None,
-            }
-        }
-    }
 }
 
 fn rollover(text: &str) -> Option<RuleRollover> {

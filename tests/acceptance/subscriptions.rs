@@ -2,6 +2,7 @@
 
 use purse_proto::v1::{
     self, ApplicationState, EventOutcome, SubscriptionEventKind, SubscriptionStatus,
+    event_service_client::EventServiceClient,
     subscription_service_client::SubscriptionServiceClient,
 };
 use purse_storage::{
@@ -45,6 +46,16 @@ impl Server {
         };
         let answer = self.subscriptions().reconcile_subscription(request).await;
         answer.unwrap().into_inner().missing
+    }
+
+    async fn events_of(&self, account: &str) -> Vec<v1::Event> {
+        let request = v1::ListEventsRequest {
+            account: account.to_owned(),
+            asset: ASSET.to_owned(),
+            ..Default::default()
+        };
+        let mut events = EventServiceClient::new(self.channel.clone());
+        events.list_events(request).await.unwrap().into_inner().events
     }
 
     async fn is_sound(&self, account: &str) -> bool {
@@ -183,9 +194,10 @@ async fn an_event_that_comes_at_once_everywhere_grants_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_grants_what_is_missing_and_an_older_event_is_stale() {
     let server = Server::start().await;
-    server.at("2126-02-10T00:00:00Z").await;
+    server.at("2126-01-31T00:00:00Z").await;
     server.monthly("basic", "500").await;
     server.monthly("pro", "2000").await;
+    server.at("2126-02-10T00:00:00Z").await;
     let upgraded = event(3, SubscriptionEventKind::PlanChanged, "2126-02-10T00:00:00Z", "pro");
     let answer = server.record(upgraded).await;
     assert_eq!((outcome(&answer), answer.applied.len()), (EventOutcome::Deferred, 0));
@@ -380,4 +392,62 @@ async fn histories_go_back_to_numbers_and_come_again_as_words() {
     migrate(&mut client, SCHEMA_VERSION).await.unwrap();
     let again: String = client.query_one(history, &[]).await.unwrap().get(0);
     assert_eq!(again, words);
+}
+
+/// Nobody asks for it: the job looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_job_grants_what_time_makes_due() {
+    let server = Server::start().await;
+    server.at("2126-01-31T00:00:00Z").await;
+    server.monthly("basic", "100").await;
+    server.record(started()).await;
+    server.spend(spend(ACCOUNT, "100", "all")).await.unwrap();
+    server.at("2126-02-28T00:00:00Z").await;
+    let begun = std::time::Instant::now();
+    while server.balance(ACCOUNT).await != "100" {
+        assert!(begun.elapsed().as_secs() < 30, "nothing came");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// The old credits end and the new ones begin in one step, so the wallet does not look empty in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_tells_no_depletion_and_asks_for_no_top_up() {
+    let server = Server::start().await;
+    server.at("2126-01-31T00:00:00Z").await;
+    server.monthly("basic", "100").await;
+    server.record(started()).await;
+    server.spend(spend(ACCOUNT, "40", "some")).await.unwrap();
+    let before = server.events_of(ACCOUNT).await;
+    for at in ["2126-02-27T23:00:00Z", "2126-02-28T00:00:00Z"] {
+        server.at(at).await;
+        server.reconcile(true).await;
+    }
+    assert_eq!(server.balance(ACCOUNT).await, "100");
+    assert_eq!(server.events_of(ACCOUNT).await, before);
+}
+
+/// A rule grants for what begins from then on, and for the past if it is asked to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_rule_grants_from_then_on_or_for_the_past() {
+    let server = Server::start().await;
+    server.at("2126-01-31T00:00:00Z").await;
+    server.record(started()).await;
+    server.at("2126-02-10T00:00:00Z").await;
+    let made = server.monthly("basic", "100").await;
+    assert!(server.reconcile(true).await.is_empty());
+    assert!(server.grants_of(ACCOUNT).await.is_empty());
+    let request = v1::UpdateGrantRuleRequest {
+        rule_id: made.rule_id,
+        rule: Some(v1::GrantRule {
+            starts_at: Some(timestamp("2126-01-01T00:00:00Z")),
+            ..Default::default()
+        }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["starts_at".to_owned()] }),
+        idempotency_key: "for the past".to_owned(),
+        ..Default::default()
+    };
+    server.grants().update_grant_rule(request).await.unwrap();
+    assert_eq!(server.reconcile(true).await.len(), 1);
+    assert_eq!(server.balance(ACCOUNT).await, "100");
 }

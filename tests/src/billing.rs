@@ -46,8 +46,10 @@ pub struct RuleStep {
     /// `all`, an amount, or a part in a hundred such as `50%`.
     #[serde(default)]
     pub rollover: String,
-    /// How long before a period its credits are granted.
+    /// How long before a period its credits are granted; absent: as it begins.
     pub ahead: Option<Span>,
+    /// From when on it grants; absent: since ever.
+    pub starts_at: Option<Instant>,
     /// When its grants must be said to expire.
     pub settings: Option<Expires>,
     /// The reason of the refusal.

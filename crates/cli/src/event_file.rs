@@ -28,7 +28,7 @@ use crate::{
 pub struct SendArgs {
     /// The file: a subscription event a line, in the JSON form that grpcurl takes
     file: PathBuf,
-    /// Send all of it, also what was acknowledged before
+    /// Send all of it, also what was acknowledged before: once events that were rejected are corrected
     #[arg(long)]
     from_start: bool,
 }
@@ -95,14 +95,21 @@ pub async fn send(args: SendArgs, client: &Client, output: &mut Output) -> Resul
     }
     match rejected.len() {
         0 => Ok(()),
-        count => Err(Failure::Wrong(format!("{count} events were rejected"))),
+        count => Err(Failure::Wrong(format!(
+            "{count} events were rejected, and the next run goes on after them; \
+             once they are corrected, send the file with --from-start: the others are told as duplicates"
+        ))),
     }
 }
 
 /// The events of a file, line by line; blank lines are left out.
 fn read(path: &Path) -> Result<impl Iterator<Item = Result<SubscriptionEvent, Failure>>, Failure> {
     let shown = path.display().to_string();
-    let file = File::open(path).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
+    let failed = |error: std::io::Error| Failure::Usage(format!("{shown}: {error}"));
+    let file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(Failure::Usage(format!("{shown}: is no regular file, and is read twice")));
+    }
     let lines = BufReader::new(file).lines().enumerate();
     Ok(lines.filter_map(move |(index, line)| {
         let wrong = |problem: String| Failure::Usage(format!("{shown}:{}: {problem}", index + 1));
@@ -114,21 +121,19 @@ fn read(path: &Path) -> Result<impl Iterator<Item = Result<SubscriptionEvent, Fa
     }))
 }
 
-/// How many events from the start of the file on were acknowledged: up to the last one of each source that was.
+/// How many events from the start of the file on were acknowledged: up to the last one of the source that has come least
+/// far. What others sent after it is told as a duplicate.
 fn skipped(path: &Path, last_of: &BTreeMap<String, String>) -> Result<u64, Failure> {
-    let mut missing: Vec<(&str, &str)> =
-        last_of.iter().map(|(source, last)| (source.as_str(), last.as_str())).collect();
-    let mut count = 0;
-    for event in read(path)? {
-        let event = event?;
-        count += 1;
-        missing.retain(|(source, last)| (*source, *last) != (&event.source, &event.event_id));
-        if missing.is_empty() {
-            return Ok(count);
+    let mut places = BTreeMap::new();
+    for (place, event) in (1_u64..).zip(read(path)?) {
+        let SubscriptionEvent { source, event_id, .. } = event?;
+        if last_of.get(&source) == Some(&event_id) {
+            places.insert(source, place);
         }
     }
-    // Of one source nothing in this file was acknowledged: all of it is sent, which does no harm.
-    Ok(0)
+    // If nothing of one source in this file was acknowledged, all of it is sent, which does no harm.
+    let places = last_of.keys().map(|source| places.get(source).copied().unwrap_or(0));
+    Ok(places.min().unwrap_or(0))
 }
 
 /// A bar on stderr, if that is a terminal; otherwise nothing.

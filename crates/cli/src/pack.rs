@@ -130,7 +130,7 @@ pub struct PurchaseArgs {
     /// What paid for it, such as a charge: it is granted once, however often it is repeated
     payment_ref: String,
     /// How many packs
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
     quantity: i64,
     /// Who asks; without it the name of the credentials
     #[arg(long, default_value = "", hide_default_value = true)]

@@ -6,11 +6,16 @@
 use uuid::Uuid;
 
 use crate::{
-    Application, ApplicationId, ApplicationState, Applied, AssetCode, Cadence, CarryOver, Command,
-    CyclePeriod, GrantRule, IdempotencyKey, KeptApplication, Known, NewGrant, OnCancel,
-    RolloverCap, SubscriptionName, SubscriptionStatus, Timestamp, next_due_at,
-    schedule::is_in_force,
+    Amount, Application, ApplicationId, ApplicationState, Applied, AssetCode, Cadence, CarryOver,
+    Command, CyclePeriod, Entry, Failed, Grant, GrantRule, Horizon, IdempotencyKey,
+    KeptApplication, Known, NewGrant, OnCancel, RolloverCap, Stage, Stretch, SubscriptionId,
+    SubscriptionName, TakenBack, Timestamp, TransactionId, schedule,
+    schedule::{is_in_force, next_due_at, undone_since},
+    subscription::trial_ended_early,
 };
+
+/// How long a subscription that lives goes without a look at most.
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// Something to be done about a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +26,10 @@ pub struct Action {
     pub period: CyclePeriod,
     /// How often it was tried and refused before.
     pub attempts: u32,
-    /// What was applied, if this deals with what that has left; `None`: it makes the grant.
-    pub closes: Option<Applied>,
+    /// What was taken back of it before.
+    pub taken_back: TakenBack,
+    /// What it is to bring about.
+    pub purpose: Purpose,
     /// The asset of the account's wallet.
     pub asset: AssetCode,
     /// What to do there.
@@ -31,8 +38,116 @@ pub struct Action {
     pub key: IdempotencyKey,
 }
 
-/// What is to be done by `now`: the applications that are due, then what has become of earlier ones.
-pub fn actions(
+/// What an action is to bring about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// The grant of an application.
+    Apply,
+    /// The end of what was applied: what is left is carried on, or expires.
+    Close(Applied),
+    /// What is left of what was applied goes; if its period begins after all, it is granted again.
+    TakeBack(Applied),
+}
+
+/// What the wallet answered to an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// It made a grant.
+    Granted(Applied),
+    /// It did something else; so much of a grant went.
+    Ended(Amount),
+    /// It refused, for a stable reason.
+    Refused(String),
+}
+
+impl Answered {
+    /// What a transaction says: by the grants that it made, or by its entries.
+    pub fn of<'g>(
+        transaction: TransactionId,
+        made: impl IntoIterator<Item = &'g Grant>,
+        entries: &[Entry],
+    ) -> Self {
+        match made.into_iter().next() {
+            Some(grant) => Self::Granted(Applied {
+                amount: grant.terms.amount.get(),
+                grant: grant.number,
+                transaction,
+                window: grant.terms.granted_window,
+                is_closed: false,
+            }),
+            None => Self::Ended(entries.iter().map(|entry| entry.amount).sum()),
+        }
+    }
+}
+
+impl Action {
+    /// What is kept of it, once the wallet has answered.
+    pub fn kept(&self, answered: &Answered, now: Timestamp) -> KeptApplication {
+        let Self { application, period, attempts, taken_back, purpose, asset, .. } = self;
+        let mut taken_back = *taken_back;
+        let state = match (purpose, answered) {
+            (Purpose::Apply, Answered::Granted(applied)) => {
+                ApplicationState::Applied(applied.clone())
+            }
+            (Purpose::Apply, Answered::Refused(reason)) => {
+                ApplicationState::Failed(Failed::again(*attempts, reason.clone(), now))
+            }
+            // No grant makes none.
+            (Purpose::Apply, Answered::Ended(_)) => {
+                ApplicationState::Failed(Failed::again(*attempts, String::new(), now))
+            }
+            // Whatever the wallet says of what is left, it is not asked for again.
+            (Purpose::Close(applied), _) => {
+                ApplicationState::Applied(Applied { is_closed: true, ..applied.clone() })
+            }
+            (Purpose::TakeBack(applied), answered) => {
+                let went = match answered {
+                    Answered::Ended(went) => *went,
+                    // Nothing was left.
+                    Answered::Granted(_) | Answered::Refused(_) => Amount::ZERO,
+                };
+                let used = taken_back.used + (applied.amount - went.min(applied.amount));
+                taken_back = TakenBack { times: taken_back.times.saturating_add(1), used };
+                ApplicationState::Cancelled
+            }
+        };
+        KeptApplication {
+            id: *application,
+            period: *period,
+            asset: asset.clone(),
+            recorded_at: now,
+            taken_back,
+            state,
+        }
+    }
+}
+
+/// What is to be done about a subscription, and when somebody has to look again.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The applications that are at hand: those of periods that are not done with, and the next ones.
+    pub applications: Vec<Application>,
+    /// What is to be done now.
+    pub actions: Vec<Action>,
+    /// When there may be something to do again, once that is done; `None`: only if somebody says something.
+    pub next_look_at: Option<Timestamp>,
+    /// Periods that ended by then are dealt with, and are not looked at any more.
+    pub done_until: Timestamp,
+}
+
+/// Looks at a subscription.
+pub fn look(name: &SubscriptionName, known: &Known<'_>, now: Timestamp) -> Look {
+    let applications = schedule(known, now, Horizon::Next);
+    let actions = actions(name, known, &applications, now);
+    let next_look_at = next_look_at(known, &applications, now);
+    let done_until =
+        if actions.is_empty() { undone_since(&applications, now) } else { known.since };
+    Look { applications, actions, next_look_at, done_until }
+}
+
+/// What is to be done by `now`: the applications that are due, then what has become of earlier ones. What is to be taken
+/// back goes first and alone, because others depend on how much of it was used.
+fn actions(
     name: &SubscriptionName,
     known: &Known<'_>,
     applications: &[Application],
@@ -44,61 +159,82 @@ pub fn actions(
         let rule = rule_of(application.id)?;
         let command = Command::Grant(grant_of(application, rule)?);
         let kept = known.kept.iter().find(|kept| kept.id == application.id);
+        let taken_back = kept.map_or(TakenBack::default(), |kept| kept.taken_back);
         Some(Action {
             application: application.id,
             period: application.period,
             attempts: kept.map_or(0, KeptApplication::attempts),
-            closes: None,
+            taken_back,
+            purpose: Purpose::Apply,
             asset: application.asset.clone(),
             command,
-            key: key_of(name, application.id, "apply"),
+            key: key_of(name, application.id, "apply", taken_back),
         })
     });
     let closings = closings(known, now).into_iter();
     let closings = closings.map(|(kept, applied, closing)| {
         let grant = applied.grant;
-        let (what, command) = match closing {
+        let applied = applied.clone();
+        let (what, purpose, command) = match closing {
             Closing::Carry { cap, effective_at, expires_at } => {
                 let carry = CarryOver { grant, cap, effective_at, expires_at };
-                ("carry", Command::CarryOver(carry))
+                ("carry", Purpose::Close(applied), Command::CarryOver(carry))
             }
-            Closing::Expire => ("expire", Command::ExpireGrant(grant)),
-            Closing::TakeBack => ("take back", Command::VoidGrant(grant)),
+            Closing::Expire => ("expire", Purpose::Close(applied), Command::ExpireGrant(grant)),
+            Closing::TakeBack => {
+                ("take back", Purpose::TakeBack(applied), Command::VoidGrant(grant))
+            }
         };
         Action {
             application: kept.id,
             period: kept.period,
             attempts: 0,
-            closes: Some(applied.clone()),
+            taken_back: kept.taken_back,
+            purpose,
             asset: kept.asset.clone(),
             command,
-            key: key_of(name, kept.id, what),
+            key: key_of(name, kept.id, what, kept.taken_back),
         }
     });
+    let closings: Vec<Action> = closings.collect();
+    let takes_back = |action: &Action| matches!(action.purpose, Purpose::TakeBack(_));
+    if closings.iter().any(takes_back) {
+        return closings.into_iter().filter(takes_back).collect();
+    }
     due.chain(closings).collect()
 }
 
-/// When there may be something to do again, if nobody says anything: an application is due, a period ends of which
-/// something may be carried on, or the subscription's life takes a turn that is known.
-pub fn next_look_at(
+/// When there may be something to do again, if nobody says anything: an application is due, a grant ends of which
+/// something may be carried on, or the subscription's life takes a turn that is known. One that lives is looked at
+/// once a day at least, because rules come and change.
+fn next_look_at(
     known: &Known<'_>,
     applications: &[Application],
     now: Timestamp,
 ) -> Option<Timestamp> {
     let carries =
         |id: ApplicationId| known.rules.iter().any(|rule| rule.id == id.rule && rule.carries());
-    let ends = known.kept.iter().filter(|kept| kept.is_open() && carries(kept.id));
-    let ends = ends.map(|kept| kept.period.end);
+    let open = known.kept.iter().filter(|kept| kept.is_open() && carries(kept.id));
+    let ends = open.filter_map(|kept| kept.state.applied()?.window.expires_at());
     let turns = known.subscription.stretches().into_iter();
     let turns = turns.flat_map(|stretch| [Some(stretch.from), stretch.until]).flatten();
-    let ahead = ends.chain(turns).filter(|at| *at > now);
+    let lives = known.subscription.newest().is_some_and(|event| !event.has_ended(now));
+    let daily = lives.then(|| now.plus_micros(DAY_MICROS));
+    let ahead = ends.chain(turns).chain(daily).filter(|at| *at > now);
     ahead.chain(next_due_at(applications)).min()
 }
 
-/// A key that no caller can use, whatever the names are made of.
-fn key_of(name: &SubscriptionName, application: ApplicationId, what: &str) -> IdempotencyKey {
+/// A key that no caller can use, whatever the names are made of. What is granted again, after it was taken back, is
+/// another one.
+fn key_of(
+    name: &SubscriptionName,
+    application: ApplicationId,
+    what: &str,
+    TakenBack { times, used: _ }: TakenBack,
+) -> IdempotencyKey {
     let ApplicationId { rule, period_start } = application;
-    let said = format!("{what} {rule} {} {}", period_start.micros(), name.id);
+    let again = if times == 0 { String::new() } else { format!(" {times}") };
+    let said = format!("{what}{again} {rule} {} {}", period_start.micros(), name.id);
     IdempotencyKey::internal(Uuid::new_v5(&name.account_id.uuid(), said.as_bytes()))
 }
 
@@ -123,7 +259,7 @@ enum Closing {
     Carry { cap: RolloverCap, effective_at: Timestamp, expires_at: Timestamp },
     /// Let it expire: the subscription was cancelled.
     Expire,
-    /// Take it back: it was granted for a period that never began.
+    /// Take it back: its rule was not in force when it began, as is known now.
     TakeBack,
 }
 
@@ -133,50 +269,53 @@ fn closings<'k>(
     now: Timestamp,
 ) -> Vec<(&'k KeptApplication, &'k Applied, Closing)> {
     let stretches = known.subscription.stretches();
-    let ended_at = known.subscription.newest().and_then(|event| match event.state.status {
-        SubscriptionStatus::Cancelled => Some(event.effective_at),
-        SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::Paused => {
-            event.state.ends_at
-        }
-    });
-    let ended_at = ended_at.filter(|ended_at| *ended_at <= now);
     let mut found = Vec::new();
-    for kept in known.kept {
+    for kept in known.kept.iter().filter(|kept| kept.is_open()) {
         let Some(applied) = kept.state.applied() else { continue };
         let Some(rule) = known.rules.iter().find(|rule| rule.id == kept.id.rule) else { continue };
-        let Cadence::Recurring(span) = rule.terms.cadence else { continue };
-        if applied.is_closed {
-            continue;
-        }
-        let during = stretches.iter().filter(|stretch| {
-            stretch.from < kept.period.end
-                && stretch.until.is_none_or(|until| kept.period.start < until)
-        });
-        let mut during = during.peekable();
-        // A later event says that the rule was not in force in all that period.
-        let is_known = during.peek().is_some_and(|first| first.from <= kept.period.start);
-        let never_began = is_known && !during.any(|it| is_in_force(known.id, rule, it));
-        let closing = if never_began {
-            Some(Closing::TakeBack)
-        } else if ended_at.is_some() && rule.terms.on_cancel == OnCancel::Expire {
-            Some(Closing::Expire)
-        } else if rule.terms.rollover.cap != RolloverCap::None && kept.period.end <= now {
-            let at = kept.period.end;
-            let goes_on = stretches.iter().find(|stretch| {
-                stretch.from <= at
-                    && stretch.until.is_none_or(|until| at < until)
-                    && is_in_force(known.id, rule, stretch)
-            });
-            goes_on.map(|stretch| {
-                let cycle = stretch.state().cycle(span);
-                let periods = i64::from(rule.terms.rollover.periods.max(1));
-                let expires_at = cycle.bound(cycle.number_of(at) + periods);
-                Closing::Carry { cap: rule.terms.rollover.cap, effective_at: at, expires_at }
-            })
-        } else {
-            None
-        };
+        let closing = closing(known.id, &stretches, (rule, kept, applied), now);
         found.extend(closing.map(|closing| (kept, applied, closing)));
     }
     found
+}
+
+fn closing(
+    id: &SubscriptionId,
+    stretches: &[Stretch<'_>],
+    (rule, kept, applied): (&GrantRule, &KeptApplication, &Applied),
+    now: Timestamp,
+) -> Option<Closing> {
+    let began_at = applied.window.effective_at();
+    let mut ends = stretches.iter().filter_map(Stretch::subscription_end);
+    let ended = ends.any(|ended_at| began_at < ended_at && ended_at <= now);
+    if (ended && rule.terms.on_cancel == OnCancel::Expire)
+        || (rule.terms.stage == Stage::Trial && trial_ended_early(stretches, began_at, now))
+    {
+        return Some(Closing::Expire);
+    }
+    let is_then = |at: Timestamp| {
+        move |it: &&Stretch<'_>| it.from <= at && it.until.is_none_or(|until| at < until)
+    };
+    // Of a time before all that is known, nothing says that the rule was not in force.
+    let is_known = stretches.first().is_some_and(|first| first.from <= began_at);
+    let was_in_force = |at: Timestamp| {
+        stretches.iter().find(is_then(at)).filter(|stretch| is_in_force(id, rule, stretch))
+    };
+    if is_known && was_in_force(began_at).is_none() {
+        return Some(Closing::TakeBack);
+    }
+    let Cadence::Recurring(span) = rule.terms.cadence else { return None };
+    let ended_at = applied.window.expires_at().filter(|_| rule.carries())?;
+    if ended_at > now {
+        return None;
+    }
+    let cycle = was_in_force(ended_at)?.state().cycle(span);
+    // Credits that end within their period, or a second after it, are carried to the end of the next one.
+    let last = cycle.number_of(ended_at.max(kept.period.end))
+        + i64::from(rule.terms.rollover.periods.max(1));
+    Some(Closing::Carry {
+        cap: rule.terms.rollover.cap,
+        effective_at: ended_at,
+        expires_at: cycle.bound(last),
+    })
 }

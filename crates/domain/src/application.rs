@@ -1,8 +1,10 @@
 //! Applications: one rule for one period of one subscription, and what has become of it.
 
-use crate::{Amount, AssetCode, CyclePeriod, GrantNumber, RuleId, Timestamp, TransactionId};
+use crate::{
+    Amount, AssetCode, CyclePeriod, GrantNumber, RuleId, Timestamp, TransactionId, Window,
+};
 
-/// How often an application is tried by itself: for about three days.
+/// How often an application is tried by itself: for a day and a half, about.
 pub const MOST_ATTEMPTS: u32 = 12;
 
 /// One rule for one period of one subscription.
@@ -57,7 +59,8 @@ pub enum ApplicationState {
     Failed(Failed),
     /// It grants nothing.
     Skipped(Skipped),
-    /// It will not be: its subscription or its rule ended before.
+    /// It will not be, because its subscription or its rule ended before; or it was applied, and what was left of it
+    /// then was taken back.
     Cancelled,
 }
 
@@ -98,6 +101,8 @@ pub struct Applied {
     pub grant: GrantNumber,
     /// Its transaction.
     pub transaction: TransactionId,
+    /// When it was to be spent.
+    pub window: Window,
     /// Whether what was left of it was dealt with when it ended: carried into the next period, expired, or taken back.
     pub is_closed: bool,
 }
@@ -137,14 +142,40 @@ pub struct KeptApplication {
     pub asset: AssetCode,
     /// When it was applied, or tried last.
     pub recorded_at: Timestamp,
-    /// `Applied` or `Failed`.
+    /// What was taken back of it before.
+    pub taken_back: TakenBack,
+    /// `Applied`, `Failed` or `Cancelled`.
     pub state: ApplicationState,
 }
 
+/// What became of earlier grants of an application, each of which was taken back because later events said that its
+/// period never began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TakenBack {
+    /// How many there were.
+    pub times: u32,
+    /// How much of them had been used: that much is granted less when the period begins after all.
+    pub used: Amount,
+}
+
 impl KeptApplication {
+    /// How much was granted for its period, and not taken back.
+    pub fn granted(&self) -> Amount {
+        let applied = self.state.applied().map_or(Amount::ZERO, |applied| applied.amount);
+        applied + self.taken_back.used
+    }
+
     /// How often it was tried and refused.
     pub fn attempts(&self) -> u32 {
         self.state.failed().map_or(0, |failed| failed.attempts)
+    }
+
+    /// Whether it matters to what is looked at from `since` on: its period ends then or later or, if something may still have
+    /// to be done about what it granted, that does.
+    pub fn matters_from(&self, since: Timestamp) -> bool {
+        let granted_until = self.state.applied().filter(|applied| !applied.is_closed);
+        let granted_until = granted_until.and_then(|applied| applied.window.expires_at());
+        since <= self.period.end || granted_until.is_some_and(|until| since <= until)
     }
 
     /// Whether it was applied, and what is left of it may still have to be dealt with.

@@ -80,11 +80,11 @@ pub mod verify;
 pub mod wallet;
 pub mod window;
 
-pub use action::{Action, actions, next_look_at};
+pub use action::{Action, Answered, Look, Purpose, look};
 pub use amount::{Amount, AmountError, CostBasis, PositiveAmount, Scale, SignedAmount, UnitPrice};
 pub use application::{
     Application, ApplicationId, ApplicationState, Applied, Awaited, Failed, KeptApplication,
-    Skipped,
+    Skipped, TakenBack,
 };
 pub use calendar::{CalendarPeriod, CalendarUnit, TimeZone, UnknownTimeZone};
 pub use catalog::{CatalogChange, CatalogItem, StaleItem, change_item};
@@ -145,7 +145,7 @@ pub use rule_change::{
     AskedExpiry, CycleCountMissing, EndsBeforeItStarts, NewRule, RuleChange, RuleChangeKind,
     RuleCommand, RuleRejection, RuleRequest, TermChange, change_rule, check_bounds,
 };
-pub use schedule::{Horizon, Known, next_due_at, schedule, undone_since};
+pub use schedule::{Horizon, Known, PATIENCE_MICROS, schedule};
 pub use settle::{balances_at, forecast};
 pub use spending::{Counted, Origin, Spender, Whose};
 pub use subscription::{

@@ -268,10 +268,10 @@ impl GrantRule {
         self.terms.rollover.cap != RolloverCap::None
     }
 
-    /// Whether it grants for a period that begins then.
+    /// Whether it grants what counts from then on.
     pub fn grants_from(&self, start: Timestamp) -> bool {
         self.terms.is_active
-            && self.terms.starts_at.is_none_or(|starts_at| starts_at <= start)
+            && self.terms.starts_at.unwrap_or(self.created_at) <= start
             && self.terms.ends_at.is_none_or(|ends_at| start < ends_at)
             && self.deleted_at.is_none_or(|deleted_at| start < deleted_at)
     }

@@ -260,14 +260,16 @@ pub fn change_rule(
                 let (key, rule) = (request.key.clone(), request.rule_id);
                 return Err(RuleRejection::IdempotencyKeyReused { key, rule });
             }
-            check_bounds(new.terms.starts_at, new.terms.ends_at)?;
-            (RuleChangeKind::Created, created(new, request, now))
+            let after = created(new, request, now);
+            check_bounds(after.terms.starts_at, after.terms.ends_at)?;
+            (RuleChangeKind::Created, after)
         }
         RuleCommand::Update { changes, expected_version } => {
             let mut after = changed(before, request, *expected_version, now)?;
             for change in changes {
                 after.terms.change(change, after.scope.kind())?;
             }
+            after.terms.starts_at = starts_at(before, &after, changes);
             check_bounds(after.terms.starts_at, after.terms.ends_at)?;
             (RuleChangeKind::Updated, after)
         }
@@ -295,13 +297,30 @@ fn created(new: &NewRule, request: &RuleRequest, now: Timestamp) -> GrantRule {
         namespace_id: request.namespace_id,
         scope: scope.clone(),
         asset: asset.clone(),
-        terms: terms.clone(),
+        terms: RuleTerms { starts_at: terms.starts_at.or(Some(now)), ..terms.clone() },
         created_by: request.actor.clone(),
         created_at: now,
         updated_by: request.actor.clone(),
         updated_at: now,
         deleted_at: None,
         version: 1,
+    }
+}
+
+/// From when on a rule grants after a change: what is past is granted only if it is asked for, so one that is switched
+/// on again does not make up for the time between.
+fn starts_at(
+    before: Option<&GrantRule>,
+    after: &GrantRule,
+    changes: &[TermChange],
+) -> Option<Timestamp> {
+    let now = after.updated_at;
+    let is_asked_for = changes.iter().any(|change| matches!(change, TermChange::StartsAt(_)));
+    let was_off = before.is_some_and(|before| !before.terms.is_active);
+    match (after.terms.starts_at, is_asked_for) {
+        (None, true) => Some(now),
+        (starts_at, false) if was_off && after.terms.is_active => starts_at.max(Some(now)),
+        (starts_at, _) => starts_at,
     }
 }
 
@@ -411,11 +430,33 @@ mod tests {
         let request = update(vec![TermChange::IsActive(false)], Some(1));
         let later = NOW.plus_micros(5);
         let change = change_rule(Some(&before), &request, later).unwrap();
-        let terms = RuleTerms { is_active: false, ..terms() };
+        assert_eq!(before.terms.starts_at, Some(NOW));
+        let terms = RuleTerms { is_active: false, ..before.terms.clone() };
         let after = GrantRule { terms, updated_at: later, version: 2, ..before.clone() };
         assert_eq!(change.kind, RuleChangeKind::Updated);
         assert_eq!((change.before, change.after), (Some(before), after));
         assert_eq!(change.recorded_at, later);
+    }
+
+    #[test]
+    fn what_is_past_is_granted_only_if_it_is_asked_for() {
+        let off = change_rule(
+            Some(&made(plan())),
+            &update(vec![TermChange::IsActive(false)], None),
+            NOW.plus_micros(5),
+        );
+        let off = off.unwrap().after;
+        assert_eq!(off.terms.starts_at, Some(NOW));
+        let later = NOW.plus_micros(10);
+        let start_after = |changes: Vec<TermChange>| {
+            change_rule(Some(&off), &update(changes, None), later).unwrap().after.terms.starts_at
+        };
+        let earlier = Some(NOW.plus_micros(-9));
+        assert_eq!(start_after(vec![TermChange::IsActive(true)]), Some(later));
+        let asked = vec![TermChange::IsActive(true), TermChange::StartsAt(earlier)];
+        assert_eq!(start_after(asked), earlier);
+        assert_eq!(start_after(vec![TermChange::StartsAt(None)]), Some(later));
+        assert_eq!(start_after(vec![]), Some(NOW));
     }
 
     #[test]

@@ -9,17 +9,21 @@
 //!   beginning of a subscription, and after a change of plan what it grants beyond what was granted for the period already.
 //! * If only the billing date moves, it goes on with the next period of the new dates.
 
+mod amount;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::amount::{Granted, HowMuch};
 use crate::{
-    Amount, Application, ApplicationId, ApplicationState, AssetCode, Awaited, Billing, Cadence,
-    CatchUp, Cycle, CyclePeriod, GrantRule, KeptApplication, PlanChange, PlanId, RuleId, RuleScope,
-    Scale, Skipped, Stage, Stretch, Subscription, SubscriptionId, SubscriptionStatus, Timestamp,
-    rule::part_of,
+    Application, ApplicationId, ApplicationState, AssetCode, Awaited, Billing, Cadence, CatchUp,
+    Cycle, CyclePeriod, GrantRule, KeptApplication, RuleScope, Scale, Skipped, Stage, Stretch,
+    Subscription, SubscriptionId, SubscriptionStatus, Timestamp,
 };
 
 /// Most periods that are looked at in one stretch of one rule: a year of days, and some. What is older was missed.
 const MOST_PERIODS: i64 = 400;
+/// How long what is not known yet is waited for, unless somebody says otherwise: an hour.
+pub const PATIENCE_MICROS: i64 = 3_600_000_000;
 
 /// What is known, and what follows from it is asked.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +53,14 @@ struct InForce<'k> {
     cycle: Cycle,
     /// How it came into force, if it was not before.
     entered: Option<Entered>,
-    /// Whether what was before is known.
-    is_certain: bool,
+    /// Since when the subscription was paid for without a break, whatever its plan.
+    paid_since: Timestamp,
+    /// Since when all is known that led to it.
+    known_since: Timestamp,
+    /// Whether the subscription is older than all that is known of it.
+    is_older: bool,
+    /// Whether the subscription ends with the stretch.
+    ends: bool,
 }
 
 /// How a rule comes into force.
@@ -67,6 +77,19 @@ struct Candidate<'k> {
     of: InForce<'k>,
     period: CyclePeriod,
     effective_at: Timestamp,
+    /// Whether it would be, but for the end of the subscription or of the rule.
+    is_cancelled: bool,
+}
+
+impl Candidate<'_> {
+    fn id(&self) -> ApplicationId {
+        ApplicationId { rule: self.of.rule.id, period_start: self.period.start }
+    }
+
+    /// Whether its period had begun before the rule came into force.
+    fn is_partial(&self) -> bool {
+        self.period.start < self.effective_at && self.of.rule.terms.cadence != Cadence::OneTime
+    }
 }
 
 /// How far ahead a schedule looks.
@@ -87,17 +110,52 @@ pub fn schedule(known: &Known<'_>, now: Timestamp, horizon: Horizon) -> Vec<Appl
             add_candidates(&mut candidates, known, of, (now, horizon));
         }
     }
-    candidates.sort_by_key(|candidate| (candidate.effective_at, candidate.of.rule.id));
+    // What goes on after all is no more cancelled.
+    candidates.sort_by_key(|it| (it.is_cancelled, it.effective_at, it.of.rule.id));
     let mut seen = BTreeSet::new();
     let mut granted = Granted::of(known);
     let mut applications = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        let id = ApplicationId { rule: candidate.of.rule.id, period_start: candidate.period.start };
-        if seen.insert(id) {
-            applications.push(application(known, &mut granted, &candidate, id, now));
+        if seen.insert(candidate.id()) {
+            applications.push(application(known, &mut granted, &candidate, now));
         }
     }
+    let others = known.kept.iter().filter(|kept| !seen.contains(&kept.id));
+    applications.extend(others.filter_map(|kept| no_more(kept, horizon)));
+    applications.sort_by_key(|application| (application.effective_at, application.id.rule));
     applications
+}
+
+/// One that was tried, and that nothing calls for any more.
+fn no_more(kept: &KeptApplication, horizon: Horizon) -> Option<Application> {
+    let (expires_at, state) = match &kept.state {
+        ApplicationState::Applied(applied) => (applied.window.expires_at(), kept.state.clone()),
+        ApplicationState::Pending
+        | ApplicationState::Waiting { .. }
+        | ApplicationState::Due
+        | ApplicationState::Failed(_)
+        | ApplicationState::Skipped(_)
+        | ApplicationState::Cancelled => (None, ApplicationState::Cancelled),
+    };
+    let effective_at = match kept.state.applied() {
+        Some(applied) => applied.window.effective_at(),
+        None if kept.period == CyclePeriod::ALWAYS => kept.recorded_at,
+        None => kept.period.start,
+    };
+    let is_asked_for = match horizon {
+        Horizon::Next => true,
+        Horizon::Until(until) => effective_at <= until,
+    };
+    is_asked_for.then(|| Application {
+        id: kept.id,
+        period: kept.period,
+        due_at: effective_at,
+        asset: kept.asset.clone(),
+        amount: kept.granted(),
+        effective_at,
+        expires_at,
+        state,
+    })
 }
 
 /// From when on periods are to be looked at again: what ended before is dealt with.
@@ -135,13 +193,18 @@ fn in_force<'k>(
     rule: &'k GrantRule,
 ) -> Vec<InForce<'k>> {
     let mut found: Vec<InForce<'k>> = Vec::new();
+    let mut paid_since = None;
     for (place, stretch) in stretches.iter().enumerate() {
-        if !is_in_force(known.id, rule, stretch) {
-            continue;
-        }
         let before = place.checked_sub(1).map(|place| &stretches[place]);
         // One that ended by itself before this one began leaves a gap.
         let before = before.filter(|before| before.until == Some(stretch.from));
+        if before.is_none_or(|before| !is_paid(before)) {
+            paid_since = None;
+        }
+        let paid_since = *paid_since.get_or_insert(stretch.from);
+        if !is_in_force(known.id, rule, stretch) {
+            continue;
+        }
         let entered = match before {
             Some(before) if is_in_force(known.id, rule, before) => None,
             Some(before) if is_plans(rule) && is_paid(before) && is_paid(stretch) => {
@@ -153,9 +216,18 @@ fn in_force<'k>(
             Cadence::Recurring(span) => span,
             Cadence::OneTime => stretch.state().billing_span,
         };
-        let cycle = stretch.state().cycle(span);
-        let is_certain = known.subscription.knows_before(stretches, place);
-        found.push(InForce { rule, stretch: *stretch, cycle, entered, is_certain });
+        let after = stretches.get(place + 1).filter(|after| stretch.until == Some(after.from));
+        found.push(InForce {
+            rule,
+            stretch: *stretch,
+            cycle: stretch.state().cycle(span),
+            entered,
+            paid_since,
+            known_since: known.subscription.known_since(stretches, place),
+            is_older: place == 0 && stretch.state().started_at < stretch.from,
+            ends: stretch.until.is_some()
+                && after.is_none_or(|after| after.subscription_end() == Some(after.from)),
+        });
     }
     found
 }
@@ -190,7 +262,7 @@ fn add_candidates<'k>(
     of: InForce<'k>,
     (now, horizon): (Timestamp, Horizon),
 ) {
-    let Stretch { from, until, event: _ } = of.stretch;
+    let Stretch { from, until, event } = of.stretch;
     let next = || {
         let number = of.cycle.number_of(now.plus_micros(of.rule.terms.ahead_micros).max(from));
         of.cycle.bound(number + 1)
@@ -202,9 +274,16 @@ fn add_candidates<'k>(
     if from > horizon {
         return;
     }
+    let is_cut = of.is_older && known.subscription.is_cut();
+    let mut add = |period: CyclePeriod, effective_at: Timestamp, is_cancelled: bool| {
+        candidates.push(Candidate { of, period, effective_at, is_cancelled });
+    };
     if of.rule.terms.cadence == Cadence::OneTime {
-        if of.rule.grants_from(from) {
-            candidates.push(Candidate { of, period: CyclePeriod::ALWAYS, effective_at: from });
+        // A renewal says how a subscription that began long ago goes on.
+        let is_beginning = !(of.is_older && event.kind.stands_alone());
+        let effective_at = if is_beginning { from } else { event.state.started_at };
+        if of.entered.is_some() && of.rule.grants_from(effective_at) && !is_cut {
+            add(CyclePeriod::ALWAYS, effective_at, false);
         }
         return;
     }
@@ -216,64 +295,32 @@ fn add_candidates<'k>(
     for number in first.max(bound)..=last {
         let period = of.cycle.period(number);
         let is_done = period.end <= known.since || period.start == period.end;
-        if is_done || !of.rule.grants_from(period.start) {
-            continue;
-        }
-        if period.start >= from {
-            candidates.push(Candidate { of, period, effective_at: period.start });
-        } else if of.entered.is_some() {
-            candidates.push(Candidate { of, period, effective_at: from });
+        let is_entered = from <= period.start || (of.entered.is_some() && !is_cut);
+        let effective_at = from.max(period.start);
+        if !is_done && is_entered && of.rule.grants_from(effective_at) {
+            add(period, effective_at, false);
         }
     }
-}
-
-/// What the rules of plans granted for periods, so far.
-struct Granted<'k> {
-    kept: BTreeMap<ApplicationId, &'k KeptApplication>,
-    /// The plan of each rule of one that grants again and again.
-    plans: BTreeMap<RuleId, (&'k PlanId, &'k AssetCode)>,
-    /// What was granted, and for which period.
-    amounts: BTreeMap<ApplicationId, (CyclePeriod, Amount)>,
-    /// What rules that came into force within a period have counted already of what was granted before.
-    absorbed: BTreeMap<(Timestamp, &'k AssetCode), Amount>,
-}
-
-impl<'k> Granted<'k> {
-    fn of(known: &Known<'k>) -> Self {
-        let plans = known.rules.iter().filter_map(|rule| match (&rule.scope, rule.terms.cadence) {
-            (RuleScope::Plan(plan), Cadence::Recurring(_)) => Some((rule.id, (plan, &rule.asset))),
-            _ => None,
-        });
-        let amounts = known.kept.iter().filter_map(|kept| {
-            let applied = kept.state.applied()?;
-            Some((kept.id, (kept.period, applied.amount)))
-        });
-        Self {
-            kept: known.kept.iter().map(|kept| (kept.id, kept)).collect(),
-            plans: plans.collect(),
-            amounts: amounts.collect(),
-            absorbed: BTreeMap::new(),
+    let mut cancel = |period: CyclePeriod| {
+        if known.since < period.end && period.start <= horizon {
+            add(period, period.start, true);
         }
-    }
-
-    /// What other plans than this one granted of an asset for a period: of a period that lies in it only in part, that
-    /// part.
-    fn by_other_plans(
-        &self,
-        plan: &PlanId,
-        asset: &AssetCode,
-        period: CyclePeriod,
-        scale: Scale,
-    ) -> Amount {
-        let parts = self.amounts.iter().filter_map(|(id, (of, amount))| {
-            let (other, granted) = self.plans.get(&id.rule)?;
-            if *other == plan || *granted != asset {
-                return None;
+    };
+    if let Some(until) = until.filter(|_| of.ends) {
+        // What the billing period that it ended in would still have seen, and what would have come with the next one.
+        let billed = event.state.billing().period_of(until.plus_micros(-1)).end;
+        for number in last + 1..=of.cycle.number_of(billed.min(horizon)) {
+            let period = of.cycle.period(number);
+            if until <= period.start && of.rule.grants_from(period.start) {
+                cancel(period);
             }
-            let both = of.end.min(period.end).micros() - of.start.max(period.start).micros();
-            (both > 0).then(|| part_of(*amount, both, of.micros(), scale))
-        });
-        parts.sum()
+        }
+    }
+    if let Some(deleted_at) = of.rule.deleted_at.filter(|deleted_at| from <= *deleted_at) {
+        let period = of.cycle.period(of.cycle.number_of(deleted_at.plus_micros(-1)) + 1);
+        if until.is_none_or(|until| period.start < until) {
+            cancel(period);
+        }
     }
 }
 
@@ -282,66 +329,55 @@ fn application<'k>(
     known: &Known<'k>,
     granted: &mut Granted<'k>,
     candidate: &Candidate<'k>,
-    id: ApplicationId,
     now: Timestamp,
 ) -> Application {
-    let Candidate { of, period, effective_at } = candidate;
+    let Candidate { of, period, effective_at, .. } = candidate;
     let rule = of.rule;
-    let scale = known.scales.get(&rule.asset).copied().unwrap_or(Scale::MAX);
-    let is_partial = period.start < *effective_at && rule.terms.cadence != Cadence::OneTime;
-    let mut amount = prorated(candidate, is_partial, scale);
-    let mut skipped = (amount.is_zero()).then_some(Skipped::NothingLeft);
-    if is_partial
-        && of.entered == Some(Entered::FromPlan)
-        && let RuleScope::Plan(plan) = &rule.scope
-        && !granted.kept.contains_key(&id)
-    {
-        match rule.terms.plan_change {
-            PlanChange::Full => {}
-            PlanChange::NextPeriod => skipped = Some(Skipped::AlreadyGranted),
-            PlanChange::TopUp => {
-                let before = granted.by_other_plans(plan, &rule.asset, *period, scale);
-                let absorbed = granted.absorbed.entry((of.stretch.from, &rule.asset)).or_default();
-                let counted = amount.min(before - before.min(*absorbed));
-                *absorbed = *absorbed + counted;
-                amount = amount - counted;
-                if amount.is_zero() {
-                    skipped = skipped.or(Some(Skipped::AlreadyGranted));
-                }
-            }
-        }
-    }
+    let how_much = granted.how_much(known, candidate);
     let expires_at = expires_at(candidate, *effective_at);
+    let due_at = due_at(candidate);
+    let state = state(known, granted, candidate, (&how_much, expires_at, due_at), now);
+    let applied = state.applied().map(|applied| (applied.amount, applied.window));
+    let amount = applied.map_or(how_much.amount, |(amount, _)| amount);
+    if !matches!(state, ApplicationState::Skipped(_) | ApplicationState::Cancelled) {
+        granted.count(candidate, amount);
+    }
+    // What was applied is told as it was.
+    let effective_at = applied.map_or(*effective_at, |(_, window)| window.effective_at());
+    let expires_at = applied.map_or(expires_at, |(_, window)| window.expires_at());
+    let (id, period, asset) = (candidate.id(), *period, rule.asset.clone());
+    Application { id, period, due_at, asset, amount, effective_at, expires_at, state }
+}
+
+/// When it is to be applied: never before it was heard of, and what begins within a period not ahead of that.
+fn due_at(candidate: &Candidate<'_>) -> Timestamp {
+    let Candidate { of, effective_at, .. } = candidate;
     let due_at =
-        effective_at.plus_micros(-rule.terms.ahead_micros).max(of.stretch.event.recorded_at);
-    let due_at = if is_partial { due_at.max(*effective_at) } else { due_at };
-    let first_heard = known.subscription.events().iter().map(|event| event.recorded_at).min();
-    let is_missed = match rule.terms.catch_up {
-        CatchUp::All => false,
-        CatchUp::Latest => period.end <= now,
-        CatchUp::None => first_heard.is_some_and(|first| *effective_at < first),
-    };
-    let waits_until = of.stretch.event.recorded_at.plus_micros(known.patience_micros);
-    let event = of.stretch.event;
-    // Whoever tells of a period that is over has more to tell: of the next ones, too.
-    let is_guess = rule.terms.cadence != Cadence::OneTime
-        && event.state.period.end <= *effective_at
-        && *effective_at <= event.recorded_at;
-    let awaited = match (is_guess, is_partial && !of.is_certain) {
-        (_, true) => Some(Awaited::Earlier),
-        (true, false) => Some(Awaited::Later),
-        (false, false) => None,
-    };
-    let kept = granted.kept.get(&id).map(|kept| &kept.state);
-    let state = if let Some(applied) = kept.and_then(ApplicationState::applied) {
+        effective_at.plus_micros(-of.rule.terms.ahead_micros).max(of.stretch.event.recorded_at);
+    if candidate.is_partial() { due_at.max(*effective_at) } else { due_at }
+}
+
+/// What has become of it.
+fn state(
+    known: &Known<'_>,
+    granted: &Granted<'_>,
+    candidate: &Candidate<'_>,
+    (how_much, expires_at, due_at): (&HowMuch, Option<Timestamp>, Timestamp),
+    now: Timestamp,
+) -> ApplicationState {
+    let kept = granted.kept(candidate.id()).map(|kept| &kept.state);
+    let waits_until = candidate.of.stretch.event.recorded_at.plus_micros(known.patience_micros);
+    if let Some(applied) = kept.and_then(ApplicationState::applied) {
         ApplicationState::Applied(applied.clone())
+    } else if candidate.is_cancelled {
+        ApplicationState::Cancelled
     } else if expires_at.is_some_and(|expires_at| expires_at <= now) {
         ApplicationState::Skipped(Skipped::ExpiredOnArrival)
-    } else if is_missed {
+    } else if is_missed(known, candidate, now) {
         ApplicationState::Skipped(Skipped::Missed)
-    } else if let Some(awaited) = awaited.filter(|_| now < waits_until) {
+    } else if let Some(awaited) = awaited(known, candidate).filter(|_| now < waits_until) {
         ApplicationState::Waiting { awaited, until: waits_until }
-    } else if let Some(skipped) = skipped {
+    } else if let Some(skipped) = how_much.skipped {
         ApplicationState::Skipped(skipped)
     } else if let Some(failed) = kept.and_then(ApplicationState::failed)
         && failed.next_attempt_at.is_none_or(|next| now < next)
@@ -351,46 +387,58 @@ fn application<'k>(
         ApplicationState::Pending
     } else {
         ApplicationState::Due
-    };
-    if let Some(applied) = state.applied() {
-        amount = applied.amount;
     }
-    if !matches!(state, ApplicationState::Skipped(_) | ApplicationState::Cancelled) {
-        granted.amounts.insert(id, (*period, amount));
-    }
-    let (effective_at, asset) = (*effective_at, rule.asset.clone());
-    Application { id, period: *period, due_at, asset, amount, effective_at, expires_at, state }
 }
 
-/// The rule's amount, or its part for a period that is granted in part; rounded down, because rules may be made before
-/// their asset.
-fn prorated(candidate: &Candidate<'_>, is_partial: bool, scale: Scale) -> Amount {
-    let Candidate { of, period, effective_at } = candidate;
-    let (amount, proration) = (of.rule.terms.amount.get(), of.rule.terms.proration);
+/// Whether it is too late for it, as the rule says.
+fn is_missed(known: &Known<'_>, candidate: &Candidate<'_>, now: Timestamp) -> bool {
+    match candidate.of.rule.terms.catch_up {
+        CatchUp::All => false,
+        CatchUp::Latest => candidate.period.end <= now,
+        CatchUp::None => {
+            // News takes its time.
+            let latest = candidate.effective_at.plus_micros(known.patience_micros);
+            let first = known.subscription.events().iter().map(|event| event.recorded_at).min();
+            first.is_some_and(|first| latest < first)
+        }
+    }
+}
+
+/// Since when a period that is granted in part depends on what was granted: since the beginning of all periods that it
+/// shares a time with.
+fn depends_since(known: &Known<'_>, candidate: &Candidate<'_>) -> Timestamp {
+    let Candidate { of, period, .. } = candidate;
+    let spans = known.rules.iter().filter_map(|rule| match rule.terms.cadence {
+        Cadence::Recurring(span) if rule.asset == of.rule.asset => Some(span),
+        Cadence::Recurring(_) | Cadence::OneTime => None,
+    });
+    let starts = spans.map(|span| of.stretch.state().cycle(span).period_of(period.start).start);
+    starts.fold(period.start, Timestamp::min)
+}
+
+/// Which event has to be known before it is known what it amounts to.
+fn awaited(known: &Known<'_>, candidate: &Candidate<'_>) -> Option<Awaited> {
+    let Candidate { of, effective_at, .. } = candidate;
+    let event = of.stretch.event;
     if of.rule.terms.cadence == Cadence::OneTime {
-        return amount.rounded_down(scale);
+        let is_from_the_beginning = of.known_since <= event.state.started_at;
+        return (!is_from_the_beginning).then_some(Awaited::Earlier);
     }
-    let from = if is_partial && of.entered == Some(Entered::Anew) && proration.of_first() {
-        *effective_at
-    } else {
-        period.start
-    };
-    let ends_at = of.stretch.state().ends_at.filter(|_| proration.of_last());
-    let until = ends_at.map_or(period.end, |ends_at| ends_at.clamp(from, period.end));
-    part_of(amount, until.micros() - from.micros(), period.micros(), scale)
+    if candidate.is_partial() && depends_since(known, candidate) < of.known_since {
+        return Some(Awaited::Earlier);
+    }
+    // Whoever tells of a period that is over has more to tell: of the next ones, too.
+    let is_guess = event.state.period.end <= *effective_at && *effective_at <= event.recorded_at;
+    is_guess.then_some(Awaited::Later)
 }
 
-/// When it expires: what was granted in a trial ends with it.
+/// When it expires: what is granted for a trial ends with it.
 fn expires_at(candidate: &Candidate<'_>, effective_at: Timestamp) -> Option<Timestamp> {
     let state = candidate.of.stretch.state();
     let billing = Billing { cycle: state.billing() };
     let expires_at = candidate.of.rule.terms.expiry.expires_at(effective_at, &billing);
-    match state.status {
-        SubscriptionStatus::Trialing => {
-            [expires_at, state.trial_ends_at].into_iter().flatten().min()
-        }
-        SubscriptionStatus::Active | SubscriptionStatus::Paused | SubscriptionStatus::Cancelled => {
-            expires_at
-        }
+    match candidate.of.rule.terms.stage {
+        Stage::Trial => [expires_at, state.trial_ends_at].into_iter().flatten().min(),
+        Stage::Paid | Stage::Any => expires_at,
     }
 }

@@ -176,6 +176,31 @@ impl Stretch<'_> {
     pub fn state(&self) -> &SubscriptionState {
         &self.event.state
     }
+
+    /// When the subscription itself ended in it, if it did.
+    pub fn subscription_end(&self) -> Option<Timestamp> {
+        let state = self.state();
+        match state.status {
+            SubscriptionStatus::Cancelled => Some(self.from),
+            SubscriptionStatus::Trialing
+            | SubscriptionStatus::Active
+            | SubscriptionStatus::Paused => state.ends_at.filter(|_| self.until == state.ends_at),
+        }
+    }
+}
+
+/// Whether a trial that ran at an instant was over by another one, and before its time.
+pub fn trial_ended_early(stretches: &[Stretch<'_>], at: Timestamp, by: Timestamp) -> bool {
+    let is_trial = |it: &Stretch<'_>| it.state().status == SubscriptionStatus::Trialing;
+    let is_then = |it: &Stretch<'_>| it.from <= at && it.until.is_none_or(|until| at < until);
+    let Some(place) = stretches.iter().position(|it| is_trial(it) && is_then(it)) else {
+        return false;
+    };
+    // One that was extended goes on.
+    let follows = |pair: &[Stretch<'_>]| is_trial(&pair[1]) && pair[0].until == Some(pair[1].from);
+    let more = stretches[place..].windows(2).take_while(|pair| follows(pair)).count();
+    let last = stretches[place + more];
+    last.until.is_some_and(|until| until <= by && last.event.ends_at() != Some(until))
 }
 
 impl Subscription {
@@ -230,15 +255,35 @@ impl Subscription {
         stretches
     }
 
-    /// Whether what was right before a stretch is known, or nothing was.
-    pub fn knows_before(&self, stretches: &[Stretch<'_>], place: usize) -> bool {
-        let Some(stretch) = stretches.get(place) else { return false };
-        let event = stretch.event;
-        if event.kind.stands_alone() || stretch.from <= event.state.started_at {
-            return true;
+    /// From when on applications have to be known, if periods that ended by `done_until` are dealt with: of one that ends, all
+    /// are, because a rule may let its credits expire then.
+    pub fn looks_back_to(&self, done_until: Timestamp) -> Timestamp {
+        let ends = self.events.iter().any(|event| {
+            event.state.ends_at.is_some() || event.state.status == SubscriptionStatus::Cancelled
+        });
+        if ends { Timestamp::FIRST } else { done_until }
+    }
+
+    /// Whether there may have been events that are kept no longer: then what was before the first one is not looked at.
+    pub fn is_cut(&self) -> bool {
+        self.events.len() >= MOST_EVENTS
+    }
+
+    /// Since when all is known that led to a stretch: from there on no event is missing, as far as the events say which one
+    /// came before them.
+    pub fn known_since(&self, stretches: &[Stretch<'_>], place: usize) -> Timestamp {
+        let is_known = |version: i64| self.events.iter().any(|it| it.version == version);
+        let mut since = Timestamp::LAST;
+        for stretch in stretches[..=place].iter().rev() {
+            if stretch.from <= stretch.state().started_at {
+                return Timestamp::FIRST;
+            }
+            since = stretch.from;
+            if stretch.event.previous_version.is_some_and(|version| !is_known(version)) {
+                break;
+            }
         }
-        let named = event.previous_version;
-        place > 0 && named.is_none_or(|version| self.events.iter().any(|it| it.version == version))
+        since
     }
 }
 
@@ -261,6 +306,16 @@ impl SubscriptionEvent {
             | SubscriptionEventKind::Paused
             | SubscriptionEventKind::Resumed
             | SubscriptionEventKind::Cancelled => self.effective_at,
+        }
+    }
+
+    /// Whether the subscription has ended by then, if nothing is heard after it.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        match self.state.status {
+            SubscriptionStatus::Cancelled => self.effective_at <= now,
+            SubscriptionStatus::Trialing
+            | SubscriptionStatus::Active
+            | SubscriptionStatus::Paused => self.ends_at().is_some_and(|ends_at| ends_at <= now),
         }
     }
 

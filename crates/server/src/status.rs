@@ -6,8 +6,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use purse_domain::{
-    ApplicationId, GrantNumber, HoldNumber, MOST_LIMITS, Rejection, RuleId, RuleRejection, Scale,
-    StaleItem, SubscriptionName, TooManyPeriods, TransactionId, Unbuyable, Unpriced, WalletName,
+    ApplicationId, CyclePeriod, GrantNumber, HoldNumber, MOST_LIMITS, Rejection, RuleId,
+    RuleRejection, Scale, StaleItem, SubscriptionName, TooManyPeriods, TransactionId, Unbuyable,
+    Unpriced, WalletName,
 };
 use purse_proto::v1::ErrorReason;
 use purse_storage::{
@@ -277,11 +278,14 @@ pub fn subscription_not_found(name: &SubscriptionName) -> Status {
 /// No rule grants that.
 pub fn application_not_found(name: &SubscriptionName, id: ApplicationId) -> Status {
     let ApplicationId { rule, period_start } = id;
+    let once = CyclePeriod::ALWAYS.start == period_start;
+    let period_start = if once { String::new() } else { period_start.to_string() };
+    let of = if once { "that happens once".to_owned() } else { format!("for {period_start}") };
     status(
         Code::NotFound,
-        format!("subscription {} has no application of rule {rule} for {period_start}", name.id),
+        format!("subscription {} has no application of rule {rule} {of}", name.id),
         ErrorReason::ApplicationNotFound,
-        &[("rule_id", rule.to_string()), ("period_start", period_start.to_string())],
+        &[("rule_id", rule.to_string()), ("period_start", period_start)],
     )
 }
 
@@ -295,10 +299,12 @@ pub fn version_contradicted() -> Status {
     )
 }
 
-/// The reason that a refusal gives.
+/// The reason that a refusal gives, and the field if it is about one.
 pub fn reason_of(refused: &Status) -> String {
     let details = refused.get_error_details();
-    details.error_info().map(|info| info.reason.clone()).unwrap_or_default()
+    let Some(info) = details.error_info() else { return String::new() };
+    let field = info.metadata.get("field").map(|field| format!(" {field}"));
+    format!("{}{}", info.reason, field.unwrap_or_default())
 }
 
 /// Whether the same request is refused again, whenever it comes.

@@ -10,8 +10,9 @@ mod job;
 use std::{sync::Arc, time::Instant};
 
 use purse_domain::{
-    Action, Actor, Applied, Command, CreateWallet, DrawdownPolicy, Fingerprint, Group, Heard,
-    IdempotencyKey, LeadTimes, Metadata, Reason, Request, SubscriptionName, Thresholds, WalletName,
+    Action, Actor, Answered, Command, CreateWallet, DrawdownPolicy, Fingerprint, Group, Heard,
+    IdempotencyKey, LeadTimes, Metadata, Purpose, Reason, Request, SubscriptionName, Thresholds,
+    WalletName,
 };
 use purse_storage::{
     Answer, Outcome, Storage, StorageError,
@@ -153,21 +154,22 @@ impl Subscriptions {
         let mut done = Vec::with_capacity(pending.len());
         for (pending, action) in pending {
             let mut outcome = answers(pending.reply().await?.outcome)?;
-            if action.closes.is_none()
+            if action.purpose == Purpose::Apply
                 && matches!(outcome, Err(purse_domain::Rejection::WalletNotFound))
             {
                 let opened = Group::new(vec![opening(name, &action), request(name, &action)]);
-                let Some(group) = opened else { continue };
+                let group = opened.ok_or_else(status::unanswered)?;
                 outcome = answers(self.lanes.run(group).await?.outcome)?;
             }
-            let made = match outcome {
-                Ok(answers) => Ok(answers.last().and_then(applied)),
+            let answered = match outcome {
+                Ok(answers) => answered(answers.last().ok_or_else(status::unanswered)?),
                 Err(rejection) => {
                     let wallet = wallet_of(name, &action);
-                    Err(status::reason_of(&status::rejected(&rejection, &wallet)))
+                    let refused = status::rejected(&rejection, &wallet);
+                    Answered::Refused(status::reason_of(&refused))
                 }
             };
-            done.push(Done { action, made });
+            done.push(Done { action, answered });
         }
         Ok(done)
     }
@@ -186,15 +188,9 @@ fn answers(
     }
 }
 
-/// What an answer made.
-fn applied(answer: &Answer) -> Option<Applied> {
-    let grant = answer.transaction.grants.first()?;
-    Some(Applied {
-        amount: grant.terms.amount.get(),
-        grant: grant.number,
-        transaction: answer.transaction.id,
-        is_closed: false,
-    })
+fn answered(answer: &Answer) -> Answered {
+    let purse_domain::Transaction { id, grants, entries, .. } = &*answer.transaction;
+    Answered::of(*id, grants, entries)
 }
 
 fn wallet_of(name: &SubscriptionName, action: &Action) -> WalletName {

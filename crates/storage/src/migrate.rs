@@ -48,6 +48,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(18, "subscriptions", "0018_subscriptions"),
     migration!(19, "top-ups", "0019_top_ups"),
     migration!(20, "history words", "0020_history_words"),
+    migration!(21, "taken back", "0021_taken_back"),
 ];
 
 /// The version that this build works on.

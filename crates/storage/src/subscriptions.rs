@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountName, Action, Application, ApplicationId, ApplicationState, Applied, AssetCode, Failed,
-    GrantRule, Heard, Horizon, KeptApplication, Known, NamespaceId, RuleScope, Scale,
+    AccountName, Action, Answered, Application, ApplicationId, ApplicationState, AssetCode, Failed,
+    GrantRule, Heard, KeptApplication, Known, Look, NamespaceId, PATIENCE_MICROS, RuleScope, Scale,
     SourceEventId, SourceName, Subscription, SubscriptionEvent, SubscriptionId, SubscriptionName,
-    Timestamp, actions, next_look_at, schedule, undone_since,
+    Timestamp, look,
 };
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -29,8 +29,6 @@ use crate::{
 use application::ApplicationRow;
 pub use read::{FailedApplication, FailedQuery, StreamPosition, SubscriptionRecord};
 
-/// How long what is not known yet is waited for.
-pub const PATIENCE_MICROS: i64 = 3_600_000_000;
 /// When somebody looks again whether what was to be done has been done: longer than a call and its retries take.
 const LEASE_MICROS: i64 = 60_000_000;
 
@@ -45,12 +43,14 @@ pub struct Told {
     pub done: Vec<Done>,
     /// A failed application that is to be tried once more.
     pub retry: Option<ApplicationId>,
+    /// Whether to look at all its life, and not only at what is not done with.
+    pub whole: bool,
 }
 
 impl Told {
     /// Only time passed.
     pub fn time(name: SubscriptionName) -> Self {
-        Self { name, event: None, done: Vec::new(), retry: None }
+        Self { name, event: None, done: Vec::new(), retry: None, whole: false }
     }
 }
 
@@ -59,30 +59,8 @@ impl Told {
 pub struct Done {
     /// The action.
     pub action: Action,
-    /// What it made; the reason, if the wallet refused. An action that closes makes nothing.
-    pub made: Result<Option<Applied>, String>,
-}
-
-impl Done {
-    /// What is kept of it.
-    fn kept(&self, now: Timestamp) -> KeptApplication {
-        let Action { application, period, attempts, closes, asset, .. } = &self.action;
-        let state = match (&self.made, closes) {
-            // Whatever the wallet says of what is left, it is not asked for again.
-            (_, Some(applied)) => {
-                ApplicationState::Applied(Applied { is_closed: true, ..applied.clone() })
-            }
-            (Ok(Some(applied)), None) => ApplicationState::Applied(applied.clone()),
-            (Ok(None), None) => {
-                ApplicationState::Failed(Failed::again(*attempts, String::new(), now))
-            }
-            (Err(reason), None) => {
-                ApplicationState::Failed(Failed::again(*attempts, reason.clone(), now))
-            }
-        };
-        let (id, period, asset) = (*application, *period, asset.clone());
-        KeptApplication { id, period, asset, recorded_at: now, state }
-    }
+    /// What the wallet answered.
+    pub answered: Answered,
 }
 
 /// What became of it.
@@ -90,7 +68,7 @@ impl Done {
 pub struct Advanced {
     /// What became of the event.
     pub heard: Option<Heard>,
-    /// What is to be done now.
+    /// What is to be done now; whoever told the same subscription something first has it to do.
     pub actions: Vec<Action>,
     /// The applications that are at hand: those of periods that are not done with, and the next ones.
     pub applications: Vec<Application>,
@@ -105,6 +83,8 @@ struct Locked {
     subscription: Subscription,
     done_until: Timestamp,
     kept: Vec<KeptApplication>,
+    /// What is to be written of it.
+    changed: BTreeMap<ApplicationId, KeptApplication>,
     has_heard: bool,
 }
 
@@ -191,7 +171,7 @@ struct SubscriptionRow {
 
 impl Storage {
     /// Takes in what is told of subscriptions, in its order, and answers each what is to be done for it, as one
-    /// transaction. What is told of one subscription several times is answered alike each time.
+    /// transaction.
     pub async fn advance(&self, told: &[Told]) -> Result<Vec<Advanced>, StorageError> {
         let client = self.subscription_writer().await?;
         match Box::pin(self.advance_on(&client, told)).await {
@@ -216,51 +196,58 @@ impl Storage {
         rows.iter().map(|row| name(&mut Columns::of(row))).collect()
     }
 
-    async fn advance_on(
+    async fn advance_on<'t>(
         &self,
         client: &Client,
-        told: &[Told],
+        told: &'t [Told],
     ) -> Result<Vec<Advanced>, StorageError> {
         client.batch_execute("BEGIN").await?;
-        let names: BTreeMap<Key, &SubscriptionName> =
-            told.iter().map(|told| (key_of(&told.name), &told.name)).collect();
+        let named = |told: &'t Told| (key_of(&told.name), &told.name);
+        let new = told.iter().filter(|told| told.event.is_some());
+        open(client, &new.map(named).collect(), self.clock().now()).await?;
+        let mut locked = lock(client, &told.iter().map(named).collect()).await?;
+        // The one instant of all that is decided here comes after the locks: nobody else is at these rows.
         let now = self.clock().now();
-        let mut locked = lock(client, &names, now).await?;
         let mut heard = Vec::with_capacity(told.len());
         for told in told {
             let Some(locked) = locked.get_mut(&key_of(&told.name)) else {
                 heard.push(None);
                 continue;
             };
+            if told.whole {
+                locked.done_until = Timestamp::FIRST;
+            }
             heard.push(told.event.as_ref().map(|event| locked.hear(event, now)));
         }
         load_kept(client, &mut locked).await?;
-        let mut kept = BTreeMap::new();
         for told in told {
-            let key = key_of(&told.name);
-            let Some(locked) = locked.get_mut(&key) else { continue };
+            let Some(locked) = locked.get_mut(&key_of(&told.name)) else { continue };
             let retried = told.retry.and_then(|id| locked.retry(id, now));
-            for done in told.done.iter().map(|done| done.kept(now)).chain(retried) {
-                locked.keep(done.clone());
-                kept.insert((key.clone(), done.id), ApplicationRow::of(&told.name, &done)?);
+            let done = told.done.iter().map(|done| done.action.kept(&done.answered, now));
+            for kept in done.chain(retried) {
+                locked.keep(kept);
             }
         }
         let rules = rules_of(client, &locked).await?;
         let scales = scales_of(client, &rules).await?;
-        let mut answers: BTreeMap<&Key, (Vec<Action>, Vec<Application>)> = BTreeMap::new();
-        let mut written = Vec::with_capacity(locked.len());
-        for (key, locked) in &locked {
-            let (row, actions, applications) = locked.look(&rules, &scales, now)?;
-            written.push(row);
-            answers.insert(key, (actions, applications));
+        let mut looks: BTreeMap<&Key, Look> = BTreeMap::new();
+        let (mut written, mut kept) = (Vec::with_capacity(locked.len()), Vec::new());
+        for (key, locked) in &mut locked {
+            let look = locked.look(&rules, &scales, now);
+            written.push(locked.row(&look, now)?);
+            for changed in locked.changed.values() {
+                kept.push(ApplicationRow::of(&locked.name, changed)?);
+            }
+            looks.insert(key, look);
         }
-        let kept: Vec<ApplicationRow> = kept.into_values().collect();
         write(client, &written, &kept).await?;
         client.batch_execute("COMMIT").await?;
         let advanced = told.iter().zip(heard).map(|(told, heard)| {
-            let answer = answers.get(&key_of(&told.name)).cloned();
-            let (actions, applications) = answer.unwrap_or_default();
-            Advanced { heard, actions, applications }
+            let Some(look) = looks.get_mut(&key_of(&told.name)) else {
+                return Advanced { heard, actions: Vec::new(), applications: Vec::new() };
+            };
+            let actions = std::mem::take(&mut look.actions);
+            Advanced { heard, actions, applications: look.applications.clone() }
         });
         Ok(advanced.collect())
     }
@@ -308,9 +295,18 @@ impl Locked {
         heard
     }
 
-    fn keep(&mut self, done: KeptApplication) {
-        self.kept.retain(|kept| kept.id != done.id);
-        self.kept.push(done);
+    /// Keeps what came of an application, unless more is known of it: two servers may have done the same thing.
+    fn keep(&mut self, changed: KeptApplication) {
+        let is_stale = self.kept.iter().filter(|kept| kept.id == changed.id).any(|kept| {
+            changed.taken_back.times < kept.taken_back.times
+                || kept.state.applied().is_some() && changed.state.failed().is_some()
+        });
+        if is_stale {
+            return;
+        }
+        self.kept.retain(|kept| kept.id != changed.id);
+        self.kept.push(changed.clone());
+        self.changed.insert(changed.id, changed);
     }
 
     /// A failed one as it is tried once more, now.
@@ -321,13 +317,13 @@ impl Locked {
         Some(KeptApplication { state: ApplicationState::Failed(again), ..kept.clone() })
     }
 
-    /// What is to be done for it, what is at hand, and its row.
+    /// What is to be done for it, and when to look again. What failed and is called for no more is given up.
     fn look(
-        &self,
+        &mut self,
         rules: &[GrantRule],
         scales: &BTreeMap<(NamespaceId, AssetCode), Scale>,
         now: Timestamp,
-    ) -> Result<(SubscriptionRow, Vec<Action>, Vec<Application>), StorageError> {
+    ) -> Look {
         let namespace_id = self.name.namespace_id;
         let scopes = scopes_of(&self.name, &self.subscription);
         let of_it =
@@ -347,27 +343,33 @@ impl Locked {
             since: self.done_until,
             patience_micros: PATIENCE_MICROS,
         };
-        let applications = schedule(&known, now, Horizon::Next);
-        let actions = actions(&self.name, &known, &applications, now);
-        let next = if actions.is_empty() {
-            next_look_at(&known, &applications, now)
-        } else {
-            Some(now.plus_micros(LEASE_MICROS))
-        };
-        let done_until =
-            if actions.is_empty() { undone_since(&applications, now) } else { self.done_until };
-        let row = SubscriptionRow {
+        let look = look(&self.name, &known, now);
+        let given_up = look.applications.iter().filter(|application| {
+            matches!(application.state, ApplicationState::Cancelled | ApplicationState::Skipped(_))
+        });
+        let given_up: BTreeSet<ApplicationId> = given_up.map(|it| it.id).collect();
+        let failed = self.kept.iter().filter(|kept| kept.state.failed().is_some());
+        let given_up = failed.filter(|kept| given_up.contains(&kept.id)).cloned();
+        for kept in given_up.collect::<Vec<_>>() {
+            self.keep(KeptApplication { state: ApplicationState::Cancelled, ..kept });
+        }
+        look
+    }
+
+    fn row(&self, look: &Look, now: Timestamp) -> Result<SubscriptionRow, StorageError> {
+        // Whoever has it to do may fail to; then somebody else looks.
+        let lease = (!look.actions.is_empty()).then(|| now.plus_micros(LEASE_MICROS));
+        Ok(SubscriptionRow {
             account_id: self.name.account_id.uuid(),
             subscription_id: self.name.id.as_str().to_owned(),
-            namespace_id: namespace_id.uuid(),
+            namespace_id: self.name.namespace_id.uuid(),
             account: self.name.account.as_str().to_owned(),
             version: self.subscription.newest().map_or(0, |event| event.version),
             history: self.has_heard.then(|| history::json(&self.subscription)).transpose()?,
-            done_until: Instant(done_until),
-            next_due_at: next.map(Instant),
+            done_until: Instant(look.done_until),
+            next_due_at: lease.or(look.next_look_at).map(Instant),
             updated_at: Instant(now),
-        };
-        Ok((row, actions, applications))
+        })
     }
 }
 
@@ -383,11 +385,12 @@ fn name(columns: &mut Columns<'_>) -> Result<SubscriptionName, StorageError> {
     Ok(SubscriptionName::new(namespace_id, account, id))
 }
 
-async fn lock(
-    client: &Client,
-    names: &BTreeMap<Key, &SubscriptionName>,
-    now: Timestamp,
-) -> Result<BTreeMap<Key, Locked>, StorageError> {
+type Names<'t> = BTreeMap<Key, &'t SubscriptionName>;
+
+async fn open(client: &Client, names: &Names<'_>, now: Timestamp) -> Result<(), StorageError> {
+    if names.is_empty() {
+        return Ok(());
+    }
     let accounts: Vec<Uuid> = names.keys().map(|(account, _)| *account).collect();
     let ids: Vec<&str> = names.keys().map(|(_, id)| id.as_str()).collect();
     let namespaces: Vec<Uuid> = names.values().map(|name| name.namespace_id.uuid()).collect();
@@ -396,6 +399,12 @@ async fn lock(
     let parameters: [&(dyn ToSql + Sync); 6] =
         [&accounts, &ids, &namespaces, &account_names, &Instant(Timestamp::FIRST), &Instant(now)];
     client.execute(&statement, &parameters).await?;
+    Ok(())
+}
+
+async fn lock(client: &Client, names: &Names<'_>) -> Result<BTreeMap<Key, Locked>, StorageError> {
+    let accounts: Vec<Uuid> = names.keys().map(|(account, _)| *account).collect();
+    let ids: Vec<&str> = names.keys().map(|(_, id)| id.as_str()).collect();
     let statement = client.prepare_cached(LOCK).await?;
     let mut locked = BTreeMap::new();
     for row in client.query(&statement, &[&accounts, &ids]).await? {
@@ -405,8 +414,8 @@ async fn lock(
         let done_until = columns.instant()?;
         if let Some(name) = names.get(&key) {
             let name = SubscriptionName::clone(name);
-            let kept = Vec::new();
-            let it = Locked { name, subscription, done_until, kept, has_heard: false };
+            let (kept, changed) = (Vec::new(), BTreeMap::new());
+            let it = Locked { name, subscription, done_until, kept, changed, has_heard: false };
             locked.insert(key, it);
         }
     }
@@ -419,7 +428,8 @@ async fn load_kept(
 ) -> Result<(), StorageError> {
     let accounts: Vec<Uuid> = locked.keys().map(|(account, _)| *account).collect();
     let ids: Vec<&str> = locked.keys().map(|(_, id)| id.as_str()).collect();
-    let since: Vec<Instant> = locked.values().map(|it| Instant(it.done_until)).collect();
+    let since = locked.values().map(|it| it.subscription.looks_back_to(it.done_until));
+    let since: Vec<Instant> = since.map(Instant).collect();
     let statement = client.prepare_cached(application::KEPT).await?;
     let rows = client.query(&statement, &[&accounts, &ids, &since]).await?;
     for row in &rows {

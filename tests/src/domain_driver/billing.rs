@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use purse_domain::{
-    Action, Actor, AddonId, ApplicationState, Applied, AssetCode, Awaited, Cadence, CalendarSpan,
+    Action, Actor, AddonId, Answered, ApplicationState, AssetCode, Awaited, Cadence, CalendarSpan,
     CatchUp, Category, CostBasis, CyclePeriod, ExpirySettings, Fingerprint, GrantRule, Group,
     GroupVerdict, Heard, Horizon, IdempotencyKey, KeptApplication, Known, Metadata, NamespaceId,
-    OnCancel, Percent, PlanChange, PlanId, PositiveAmount, Priority, Proration, Reason, Request,
-    Rollover, RolloverCap, RuleId, RuleName, RuleScope, RuleTerms, Scale, Skipped, Stage,
-    Subscription, SubscriptionEvent, SubscriptionEventKind, SubscriptionId, SubscriptionName,
-    SubscriptionState, SubscriptionStatus, TimeZone, Timestamp, TransactionId, WalletName, actions,
-    schedule,
+    OnCancel, PATIENCE_MICROS, Percent, PlanChange, PlanId, PositiveAmount, Priority, Proration,
+    Reason, Request, Rollover, RolloverCap, RuleId, RuleName, RuleScope, RuleTerms, Scale, Skipped,
+    Stage, Subscription, SubscriptionEvent, SubscriptionEventKind, SubscriptionId,
+    SubscriptionName, SubscriptionState, SubscriptionStatus, TimeZone, Timestamp, TransactionId,
+    WalletName, look, schedule,
 };
 use uuid::Uuid;
 
@@ -20,9 +20,6 @@ use crate::{
     billing::{ApplicationView, NewEvent, NewRule, RuleStep, SUBSCRIPTION},
     expiry::{Expires, Unit},
 };
-
-/// How long what is not known yet is waited for: an hour, as the server does.
-const PATIENCE_MICROS: i64 = 3_600_000_000;
 
 /// The subscriptions and rules of a Purse in memory.
 #[derive(Debug, Default)]
@@ -111,38 +108,22 @@ impl DomainDriver {
         loop {
             let Some(kept) = self.billing.subscriptions.get(account) else { return Ok(()) };
             let (name, now) = (kept.name.clone(), self.clock);
-            let todo = self.with_known(kept, |known| {
-                actions(&name, known, &schedule(known, now, Horizon::Next), now)
-            });
+            let todo = self.with_known(kept, |known| look(&name, known, now).actions);
             if todo.is_empty() {
                 return Ok(());
             }
             for action in todo {
-                let applied = self.act(&name, &action)?;
+                let answered = self.act(&name, &action)?;
                 let Some(kept) = self.billing.subscriptions.get_mut(account) else { continue };
-                let applied = match (&action.closes, applied) {
-                    (Some(closed), _) => Applied { is_closed: true, ..closed.clone() },
-                    (None, Some(applied)) => applied,
-                    (None, None) => return Err(Refusal::new("NOT_APPLIED", &[])),
-                };
-                kept.applications.retain(|kept| kept.id != action.application);
-                kept.applications.push(KeptApplication {
-                    id: action.application,
-                    period: action.period,
-                    asset: action.asset.clone(),
-                    recorded_at: now,
-                    state: ApplicationState::Applied(applied),
-                });
+                let changed = action.kept(&answered, now);
+                kept.applications.retain(|kept| kept.id != changed.id);
+                kept.applications.push(changed);
             }
         }
     }
 
-    /// Does one thing; what it closes may have nothing left.
-    fn act(
-        &mut self,
-        name: &SubscriptionName,
-        action: &Action,
-    ) -> Result<Option<Applied>, Refusal> {
+    /// Does one thing.
+    fn act(&mut self, name: &SubscriptionName, action: &Action) -> Result<Answered, Refusal> {
         let wallet = WalletName::new(name.namespace_id, name.account.clone(), action.asset.clone());
         let request = Request {
             wallet,
@@ -159,25 +140,21 @@ impl DomainDriver {
         let request = &group.requests()[0];
         let decided = match self.decide(request) {
             GroupVerdict::Accepted(decided) => decided,
-            GroupVerdict::Rejected(_) if action.closes.is_some() => return Ok(None),
             GroupVerdict::Rejected(refused) => {
-                return Err(super::refusal(&refused.rejection, &refused.wallet));
+                let refusal = super::refusal(&refused.rejection, &refused.wallet);
+                return Ok(Answered::Refused(refusal.reason));
             }
             GroupVerdict::Lacking(_, missing) => return Err(super::lacking(&missing)),
         };
         self.transactions += 1;
         let transaction = TransactionId::from_uuid(Uuid::from_u128(self.transactions));
-        let mut made = None;
+        let mut answered = Err(Refusal::new("NOT_APPLIED", &[]));
         for leg in &decided {
             self.append(&leg.request, &leg.decision, transaction);
-            made = leg.decision.made_grants().next().map(|grant| Applied {
-                amount: grant.terms.amount.get(),
-                grant: grant.number,
-                transaction,
-                is_closed: false,
-            });
+            let own = &leg.decision.entries[leg.decision.settled..];
+            answered = Ok(Answered::of(transaction, leg.decision.made_grants(), own));
         }
-        Ok(made)
+        answered
     }
 }
 
@@ -246,7 +223,7 @@ fn terms(
         cost_basis: CostBasis::ZERO,
         applies_to: std::collections::BTreeSet::new(),
         metadata: Metadata::default(),
-        starts_at: None,
+        starts_at: step.starts_at.map(|at| at.0),
         ends_at: None,
         is_active: true,
         stage: word(

@@ -51,9 +51,11 @@ impl GrpcDriver {
             ),
             on_cancel: number("RULE_ON_CANCEL_", &step.on_cancel, RuleOnCancel::from_str_name),
             rollover: rollover(&step.rollover),
-            grant_ahead: step
-                .ahead
-                .map(|ahead| prost_types::Duration { seconds: ahead.micros / 1_000_000, nanos: 0 }),
+            grant_ahead: Some(prost_types::Duration {
+                seconds: step.ahead.map_or(0, |ahead| ahead.micros / 1_000_000),
+                nanos: 0,
+            }),
+            starts_at: Some(instant(step.starts_at.map_or(Timestamp::FIRST, |at| at.0))),
             ..Default::default()
         };
         let message =

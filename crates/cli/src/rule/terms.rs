@@ -39,7 +39,8 @@ pub struct TermArgs {
     /// The rule's own metadata, in place of all it has; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     rule_metadata: Vec<(String, String)>,
-    /// Grant nothing for periods that begin before: RFC 3339, or a date
+    /// Grant nothing that counts from an earlier instant: RFC 3339, or a date; default: now. An earlier one asks for the past,
+    /// which `purse reconcile --apply` grants
     #[arg(long, value_parser = instant::parse, value_name = "INSTANT")]
     starts_at: Option<Timestamp>,
     /// Nor for periods that begin then or later

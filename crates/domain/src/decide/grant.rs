@@ -2,8 +2,8 @@
 
 use super::Stop;
 use crate::{
-    Amount, CarryOver, GrantTerms, NewGrant, Rejection, Timestamp, Window, debt::repay,
-    draft::Draft,
+    Allocation, Amount, CarryOver, EntryKind, GrantTerms, NewGrant, Rejection, Timestamp, Window,
+    debt::repay, draft::Draft,
 };
 
 /// Makes a grant. One whose window has not begun is scheduled and does not change the balance yet.
@@ -36,17 +36,24 @@ pub(super) fn grant(draft: &mut Draft<'_>, new: &NewGrant) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Makes a grant of what another one of this wallet had left when it expired, as far as the cap lets it.
+/// Makes a grant of what another one of this wallet had left at its end, as far as the cap lets it. That is no loss any
+/// more, so late usage cannot have it a second time.
 pub(super) fn carry_over(draft: &mut Draft<'_>, carry: CarryOver) -> Result<(), Stop> {
     let CarryOver { grant: number, cap, effective_at, expires_at } = carry;
     let now = draft.now;
-    let (_, from) = draft.grant(number).ok_or(Rejection::GrantNotFound { grant: number })?;
+    let (place, from) = draft.grant(number).ok_or(Rejection::GrantNotFound { grant: number })?;
+    // One that somebody ended before its time has nothing left.
+    let ended_at = from.expired_at.filter(|ended_at| from.window.expires_at() == Some(*ended_at));
+    let ended_at = ended_at.ok_or(Rejection::GrantEnded { grant: number })?;
     let scale = draft.state().settings.scale;
-    let carried = cap.of(from.parts.expired, from.terms.amount.get(), scale);
+    let carried = cap.of(from.lost, from.terms.amount.get(), scale);
     let amount = carried.positive().ok_or(Rejection::GrantEnded { grant: number })?;
     let granted_window = window(effective_at, Some(expires_at), now)?;
     let terms = GrantTerms { amount, granted_window, ..GrantTerms::clone(&from.terms) };
     check_room(draft, carried)?;
+    let part = [(place, Allocation { grant: number, amount: carried })];
+    draft.book(EntryKind::ExpiryReversed, ended_at, &part);
+    draft.book(EntryKind::Voided, ended_at, &part);
     let key = draft.add_grant(terms);
     repay(draft, &key, now)?;
     Ok(())

@@ -4,4 +4,5 @@
 
 mod cases;
 mod orders;
+mod turns;
 mod world;

@@ -2,12 +2,14 @@
 
 use proptest::prelude::*;
 use purse_domain::{
-    Heard, SubscriptionEvent,
-    SubscriptionEventKind::{Cancelled, PlanChanged, Renewed, Started},
+    Cadence, ExpirySettings, GrantRule, Heard, OnCancel, SubscriptionEvent, SubscriptionEventKind,
+    SubscriptionEventKind::{
+        BillingDateChanged, Cancelled, Paused, PlanChanged, Renewed, Resumed, Started, TrialStarted,
+    },
     SubscriptionState, SubscriptionStatus,
 };
 
-use crate::world::{World, event, monthly, state};
+use crate::world::{World, at, event, monthly, state, with};
 
 fn events() -> Vec<SubscriptionEvent> {
     let ended =
@@ -63,5 +65,98 @@ proptest! {
         prop_assert_eq!(any.grants(), clean.grants());
         prop_assert_eq!(any.ledger(), clean.ledger());
         prop_assert_eq!(any.applications("2026-06-01"), clean.applications("2026-06-01"));
+    }
+}
+
+/// What may happen to a subscription after its beginning.
+#[derive(Debug, Clone)]
+struct Turn {
+    kind: SubscriptionEventKind,
+    hours: i64,
+    plan: &'static str,
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let kind = prop_oneof![
+        Just(Renewed),
+        Just(PlanChanged),
+        Just(PlanChanged),
+        Just(Paused),
+        Just(Resumed),
+        Just(Cancelled)
+    ];
+    let turn = (kind, 0..80_i64 * 24, prop_oneof![Just("small"), Just("mid"), Just("big")]);
+    let turn = turn.prop_map(|(kind, hours, plan)| Turn { kind, hours, plan });
+    proptest::collection::vec(turn, 1..5)
+}
+
+/// A beginning and what happens after it, told as one who keeps the order tells it.
+fn life(turns: &[Turn]) -> Vec<SubscriptionEvent> {
+    let mut turns = turns.to_vec();
+    turns.sort_by_key(|turn| turn.hours);
+    let mut plan = "small";
+    let mut told = vec![event(1, Started, "2026-01-01", state(plan, "2026-01-01"))];
+    for (version, Turn { kind, hours, plan: next }) in (2..).zip(turns) {
+        if kind == PlanChanged {
+            plan = next;
+        }
+        let status = match kind {
+            Paused => SubscriptionStatus::Paused,
+            Cancelled => SubscriptionStatus::Cancelled,
+            Started | TrialStarted | Renewed | PlanChanged | BillingDateChanged | Resumed => {
+                SubscriptionStatus::Active
+            }
+        };
+        let state = SubscriptionState { status, ..state(plan, "2026-01-01") };
+        let at = at("2026-01-01").plus_micros(hours * 3_600_000_000).to_string();
+        let previous_version = Some(version - 1);
+        told.push(SubscriptionEvent { previous_version, ..event(version, kind, &at, state) });
+    }
+    told
+}
+
+fn sold() -> Vec<GrantRule> {
+    let weekly = with(monthly("mid", "31"), |terms| {
+        terms.cadence = Cadence::Recurring(crate::world::days(7));
+        terms.expiry = ExpirySettings::Never;
+    });
+    let bonus = with(monthly("big", "7"), |terms| {
+        terms.cadence = Cadence::OneTime;
+        terms.expiry = ExpirySettings::Duration(crate::world::days(60));
+    });
+    let welcome = with(monthly("small", "13"), |terms| {
+        terms.cadence = Cadence::OneTime;
+        terms.expiry = ExpirySettings::Duration(crate::world::days(70));
+    });
+    let expiring = with(monthly("small", "11"), |terms| {
+        terms.expiry = ExpirySettings::Never;
+        terms.on_cancel = OnCancel::Expire;
+    });
+    let plans = [monthly("small", "500"), monthly("mid", "700"), monthly("big", "2000")];
+    plans.into_iter().chain([weekly, bonus, welcome, expiring]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+
+    /// Whatever happens to a subscription, and however it is told, the account has the same in the end.
+    #[test]
+    fn any_life_told_in_any_order_leaves_the_same(
+        turns in turns(),
+        order in Just((0..5_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let events = life(&turns);
+        let told = |order: &[usize]| {
+            let mut world = World::new("2026-03-25", sold());
+            for place in order.iter().filter(|place| **place < events.len()) {
+                world.hear(events[*place].clone());
+            }
+            world.until("2026-03-25T03:00:00Z");
+            world
+        };
+        let clean = told(&[0, 1, 2, 3, 4]);
+        let any = told(&order);
+        prop_assert_eq!(any.spendable(), clean.spendable());
+        prop_assert_eq!(any.balance(), clean.balance());
     }
 }

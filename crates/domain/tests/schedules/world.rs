@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use purse_domain::{
-    AccountName, Action, Actor, Amount, ApplicationState, Applied, AssetCode, Cadence,
+    AccountName, Action, Actor, Amount, Answered, ApplicationState, AssetCode, Cadence,
     CalendarSpan, CatchUp, Category, Command, CommitToken, CostBasis, CreateWallet, CyclePeriod,
     Decision, DrawdownPolicy, Entry, EntryKind, ExpirySettings, Fingerprint, GrantRule,
-    GroupVerdict, Heard, Horizon, IdempotencyKey, KeptApplication, Known, LeadTimes, Metadata,
-    NamespaceId, NamespaceName, OnCancel, PlanChange, PlanId, PositiveAmount, Priority, Proration,
-    Reason, Request, Rollover, RuleId, RuleName, RuleScope, RuleTerms, Scale, SpanUnit, Spend,
-    Stage, Subscription, SubscriptionEvent, SubscriptionEventKind, SubscriptionId,
+    GroupVerdict, Heard, Horizon, IdempotencyKey, KeptApplication, Known, LeadTimes, Look,
+    Metadata, NamespaceId, NamespaceName, OnCancel, PlanChange, PlanId, PositiveAmount, Priority,
+    Proration, Reason, Request, Rollover, RuleId, RuleName, RuleScope, RuleTerms, Scale, SpanUnit,
+    Spend, Stage, Subscription, SubscriptionEvent, SubscriptionEventKind, SubscriptionId,
     SubscriptionName, SubscriptionState, SubscriptionStatus, Thresholds, TimeZone, Timestamp,
-    TransactionId, Verdict, WalletName, WalletState, actions, decide_group, schedule,
+    TransactionId, Verdict, WalletName, WalletState, decide_group, look, schedule,
 };
 use uuid::Uuid;
 
@@ -120,6 +120,8 @@ pub struct World {
     rules: Vec<GrantRule>,
     subscription: Subscription,
     pub kept: Vec<KeptApplication>,
+    /// What the job goes by; looks of one that forgets nothing must find the same.
+    done_until: Timestamp,
     pub state: WalletState,
     pub entries: Vec<Entry>,
     used: BTreeSet<String>,
@@ -153,6 +155,7 @@ impl World {
             rules,
             subscription: Subscription::default(),
             kept: Vec::new(),
+            done_until: Timestamp::FIRST,
             state,
             entries: Vec::new(),
             used: BTreeSet::new(),
@@ -164,6 +167,7 @@ impl World {
     /// Hears of an event now, and does what is to be done.
     pub fn hear(&mut self, event: SubscriptionEvent) -> Heard {
         let heard = self.subscription.hear(SubscriptionEvent { recorded_at: self.now, ..event });
+        self.done_until = Timestamp::FIRST;
         self.settle();
         heard
     }
@@ -171,7 +175,7 @@ impl World {
     /// Time passes, and what becomes due is done when it does.
     pub fn until(&mut self, then: &str) {
         let then = at(then);
-        while let Some(due) = self.next_due().filter(|due| *due <= then) {
+        while let Some(due) = self.look().next_look_at.filter(|due| *due <= then) {
             self.now = self.now.max(due);
             self.settle();
         }
@@ -179,11 +183,18 @@ impl World {
         self.settle();
     }
 
-    fn next_due(&self) -> Option<Timestamp> {
+    /// What is to be done, by what the job knows. One who looks at everything finds the same.
+    fn look(&self) -> Look {
         let scales = BTreeMap::new();
-        let known = self.known(&scales);
-        let next = purse_domain::next_due_at(&schedule(&known, self.now, Horizon::Next));
-        next.filter(|next| *next > self.now)
+        let since = self.subscription.looks_back_to(self.done_until);
+        let kept: Vec<KeptApplication> =
+            self.kept.iter().filter(|kept| kept.matters_from(since)).cloned().collect();
+        let known = Known { kept: &kept, since: self.done_until, ..self.known(&scales) };
+        let found = look(&self.name, &known, self.now);
+        let whole = look(&self.name, &self.known(&scales), self.now);
+        assert_eq!(found.actions, whole.actions, "done until {}", self.done_until);
+        assert_eq!(found.next_look_at, whole.next_look_at, "done until {}", self.done_until);
+        found
     }
 
     pub fn spend(&mut self, much: &str) {
@@ -194,6 +205,21 @@ impl World {
         self.decide(Command::Spend(spend), key).unwrap();
     }
 
+    /// Usage of a day before; whether the wallet takes it.
+    pub fn spend_late(&mut self, much: &str, occurred: &str) -> bool {
+        let (operation, occurred_at) = (None, Some(at(occurred)));
+        let spend = Spend { amount: amount(much).into(), operation, occurred_at };
+        self.writes += 1;
+        let key = format!("spend {}", self.writes);
+        self.decide(Command::Spend(spend), key).is_ok()
+    }
+
+    /// Somebody lets the wallet's first grant expire.
+    pub fn expire_first(&mut self) {
+        let first = Command::ExpireGrant(purse_domain::GrantNumber(1));
+        self.decide(first, "expire".to_owned()).unwrap();
+    }
+
     fn known<'k>(&'k self, scales: &'k BTreeMap<AssetCode, Scale>) -> Known<'k> {
         Known {
             id: &self.name.id,
@@ -202,7 +228,7 @@ impl World {
             kept: &self.kept,
             scales,
             since: Timestamp::FIRST,
-            patience_micros: 3_600_000_000,
+            patience_micros: purse_domain::PATIENCE_MICROS,
         }
     }
 
@@ -227,14 +253,12 @@ impl World {
 
     fn settle(&mut self) {
         loop {
-            let scales = BTreeMap::new();
-            let known = self.known(&scales);
-            let all = schedule(&known, self.now, Horizon::Next);
-            let todo = actions(&self.name, &known, &all, self.now);
-            if todo.is_empty() {
+            let Look { actions, done_until, .. } = self.look();
+            self.done_until = done_until;
+            if actions.is_empty() {
                 return;
             }
-            for action in todo {
+            for action in actions {
                 self.act(&action);
             }
         }
@@ -242,32 +266,17 @@ impl World {
 
     fn act(&mut self, action: &Action) {
         assert!(self.used.insert(action.key.as_str().to_owned()), "once: {action:?}");
-        let done = self.decide(action.command.clone(), action.key.as_str().to_owned());
-        if action.closes.is_none() {
-            let decision = done.unwrap();
-            let grant = decision.made_grants().next().unwrap();
-            let applied = Applied {
-                amount: grant.terms.amount.get(),
-                grant: grant.number,
-                transaction: TransactionId::from_uuid(Uuid::nil()),
-                is_closed: false,
-            };
-            let state = ApplicationState::Applied(applied);
-            let period = action.period;
-            self.kept.push(KeptApplication {
-                id: action.application,
-                period,
-                asset: action.asset.clone(),
-                recorded_at: self.now,
-                state,
-            });
-        } else {
-            for kept in self.kept.iter_mut().filter(|kept| kept.id == action.application) {
-                if let ApplicationState::Applied(applied) = &mut kept.state {
-                    applied.is_closed = true;
-                }
-            }
-        }
+        let answered = match self.decide(action.command.clone(), action.key.as_str().to_owned()) {
+            Ok(decision) => Answered::of(
+                TransactionId::from_uuid(Uuid::nil()),
+                decision.made_grants(),
+                &decision.entries[decision.settled..],
+            ),
+            Err(reason) => Answered::Refused(reason),
+        };
+        let kept = action.kept(&answered, self.now);
+        self.kept.retain(|before| before.id != kept.id);
+        self.kept.push(kept);
     }
 
     fn decide(&mut self, command: Command, key: String) -> Result<Decision, String> {
@@ -302,6 +311,17 @@ impl World {
         let mut lines: Vec<String> = self.state.grants.values().map(line).collect();
         lines.sort();
         lines
+    }
+
+    /// What can be spent of grants, when it counts from and until; of several alike their sum.
+    pub fn spendable(&self) -> BTreeMap<(Timestamp, Option<Timestamp>), Amount> {
+        let mut sums = BTreeMap::new();
+        for grant in self.state.grants.values().filter(|it| !it.parts.available.is_zero()) {
+            let window = (grant.window.effective_at(), grant.window.expires_at());
+            let sum = sums.entry(window).or_insert(Amount::ZERO);
+            *sum = *sum + grant.parts.available;
+        }
+        sums
     }
 
     /// What the ledger says, whenever it was written.

@@ -59,6 +59,9 @@ pub fn subscription_event(
     if previous_version.is_some_and(|previous| previous >= version) {
         fields.note("event.previous_version", "must be lower than version");
     }
+    if previous_version.is_some_and(|previous| previous < 0) {
+        fields.note("event.previous_version", "must not be negative; 0 says that there was none");
+    }
     // 0 says that there was none before.
     let previous_version = previous_version.filter(|previous| *previous > 0);
     let kind = event_kind(&mut fields, kind);
@@ -136,6 +139,11 @@ fn state(
     let trial_ends_at = fields.instant("event.state.trial_ends_at", trial_ends_at);
     if status == Some(SubscriptionStatus::Trialing) && trial_ends_at == Some(None) {
         fields.note("event.state.trial_ends_at", "is missing; a trial has an end");
+    }
+    if let (Some(started_at), Some(Some(trial_ends_at))) = (started_at, trial_ends_at)
+        && trial_ends_at < started_at
+    {
+        fields.note("event.state.trial_ends_at", "must not be before started_at");
     }
     let ends_at = fields.instant("event.state.ends_at", ends_at);
     if let (Some(started_at), Some(Some(ends_at))) = (started_at, ends_at)

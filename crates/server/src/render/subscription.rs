@@ -1,8 +1,8 @@
 //! Subscriptions and applications.
 
 use purse_domain::{
-    Application, ApplicationState, Applied, Awaited, Heard, KeptApplication, Skipped, SpanUnit,
-    SubscriptionState, SubscriptionStatus, Timestamp,
+    Answered, Application, ApplicationState, Applied, Awaited, Heard, KeptApplication, Purpose,
+    Skipped, SpanUnit, SubscriptionState, SubscriptionStatus, Timestamp,
 };
 use purse_proto::v1;
 use purse_storage::subscriptions::{FailedApplication, FailedQuery, SubscriptionRecord};
@@ -29,21 +29,25 @@ pub fn event_outcome(brought: &BroughtAbout) -> Result<v1::EventOutcome, Status>
 
 /// The applications that were granted upon something.
 pub fn applied(brought: &BroughtAbout) -> Vec<v1::Application> {
-    let made = brought.done.iter().filter(|done| done.action.closes.is_none());
-    let made = made.filter_map(|done| match &done.made {
-        Ok(Some(applied)) => Some((done, applied)),
-        Ok(None) | Err(_) => None,
-    });
-    let made = made.map(|(done, applied)| {
-        let id = done.action.application;
+    let made =
+        brought.done.iter().filter_map(|done| match (&done.action.purpose, &done.answered) {
+            (Purpose::Apply, Answered::Granted(applied)) => Some((&done.action, applied)),
+            (Purpose::Apply | Purpose::Close(_) | Purpose::TakeBack(_), _) => None,
+        });
+    let made = made.map(|(action, applied)| {
+        let id = action.application;
         let at_hand = brought.applications.iter().find(|application| application.id == id);
         // One of a period that is over is no longer at hand.
         at_hand.map_or_else(
             || {
-                let state = ApplicationState::Applied(applied.clone());
-                let (period, asset) = (done.action.period, done.action.asset.clone());
-                let recorded_at = id.period_start;
-                kept_application(&KeptApplication { id, period, asset, recorded_at, state })
+                kept_application(&KeptApplication {
+                    id,
+                    period: action.period,
+                    asset: action.asset.clone(),
+                    recorded_at: applied.window.effective_at(),
+                    taken_back: action.taken_back,
+                    state: ApplicationState::Applied(applied.clone()),
+                })
             },
             application,
         )
@@ -151,14 +155,17 @@ pub fn application(application: &Application) -> v1::Application {
 
 /// An application as far as it is kept.
 fn kept_application(kept: &KeptApplication) -> v1::Application {
-    let KeptApplication { id, period, asset, recorded_at: _, state } = kept;
+    let KeptApplication { id, period, asset, recorded_at: _, taken_back: _, state } = kept;
     let amount = state.applied().map(|applied| applied.amount.to_string()).unwrap_or_default();
+    let window = state.applied().map(|applied| applied.window);
     v1::Application {
         rule_id: id.rule.to_string(),
         period_start: bound(id.period_start),
         period_end: bound(period.end),
         asset: asset.to_string(),
         amount,
+        effective_at: window.map(|window| instant(window.effective_at())),
+        expires_at: window.and_then(purse_domain::Window::expires_at).map(instant),
         ..fate(state)
     }
 }

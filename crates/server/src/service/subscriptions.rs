@@ -1,8 +1,10 @@
 //! `SubscriptionService`.
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
-use purse_domain::{ApplicationId, ApplicationState, SubscriptionEvent, SubscriptionName};
+use purse_domain::{
+    ApplicationId, ApplicationState, SourceEventId, SourceName, SubscriptionEvent, SubscriptionName,
+};
 use purse_proto::v1::{self, subscription_service_server::SubscriptionService};
 use purse_storage::subscriptions::{SubscriptionRecord, Told};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -138,7 +140,8 @@ impl SubscriptionService for SubscriptionEvents {
             return Ok(Response::new(v1::ReconcileSubscriptionResponse { missing }));
         }
         let missing: Vec<ApplicationId> = missing.map(|application| application.id).collect();
-        self.subscriptions.bring_about(Told::time(name.clone())).await?;
+        let told = Told { whole: true, ..Told::time(name.clone()) };
+        self.subscriptions.bring_about(told).await?;
         let record = self.record(&name, None, None).await?;
         let now = record.applications.iter().filter(|it| missing.contains(&it.id));
         let missing = now.map(render::application).collect();
@@ -227,7 +230,7 @@ impl SubscriptionEvents {
         sender: mpsc::Sender<Acknowledgement>,
     ) {
         let mut unkept = 0;
-        let mut last = None;
+        let mut last = BTreeMap::new();
         while let Some(result) = results.recv().await {
             let Ok((event_id, source, brought)) = result.await else { break };
             let message = match render::acknowledgement(&event_id, brought) {
@@ -241,33 +244,29 @@ impl SubscriptionEvents {
             if sender.send(Ok(message)).await.is_err() {
                 break;
             }
-            if let (Some(source), Ok(event)) =
-                (source, purse_domain::SourceEventId::parse(&event_id))
-            {
-                last = Some((source, event));
+            if let (Some(source), Ok(event)) = (source, SourceEventId::parse(&event_id)) {
+                last.insert(source, event);
                 unkept += 1;
             }
             if unkept >= POSITION_EVERY || results.is_empty() {
-                self.keep_position(&caller, last.take()).await;
+                self.keep_positions(&caller, std::mem::take(&mut last)).await;
                 unkept = 0;
             }
         }
-        self.keep_position(&caller, last).await;
+        self.keep_positions(&caller, last).await;
     }
 
-    /// Keeps how far a source has come. If that fails, it is sent a few events again.
-    async fn keep_position(
-        &self,
-        caller: &Caller,
-        last: Option<(purse_domain::SourceName, purse_domain::SourceEventId)>,
-    ) {
-        let Some((source, event)) = last else { return };
-        let kept = self.shared.storage.keep_stream_position(caller.namespace_id, &source, &event);
-        if let Err(error) = kept.await {
-            tracing::info!(%error, "the position of a source was not kept");
+    /// Keeps how far sources have come. If that fails, a few events are sent again.
+    async fn keep_positions(&self, caller: &Caller, last: BTreeMap<SourceName, SourceEventId>) {
+        for (source, event) in last {
+            let namespace = caller.namespace_id;
+            let kept = self.shared.storage.keep_stream_position(namespace, &source, &event).await;
+            if let Err(error) = kept {
+                tracing::info!(%error, "the position of a source was not kept");
+            }
         }
     }
 }
 
 /// An event's name, its source if it could be read, and what came of it.
-type Heard = (String, Option<purse_domain::SourceName>, Result<BroughtAbout, Status>);
+type Heard = (String, Option<SourceName>, Result<BroughtAbout, Status>);

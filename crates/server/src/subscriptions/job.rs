@@ -30,9 +30,13 @@ pub(super) async fn run(storage: Storage, subscriptions: Subscriptions, stop: Ca
                     let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                     let subscriptions = subscriptions.clone();
                     work.spawn(async move {
-                        let done = subscriptions.bring_about(Told::time(name)).await;
+                        let done = subscriptions.bring_about(Told::time(name.clone())).await;
                         if let Err(status) = done {
-                            tracing::info!(code = ?status.code(), "a due subscription has to wait");
+                            let (account, subscription) = (&name.account, &name.id);
+                            tracing::warn!(
+                                %account, %subscription, code = ?status.code(),
+                                "a due subscription has to wait"
+                            );
                         }
                         drop(place);
                     });
@@ -40,7 +44,7 @@ pub(super) async fn run(storage: Storage, subscriptions: Subscriptions, stop: Ca
                 pause
             }
             Err(error) => {
-                tracing::debug!(%error, "cannot look for due subscriptions");
+                tracing::info!(%error, "cannot look for due subscriptions");
                 PAUSE
             }
         };

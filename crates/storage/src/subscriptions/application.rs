@@ -2,7 +2,7 @@
 
 use purse_domain::{
     Amount, ApplicationId, ApplicationState, Applied, AssetCode, CyclePeriod, Failed, GrantNumber,
-    KeptApplication, RuleId, SubscriptionName, TransactionId,
+    KeptApplication, RuleId, SubscriptionName, TakenBack, TransactionId, Window,
 };
 use rust_decimal::Decimal;
 use tokio_postgres::types::ToSql;
@@ -15,6 +15,7 @@ use crate::{
 
 const APPLIED: i16 = 1;
 const FAILED: i16 = 2;
+const CANCELLED: i16 = 3;
 
 /// The columns of an application `a` that [`kept`] reads.
 macro_rules! application_columns {
@@ -31,12 +32,16 @@ macro_rules! application_columns {
          a.closed,
          a.attempts,
          a.next_attempt_at,
-         a.failure"
+         a.failure,
+         a.granted_from,
+         a.granted_until,
+         a.times_taken_back,
+         a.used"
     };
 }
 pub(super) use application_columns;
 
-/// Those of periods that are not done with.
+/// Those that matter from an instant on, as [`KeptApplication::matters_from`] says.
 pub(super) const KEPT: &str = concat!(
     "SELECT a.account_id,
          a.subscription_id,
@@ -46,7 +51,7 @@ pub(super) const KEPT: &str = concat!(
          AS k (account_id, subscription_id, since)
       JOIN applications AS a
       ON a.account_id = k.account_id AND a.subscription_id = k.subscription_id
-          AND a.period_end >= k.since"
+          AND (k.since <= a.period_end OR NOT a.closed AND k.since <= a.granted_until)"
 );
 
 pub(super) const WRITE: &str = "
@@ -61,8 +66,13 @@ pub(super) const WRITE: &str = "
         closed = EXCLUDED.closed,
         attempts = EXCLUDED.attempts,
         next_attempt_at = EXCLUDED.next_attempt_at,
-        failure = EXCLUDED.failure
-    WHERE a.state <> 1 OR EXCLUDED.state = 1";
+        failure = EXCLUDED.failure,
+        granted_from = EXCLUDED.granted_from,
+        granted_until = EXCLUDED.granted_until,
+        times_taken_back = EXCLUDED.times_taken_back,
+        used = EXCLUDED.used
+    WHERE a.times_taken_back <= EXCLUDED.times_taken_back
+        AND (a.state <> 1 OR EXCLUDED.state <> 2)";
 
 /// A row to write.
 #[derive(Debug, ToSql)]
@@ -84,6 +94,10 @@ pub(super) struct ApplicationRow {
     attempts: i32,
     next_attempt_at: Option<Instant>,
     failure: Option<String>,
+    granted_from: Option<Instant>,
+    granted_until: Option<Instant>,
+    times_taken_back: i32,
+    used: Decimal,
 }
 
 impl ApplicationRow {
@@ -91,7 +105,7 @@ impl ApplicationRow {
         name: &SubscriptionName,
         kept: &KeptApplication,
     ) -> Result<Self, StorageError> {
-        let KeptApplication { id, period, asset, recorded_at, state } = kept;
+        let KeptApplication { id, period, asset, recorded_at, taken_back, state } = kept;
         let row = Self {
             account_id: name.account_id.uuid(),
             subscription_id: name.id.as_str().to_owned(),
@@ -109,18 +123,29 @@ impl ApplicationRow {
             attempts: 0,
             next_attempt_at: None,
             failure: None,
+            granted_from: None,
+            granted_until: None,
+            times_taken_back: i32::try_from(taken_back.times).unwrap_or(i32::MAX),
+            used: taken_back.used.decimal(),
         };
         match state {
-            ApplicationState::Applied(Applied { amount, grant, transaction, is_closed }) => {
-                Ok(Self {
-                    state: APPLIED,
-                    amount: amount.decimal(),
-                    grant_number: Some(grant.0),
-                    transaction_id: Some(transaction.uuid()),
-                    closed: *is_closed,
-                    ..row
-                })
-            }
+            ApplicationState::Applied(Applied {
+                amount,
+                grant,
+                transaction,
+                window,
+                is_closed,
+            }) => Ok(Self {
+                state: APPLIED,
+                amount: amount.decimal(),
+                grant_number: Some(grant.0),
+                transaction_id: Some(transaction.uuid()),
+                granted_from: Some(Instant(window.effective_at())),
+                granted_until: window.expires_at().map(Instant),
+                closed: *is_closed,
+                ..row
+            }),
+            ApplicationState::Cancelled => Ok(Self { state: CANCELLED, ..row }),
             ApplicationState::Failed(Failed { attempts, next_attempt_at, reason }) => Ok(Self {
                 attempts: i32::try_from(*attempts).unwrap_or(i32::MAX),
                 next_attempt_at: next_attempt_at.map(Instant),
@@ -130,8 +155,7 @@ impl ApplicationRow {
             ApplicationState::Pending
             | ApplicationState::Waiting { .. }
             | ApplicationState::Due
-            | ApplicationState::Skipped(_)
-            | ApplicationState::Cancelled => {
+            | ApplicationState::Skipped(_) => {
                 Err(StorageError::Corrupt("an application that was not tried".to_owned()))
             }
         }
@@ -152,11 +176,18 @@ pub(super) fn kept(columns: &mut Columns<'_>) -> Result<KeptApplication, Storage
     let attempts: i32 = columns.take()?;
     let next_attempt_at = columns.instant_or_never()?;
     let failure: Option<String> = columns.take()?;
-    let state = match (state, grant, transaction) {
-        (APPLIED, Some(grant), Some(transaction)) => {
-            ApplicationState::Applied(Applied { amount, grant, transaction, is_closed })
+    let from = columns.instant_or_never()?;
+    let until = columns.instant_or_never()?;
+    let window = from.and_then(|from| Window::new(from, until).ok());
+    let times: i32 = columns.take()?;
+    let used: Amount = columns.amount()?;
+    let taken_back = TakenBack { times: u32::try_from(times).unwrap_or(0), used };
+    let state = match (state, grant, transaction, window) {
+        (APPLIED, Some(grant), Some(transaction), Some(window)) => {
+            ApplicationState::Applied(Applied { amount, grant, transaction, window, is_closed })
         }
-        (FAILED, _, _) => ApplicationState::Failed(Failed {
+        (CANCELLED, ..) => ApplicationState::Cancelled,
+        (FAILED, ..) => ApplicationState::Failed(Failed {
             attempts: u32::try_from(attempts).unwrap_or(0),
             next_attempt_at,
             reason: failure.unwrap_or_default(),
@@ -164,5 +195,6 @@ pub(super) fn kept(columns: &mut Columns<'_>) -> Result<KeptApplication, Storage
         _ => return Err(StorageError::Corrupt("an application's state".to_owned())),
     };
     let id = ApplicationId { rule, period_start: start };
-    Ok(KeptApplication { id, period: CyclePeriod { start, end }, asset, recorded_at, state })
+    let period = CyclePeriod { start, end };
+    Ok(KeptApplication { id, period, asset, recorded_at, taken_back, state })
 }

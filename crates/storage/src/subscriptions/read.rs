@@ -2,15 +2,13 @@
 
 use purse_domain::{
     Application, ApplicationId, GrantRule, Horizon, KeptApplication, Known, NamespaceId,
-    SourceEventId, SourceName, Subscription, SubscriptionName, Timestamp, schedule,
+    PATIENCE_MICROS, SourceEventId, SourceName, Subscription, SubscriptionName, Timestamp,
+    schedule,
 };
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::{
-    PATIENCE_MICROS, application, application::application_columns, history, name, scales_of,
-    scopes_of,
-};
+use super::{application, application::application_columns, history, name, scales_of, scopes_of};
 use crate::{Storage, StorageError, row::Columns, rules::load_rules};
 
 /// How far ahead a schedule is listed: two years.

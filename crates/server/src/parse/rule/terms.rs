@@ -14,6 +14,9 @@ use super::{
     expiry,
 };
 
+/// How long ahead of its period credits are granted, unless somebody says otherwise: an hour. Then the old credits end and the
+/// new ones begin in one step, and no wallet looks empty in between.
+const AHEAD_MICROS: i64 = 3_600_000_000;
 /// The longest time ahead of its period that credits are granted: about a month's, the usual period.
 const MOST_AHEAD_DAYS: i64 = 31;
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -287,7 +290,7 @@ fn rollover(fields: &mut Fields, rule: &v1::GrantRule, scale: Option<Scale>) -> 
 }
 
 fn ahead_micros(fields: &mut Fields, rule: &v1::GrantRule) -> Option<i64> {
-    let ahead = rule.grant_ahead.map_or(0, micros);
+    let ahead = rule.grant_ahead.map_or(AHEAD_MICROS, micros);
     let fits = (0..=MOST_AHEAD_DAYS * DAY_MICROS).contains(&ahead);
     let ahead = if fits { Ok(ahead) } else { Err(format!("must be 0 to {MOST_AHEAD_DAYS} days")) };
     fields.check("rule.grant_ahead", ahead)

@@ -220,6 +220,17 @@ impl Subscription {
         self.events.last()
     }
 
+    /// From when on an event, once it is heard, may change what is granted: if it only says that all goes on as it was, from its
+    /// billing period on; otherwise ever, because the periods of rules may be longer than those.
+    pub fn may_change_from(&self, event: &SubscriptionEvent) -> Timestamp {
+        let goes_on = self.newest().is_some_and(|newest| {
+            let same = SubscriptionState { period: newest.state.period, ..event.state.clone() };
+            newest.version < event.version && newest.from() <= event.from() && newest.state == same
+        });
+        let from = event.from().min(event.state.period.start);
+        if goes_on { from } else { from.min(event.state.started_at) }
+    }
+
     /// Hears of an event.
     pub fn hear(&mut self, event: SubscriptionEvent) -> Heard {
         match self.events.binary_search_by_key(&event.version, |known| known.version) {
@@ -269,17 +280,17 @@ impl Subscription {
         self.events.len() >= MOST_EVENTS
     }
 
-    /// Since when all is known that led to a stretch: from there on no event is missing, as far as the events say which one
-    /// came before them.
-    pub fn known_since(&self, stretches: &[Stretch<'_>], place: usize) -> Timestamp {
+    /// Since when all is known that led to an event: from there on none is missing, as far as they say which one came before
+    /// them.
+    pub fn known_since(&self, event: &SubscriptionEvent) -> Timestamp {
         let is_known = |version: i64| self.events.iter().any(|it| it.version == version);
         let mut since = Timestamp::LAST;
-        for stretch in stretches[..=place].iter().rev() {
-            if stretch.from <= stretch.state().started_at {
+        for event in self.events.iter().rev().filter(|it| it.version <= event.version) {
+            if event.from() <= event.state.started_at {
                 return Timestamp::FIRST;
             }
-            since = stretch.from;
-            if stretch.event.previous_version.is_some_and(|version| !is_known(version)) {
+            since = since.min(event.from());
+            if event.previous_version.is_some_and(|version| !is_known(version)) {
                 break;
             }
         }

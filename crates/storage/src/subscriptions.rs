@@ -286,7 +286,7 @@ async fn write(
 impl Locked {
     fn hear(&mut self, event: &SubscriptionEvent, now: Timestamp) -> Heard {
         let event = SubscriptionEvent { recorded_at: now, ..event.clone() };
-        let from = event.effective_at.min(event.state.period.start).min(event.state.started_at);
+        let from = self.subscription.may_change_from(&event);
         let heard = self.subscription.hear(event);
         if matches!(heard, Heard::Newest | Heard::Older) {
             self.done_until = self.done_until.min(from);

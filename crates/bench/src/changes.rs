@@ -21,9 +21,12 @@ use crate::{
     load::{Caller, Failure, LoadError, Window, closed_loop},
     machine::{Machine, postgres_settings},
     postgres::{PostgresError, Programs},
+    purse::take,
     seeds::Seeds,
     server::{Server, ServerError},
-    spends::{Wallets, spenders},
+    spender::spenders,
+    spread::Spread,
+    wallets::Wallets,
 };
 
 /// What the project wants to reach: printed beside the figure, not enforced.
@@ -113,14 +116,15 @@ async fn measure(
     let mut seeds = Seeds::new(1, None);
     let window = Window { warm_up_seconds: 5, measured_seconds: arguments.seconds };
 
-    let alone = closed_loop(spenders(&wallets, false, CALLERS, &mut seeds), window).await?;
+    let alone =
+        closed_loop(take(spenders(&wallets, Spread::Many, &mut seeds), CALLERS), window).await?;
     let spends_per_second = alone.round(window).calls_per_second;
     eprintln!("{spends_per_second} spends/s alone");
 
     // Each caller as often as makes half of that in all.
     let micros = u64::from(CALLERS) * 2_000_000 / spends_per_second.max(1);
     let pause = Duration::from_micros(micros);
-    let paced = spenders(&wallets, false, CALLERS, &mut seeds).into_iter();
+    let paced = take(spenders(&wallets, Spread::Many, &mut seeds), CALLERS).into_iter();
     let paced = paced.map(|spender| Paced::new(spender, pause)).collect();
     let beside = tokio::spawn(closed_loop(paced, window));
     let changes = closed_loop(vec![caller], window).await?.round(window);

@@ -21,12 +21,19 @@ mod folder;
 mod interrupt;
 mod load;
 mod machine;
+mod naive;
+mod open_loop;
 mod postgres;
+mod purse;
 mod renewals;
 mod seeds;
 mod server;
+mod session;
 mod sizes;
+mod spender;
 mod spends;
+mod spread;
+mod wallets;
 mod workers;
 
 use std::{error::Error, process::ExitCode};
@@ -62,24 +69,7 @@ fn main() -> ExitCode {
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build();
-    let outcome: Result<(), Box<dyn Error>> = match (runtime, workload) {
-        (Ok(runtime), Workload::Spends(arguments)) => {
-            runtime.block_on(spends::run(&arguments)).map_err(Into::into)
-        }
-        (Ok(runtime), Workload::Sizes(arguments)) => {
-            runtime.block_on(sizes::run(&arguments)).map_err(Into::into)
-        }
-        (Ok(runtime), Workload::Renewals(arguments)) => {
-            runtime.block_on(renewals::run(&arguments)).map_err(Into::into)
-        }
-        (Ok(runtime), Workload::Changes(arguments)) => {
-            runtime.block_on(changes::run(&arguments)).map_err(Into::into)
-        }
-        (
-            Err(error),
-            Workload::Spends(_) | Workload::Sizes(_) | Workload::Renewals(_) | Workload::Changes(_),
-        ) => Err(error.into()),
-    };
+    let outcome = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(workload)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -92,4 +82,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(workload: Workload) -> Result<(), Box<dyn Error>> {
+    match workload {
+        Workload::Spends(arguments) => spends::run(&arguments).await?,
+        Workload::Sizes(arguments) => sizes::run(&arguments).await?,
+        Workload::Renewals(arguments) => renewals::run(&arguments).await?,
+        Workload::Changes(arguments) => changes::run(&arguments).await?,
+    }
+    Ok(())
 }

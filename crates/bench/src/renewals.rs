@@ -29,9 +29,12 @@ use crate::{
     load::{LoadError, Window, closed_loop},
     machine::{Machine, postgres_settings},
     postgres::{PostgresError, Programs},
+    purse::take,
     seeds::Seeds,
     server::{Server, ServerError},
-    spends::{Wallets, spenders},
+    spender::spenders,
+    spread::Spread,
+    wallets::Wallets,
 };
 
 /// What the project wants to reach, in hundredths: printed beside the ratio, not enforced.
@@ -157,7 +160,7 @@ async fn measure(
         }
         let resident_mebibytes = server.resident_mebibytes();
         programs.checkpoint(&url).await;
-        let callers = spenders(&wallets, false, CALLERS, &mut seeds);
+        let callers = take(spenders(&wallets, Spread::Many, &mut seeds), CALLERS);
         let spends_per_second = closed_loop(callers, window).await?.round(window).calls_per_second;
         eprintln!(
             "part {} of {parts}: {events_per_second} renewals/s, {spends_per_second} spends/s, \

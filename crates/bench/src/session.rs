@@ -1,0 +1,79 @@
+//! What every workload begins and ends with: PostgreSQL's programs, a look at the machine, a folder, and a server that is
+//! stopped whatever happens.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::{
+    api::ApiError,
+    arguments::{Place, warn_of_a_debug_build},
+    check::Mismatch,
+    folder::Folder,
+    interrupt::{Interrupted, interruptible},
+    load::LoadError,
+    machine::Machine,
+    naive::NaiveError,
+    postgres::{PostgresError, Programs},
+    server::{Server, ServerError},
+};
+
+/// Why there are no figures.
+#[derive(Debug, Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    #[error("the files of the run")]
+    Files(#[from] io::Error),
+    #[error("PostgreSQL's programs")]
+    Postgres(#[from] PostgresError),
+    #[error("the server under load")]
+    Server(#[from] ServerError),
+    #[error("the wallets of the run")]
+    Wallets(#[from] ApiError),
+    #[error("the load on Purse")]
+    Load(#[from] LoadError),
+    #[error("the naive side")]
+    Naive(#[from] NaiveError),
+    #[error("a side was asked for that is not measured in this run")]
+    NoSuchSide,
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+}
+
+/// One run of the bench.
+#[derive(Debug)]
+pub struct Session {
+    pub programs: Programs,
+    pub machine: Machine,
+    pub folder: Folder,
+}
+
+impl Session {
+    /// Finds what it needs, and looks whether the machine is free.
+    pub async fn begin(place: &Place) -> Result<Self, RunError> {
+        warn_of_a_debug_build();
+        let programs = Programs::find(place.pg_bin.as_deref()).await?;
+        let machine = Machine::look().await;
+        Ok(Self { programs, machine, folder: Folder::create()? })
+    }
+
+    /// Works while a server serves. The work is given the server and the URL of its database.
+    pub async fn with_server<T>(
+        &self,
+        place: &Place,
+        work: impl AsyncFnOnce(&Server, &str) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        let mut server = Server::start(place.server(&self.folder)?)?;
+        let measured = interruptible(async {
+            server.ready().await?;
+            let url = server.database_url()?;
+            work(&server, &url).await
+        })
+        .await;
+        let stopped = server.stop().await;
+        let outcome = measured?;
+        stopped?;
+        Ok(outcome)
+    }
+}

@@ -5,7 +5,7 @@ use std::{fs, io, path::PathBuf};
 use clap::{Args, value_parser};
 use serde::Serialize;
 
-use crate::{folder::Folder, load::Window, server};
+use crate::{folder::Folder, load::Window, plot::Chart, server};
 
 /// How long to measure.
 #[derive(Debug, Args)]
@@ -52,6 +52,25 @@ pub struct Place {
     /// Also write the report there, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// Where a plot goes.
+#[derive(Debug, Args)]
+pub struct PlotPlace {
+    /// Also draw the figures there, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+impl PlotPlace {
+    /// Draws the chart, if that was asked for.
+    pub fn write(&self, chart: &Chart) -> io::Result<()> {
+        if let Some(file) = &self.plot {
+            fs::write(file, chart.to_string())?;
+            eprintln!("Drawn in {}.", file.display());
+        }
+        Ok(())
+    }
 }
 
 impl Place {

@@ -52,6 +52,9 @@ impl Latencies {
 /// Where a plot of latencies has its points.
 pub const CURVE: [f64; 9] = [0.1, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0];
 
+/// The same points in percent.
+pub const CURVE_NAMES: [&str; 9] = ["10", "50", "75", "90", "95", "99", "99.9", "99.99", "100"];
+
 /// Latencies at the usual points, in microseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[allow(clippy::struct_field_names, reason = "in JSON a figure without its unit is a guess")]

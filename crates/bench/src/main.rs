@@ -23,6 +23,8 @@ mod load;
 mod machine;
 mod naive;
 mod open_loop;
+mod overload;
+mod plot;
 mod postgres;
 mod purse;
 mod renewals;
@@ -55,6 +57,8 @@ struct Arguments {
 enum Workload {
     /// Spends over many wallets and from one hot wallet, against the naive transaction under pgbench.
     Spends(spends::Arguments),
+    /// More spends than Purse can do, and what comes after them.
+    Overload(overload::Arguments),
     /// Balances and spends of a large wallet, beside those of small ones.
     Sizes(sizes::Arguments),
     /// A renewal day: every subscription renews, in one stream, beside spends.
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
 async fn run(workload: Workload) -> Result<(), Box<dyn Error>> {
     match workload {
         Workload::Spends(arguments) => spends::run(&arguments).await?,
+        Workload::Overload(arguments) => overload::run(&arguments).await?,
         Workload::Sizes(arguments) => sizes::run(&arguments).await?,
         Workload::Renewals(arguments) => renewals::run(&arguments).await?,
         Workload::Changes(arguments) => changes::run(&arguments).await?,

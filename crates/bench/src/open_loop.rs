@@ -235,7 +235,7 @@ impl Record {
         match outcome {
             Ok(()) => self.tally.acknowledged += 1,
             Err(Failure { code, message, refused: _ }) => {
-                self.tally.failures.count(code, 1, message)
+                self.tally.failures.count(code, 1, message);
             }
         }
     }

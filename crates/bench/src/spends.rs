@@ -40,6 +40,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), RunError> {
 
     println!("{report}");
     place.write(&report)?;
+    arguments.plot.write(&report.chart())?;
     if let Some(check) = report.check {
         check.verdict()?;
     }

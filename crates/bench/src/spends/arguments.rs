@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum, value_parser};
 
 use crate::{
-    arguments::{Pace, Place},
+    arguments::{Pace, Place, PlotPlace},
     naive, purse,
     spread::Spread,
 };
@@ -43,6 +43,8 @@ pub struct Arguments {
     pub run: Option<u64>,
     #[command(flatten)]
     pub pace: Pace,
+    #[command(flatten)]
+    pub plot: PlotPlace,
     #[command(flatten)]
     pub place: Place,
 }

@@ -8,10 +8,12 @@ use serde::Serialize;
 use crate::{
     check::{Check, FailedCalls},
     figures::{
-        Latencies, Percentiles, Summary, grouped, hundredths, met, milliseconds, ratio_hundredths,
+        CURVE_NAMES, Latencies, Percentiles, Summary, grouped, hundredths, met, milliseconds,
+        ratio_hundredths,
     },
     machine::Machine,
     naive::Script,
+    plot::{Chart, Line, Scale},
     spread::Spread,
 };
 
@@ -113,6 +115,27 @@ impl WorkloadReport {
             }
         }
         Self { workload: spread.name(), sides, ratios, halves }
+    }
+}
+
+impl Report {
+    /// The latencies of all sides at half of their best, by how many spends had a lower one.
+    pub fn chart(&self) -> Chart {
+        let marks = (0..).zip(CURVE_NAMES.map(ToOwned::to_owned)).collect();
+        let halves = self.workloads.iter().flat_map(|workload| {
+            workload.halves.iter().map(|half| Line {
+                name: format!("{}: {}", workload.workload, half.side),
+                points: (0..).zip(half.curve_micros.iter().copied()).collect(),
+            })
+        });
+        Chart {
+            title: "At half of what each side can do".to_owned(),
+            across: "percent of spends",
+            up: "µs at most",
+            scale: Scale::Logarithmic,
+            marks,
+            lines: halves.collect(),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod folder;
 mod interrupt;
 mod load;
 mod machine;
+mod mixed;
 mod naive;
 mod open_loop;
 mod overload;
@@ -59,6 +60,8 @@ enum Workload {
     Spends(spends::Arguments),
     /// More spends than Purse can do, and what comes after them.
     Overload(overload::Arguments),
+    /// Spends, balances, grants, holds with their capture, and pages of entries, all at once.
+    Mixed(mixed::Arguments),
     /// Balances and spends of a large wallet, beside those of small ones.
     Sizes(sizes::Arguments),
     /// A renewal day: every subscription renews, in one stream, beside spends.
@@ -92,6 +95,7 @@ async fn run(workload: Workload) -> Result<(), Box<dyn Error>> {
     match workload {
         Workload::Spends(arguments) => spends::run(&arguments).await?,
         Workload::Overload(arguments) => overload::run(&arguments).await?,
+        Workload::Mixed(arguments) => mixed::run(&arguments).await?,
         Workload::Sizes(arguments) => sizes::run(&arguments).await?,
         Workload::Renewals(arguments) => renewals::run(&arguments).await?,
         Workload::Changes(arguments) => changes::run(&arguments).await?,

@@ -36,6 +36,7 @@ mod sizes;
 mod spender;
 mod spends;
 mod spread;
+mod trace;
 mod wallets;
 mod workers;
 
@@ -62,6 +63,8 @@ enum Workload {
     Overload(overload::Arguments),
     /// Spends, balances, grants, holds with their capture, and pages of entries, all at once.
     Mixed(mixed::Arguments),
+    /// The requests of a usage trace, when they were made or faster.
+    Trace(trace::Arguments),
     /// Balances and spends of a large wallet, beside those of small ones.
     Sizes(sizes::Arguments),
     /// A renewal day: every subscription renews, in one stream, beside spends.
@@ -96,6 +99,7 @@ async fn run(workload: Workload) -> Result<(), Box<dyn Error>> {
         Workload::Spends(arguments) => spends::run(&arguments).await?,
         Workload::Overload(arguments) => overload::run(&arguments).await?,
         Workload::Mixed(arguments) => mixed::run(&arguments).await?,
+        Workload::Trace(arguments) => trace::run(&arguments).await?,
         Workload::Sizes(arguments) => sizes::run(&arguments).await?,
         Workload::Renewals(arguments) => renewals::run(&arguments).await?,
         Workload::Changes(arguments) => changes::run(&arguments).await?,

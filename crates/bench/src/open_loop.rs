@@ -75,18 +75,26 @@ pub struct OpenTally {
     pub failures: Failures,
 }
 
-/// Makes calls due, phase by phase, and waits for all answers. `callers` never ends: a call that finds no idle caller
-/// takes a new one, so that none waits for another.
+/// Makes calls due by chance, phase by phase, and waits for all answers.
 pub async fn open_loop<C: Caller>(
     callers: impl Iterator<Item = C> + Send + 'static,
     phases: &[Phase],
     seeds: &mut Seeds,
 ) -> Result<OpenTally, LoadError> {
-    let begun_at = Instant::now();
-    let ends = ends(phases);
-    let last = ends.last().copied().unwrap_or_default();
     let arrivals = Arrivals::new(phases, seeds.next_caller());
-    let record = Arc::new(Mutex::new(Record::new(phases, ends)));
+    on_schedule(callers, arrivals, ends(phases)).await
+}
+
+/// Makes calls due when `arrivals` says, in microseconds from now and in order, and waits for all answers. `callers` never
+/// ends: a call that finds no idle caller takes a new one, so that none waits for another. A phase ends at each of `ends`.
+pub async fn on_schedule<C: Caller>(
+    callers: impl Iterator<Item = C> + Send + 'static,
+    arrivals: impl Iterator<Item = u64> + Send + 'static,
+    ends: Vec<u64>,
+) -> Result<OpenTally, LoadError> {
+    let begun_at = Instant::now();
+    let last = ends.last().copied().unwrap_or_default();
+    let record = Arc::new(Mutex::new(Record::new(ends)));
     // Nothing is sent: the last sender goes with the last call, and this receiver if nobody waits any more.
     let (running, mut ended) = mpsc::channel(1);
     let dispatcher = Dispatcher { begun_at, record: Arc::clone(&record), running };
@@ -99,7 +107,7 @@ pub async fn open_loop<C: Caller>(
         .await
         .map_err(|_| LoadError::Unanswered)?;
     sent.await?;
-    let record = std::mem::replace(&mut *locked(&record), Record::new(&[], Vec::new()));
+    let record = std::mem::replace(&mut *locked(&record), Record::new(Vec::new()));
     Ok(record.tally)
 }
 
@@ -193,9 +201,9 @@ struct Record {
 }
 
 impl Record {
-    fn new(phases: &[Phase], ends: Vec<u64>) -> Self {
+    fn new(ends: Vec<u64>) -> Self {
         let tally = OpenTally {
-            phases: phases.iter().map(|_| PhaseTally::new()).collect(),
+            phases: ends.iter().map(|_| PhaseTally::new()).collect(),
             slices: Vec::new(),
             acknowledged: 0,
             failures: Failures::default(),
@@ -298,7 +306,7 @@ mod tests {
 
     #[test]
     fn latency_counts_from_when_a_call_was_due_and_only_what_is_in_time_is_good() {
-        let mut record = Record::new(&PHASES, ends(&PHASES));
+        let mut record = Record::new(ends(&PHASES));
         let refusal = Failure { code: "R".to_owned(), message: String::new(), refused: true };
         record.add(900_000, 1_100_000, Ok(()));
         record.add(1_200_000, 1_200_000 + LATE_MICROS + 1, Ok(()));

@@ -133,7 +133,6 @@ impl fmt::Display for Chart {
             text(svg, (place_across(*value), floor + 20), "middle", mark)?;
         }
         text(svg, (LEFT.midpoint(end), HEIGHT - 12), "middle", self.across)?;
-        text(svg, (LEFT, TOP - 8), "end", self.up)?;
         for (index, Line { name, points }) in self.lines.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
             let places: Vec<String> = points

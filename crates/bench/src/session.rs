@@ -16,6 +16,7 @@ use crate::{
     naive::NaiveError,
     postgres::{PostgresError, Programs},
     server::{Server, ServerError},
+    trace::TraceError,
 };
 
 /// Why there are no figures.
@@ -35,6 +36,8 @@ pub enum RunError {
     Load(#[from] LoadError),
     #[error("the naive side")]
     Naive(#[from] NaiveError),
+    #[error("the usage trace")]
+    Trace(#[from] TraceError),
     #[error("a side was asked for that is not measured in this run")]
     NoSuchSide,
     #[error(transparent)]

@@ -1,16 +1,19 @@
-//! Purse and a naive wallet under the same load, and large wallets beside small ones: on the same machine, in
-//! the same run.
+//! Purse under load: beside a naive wallet, under more than it can do, and in what applications ask for. On the same
+//! machine, in the same run.
 //!
 //! Owns the load, the figures and their report. It knows Purse only as its users do, by its command
 //! line and its gRPC API, and the naive wallet only as SQL that `pgbench` runs, so nothing here can
 //! make either side faster than it is. In reading order:
 //!
-//! * [`spends`]: Purse beside a naive wallet; [`sizes`]: a large wallet beside small ones; [`renewals`]: a
-//!   renewal day; [`changes`]: changes of rules;
-//! * [`mod@arguments`], [`interrupt`]: what each workload begins and ends with;
+//! * [`spends`]: Purse beside a naive wallet; [`overload`]: more than it can do; [`mixed`]: all kinds of calls at once;
+//!   [`trace`]: real requests; [`sizes`]: a large wallet beside small ones; [`renewals`]: a renewal day; [`changes`]:
+//!   changes of rules;
+//! * [`mod@arguments`], [`session`], [`interrupt`]: what each workload begins and ends with;
 //! * [`machine`], [`server`], [`postgres`]: what is under load;
-//! * [`api`], [`workers`], [`seeds`], [`load`]: how it is set up and how it is loaded;
-//! * [`figures`], [`check`]: what comes out.
+//! * [`purse`], [`naive`]: the sides; [`spread`], [`spender`], [`wallets`]: who spends from which wallet;
+//! * [`load`], [`open_loop`]: callers who wait for their answers, and calls that are due whatever the answers;
+//! * [`api`], [`workers`], [`seeds`]: how it is set up;
+//! * [`figures`], [`check`], [`plot`]: what comes out.
 
 mod api;
 mod arguments;
@@ -47,7 +50,7 @@ use clap::{Parser, Subcommand};
 /// Load shares the processors with what it measures, so it gets few threads of its own.
 const WORKER_THREADS: usize = 2;
 
-/// Measures Purse: beside a naive wallet, and its large wallets beside small ones.
+/// Measures Purse: beside a naive wallet, under overload, and in what applications ask for.
 #[derive(Debug, Parser)]
 #[command(name = "purse-bench", version)]
 struct Arguments {

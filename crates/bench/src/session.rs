@@ -4,6 +4,7 @@
 use std::io;
 
 use thiserror::Error;
+use tonic::Status;
 
 use crate::{
     api::ApiError,
@@ -38,6 +39,10 @@ pub enum RunError {
     Naive(#[from] NaiveError),
     #[error("the usage trace")]
     Trace(#[from] TraceError),
+    #[error("a call of Purse besides the load")]
+    Call(#[from] Status),
+    #[error("{wrong} of {all} events had another outcome than APPLIED with one grant")]
+    Wrong { wrong: u64, all: u64 },
     #[error("a side was asked for that is not measured in this run")]
     NoSuchSide,
     #[error(transparent)]

@@ -55,8 +55,6 @@ struct InForce<'k> {
     entered: Option<Entered>,
     /// Since when the subscription was paid for without a break, whatever its plan.
     paid_since: Timestamp,
-    /// Since when all is known that led to it.
-    known_since: Timestamp,
     /// Whether the subscription is older than all that is known of it.
     is_older: bool,
     /// Whether the subscription ends with the stretch.
@@ -223,7 +221,6 @@ fn in_force<'k>(
             cycle: stretch.state().cycle(span),
             entered,
             paid_since,
-            known_since: known.subscription.known_since(stretch.event),
             is_older: place == 0 && stretch.state().started_at < stretch.from,
             ends: stretch.until.is_some()
                 && after.is_none_or(|after| after.subscription_end() == Some(after.from)),
@@ -262,7 +259,7 @@ fn add_candidates<'k>(
     of: InForce<'k>,
     (now, horizon): (Timestamp, Horizon),
 ) {
-    let Stretch { from, until, event } = of.stretch;
+    let Stretch { from, until, event, .. } = of.stretch;
     let next = || {
         let number = of.cycle.number_of(now.plus_micros(of.rule.terms.ahead_micros).max(from));
         of.cycle.bound(number + 1)
@@ -423,10 +420,11 @@ fn awaited(known: &Known<'_>, candidate: &Candidate<'_>, how_much: &HowMuch) -> 
     let Candidate { of, effective_at, .. } = candidate;
     let event = of.stretch.event;
     if of.rule.terms.cadence == Cadence::OneTime {
-        let is_from_the_beginning = of.known_since <= event.state.started_at;
+        let is_from_the_beginning = of.stretch.known_since <= event.state.started_at;
         return (!is_from_the_beginning).then_some(Awaited::Earlier);
     }
-    if how_much.waits || candidate.is_partial() && depends_since(known, candidate) < of.known_since
+    if how_much.waits
+        || candidate.is_partial() && depends_since(known, candidate) < of.stretch.known_since
     {
         return Some(Awaited::Earlier);
     }

@@ -169,6 +169,9 @@ pub struct Stretch<'s> {
     pub until: Option<Timestamp>,
     /// The event that said so.
     pub event: &'s SubscriptionEvent,
+    /// Since when all is known that led to it: from there on no event is missing, as far as they say which one came before
+    /// them.
+    pub known_since: Timestamp,
 }
 
 impl Stretch<'_> {
@@ -252,8 +255,18 @@ impl Subscription {
     /// lower versions say of the time after.
     pub fn stretches(&self) -> Vec<Stretch<'_>> {
         let mut stretches: Vec<Stretch<'_>> = Vec::with_capacity(self.events.len() + 1);
+        let is_known =
+            |version| self.events.binary_search_by_key(&version, |it| it.version).is_ok();
+        let mut known_since = Timestamp::LAST;
         for event in &self.events {
             let from = event.from();
+            known_since = if from <= event.state.started_at {
+                Timestamp::FIRST
+            } else if event.previous_version.is_none_or(is_known) {
+                known_since.min(from)
+            } else {
+                from
+            };
             while stretches.last().is_some_and(|before| before.from >= from) {
                 stretches.pop();
             }
@@ -261,7 +274,7 @@ impl Subscription {
                 let ends_at = before.until.map_or(from, |until| until.min(from));
                 before.until = Some(ends_at);
             }
-            stretches.push(Stretch { from, until: event.ends_at(), event });
+            stretches.push(Stretch { from, until: event.ends_at(), event, known_since });
         }
         stretches
     }
@@ -278,23 +291,6 @@ impl Subscription {
     /// Whether there may have been events that are kept no longer: then what was before the first one is not looked at.
     pub fn is_cut(&self) -> bool {
         self.events.len() >= MOST_EVENTS
-    }
-
-    /// Since when all is known that led to an event: from there on none is missing, as far as they say which one came before
-    /// them.
-    pub fn known_since(&self, event: &SubscriptionEvent) -> Timestamp {
-        let is_known = |version: i64| self.events.iter().any(|it| it.version == version);
-        let mut since = Timestamp::LAST;
-        for event in self.events.iter().rev().filter(|it| it.version <= event.version) {
-            if event.from() <= event.state.started_at {
-                return Timestamp::FIRST;
-            }
-            since = since.min(event.from());
-            if event.previous_version.is_some_and(|version| !is_known(version)) {
-                break;
-            }
-        }
-        since
     }
 }
 

@@ -444,10 +444,10 @@ async fn load_kept(
 }
 
 /// What the rules of a subscription may belong to.
-fn scopes_of(name: &SubscriptionName, subscription: &Subscription) -> Vec<RuleScope> {
-    let mut scopes = vec![RuleScope::Subscription(name.id.clone())];
+fn scopes_of(name: &SubscriptionName, subscription: &Subscription) -> BTreeSet<RuleScope> {
+    let mut scopes = BTreeSet::from([RuleScope::Subscription(name.id.clone())]);
     for event in subscription.events() {
-        scopes.push(RuleScope::Plan(event.state.plan.clone()));
+        scopes.insert(RuleScope::Plan(event.state.plan.clone()));
         scopes.extend(event.state.addons.iter().cloned().map(RuleScope::Addon));
     }
     scopes

@@ -149,13 +149,23 @@ fn told(turns: &[Turn], order: &[usize]) -> World {
     world
 }
 
+/// Lives and orders that chance found.
 #[test]
-fn what_depends_on_what_waits_waits_too() {
+fn upgrades_that_are_told_backwards_leave_the_same() {
     let turn = |hours, plan| Turn { kind: PlanChanged, hours, plan };
-    // The weekly credits of `mid` are less by what `small` granted, and those of `big` by what `mid` did.
-    let turns = [turn(745, "big"), turn(1345, "mid"), turn(1417, "big")];
-    let (clean, any) = (told(&turns, &[0, 1, 2, 3]), told(&turns, &[3, 1, 2, 0]));
-    assert_eq!(any.spendable(), clean.spendable());
+    let renewed = Turn { kind: Renewed, hours: 0, plan: "small" };
+    let cases = [
+        // The weekly credits of `mid` are less by what `small` granted, and those of `big` by what `mid` did.
+        (vec![turn(745, "big"), turn(1345, "mid"), turn(1417, "big")], [3, 1, 2, 0]),
+        // What `mid` granted for later weeks goes before it is known what `big` adds.
+        (vec![renewed.clone(), turn(1416, "mid"), turn(1417, "big")], [1, 0, 3, 2]),
+        // What `big` granted afterwards does not count against `mid`.
+        (vec![renewed, turn(1345, "mid"), turn(1416, "big")], [0, 3, 2, 1]),
+    ];
+    for (turns, order) in cases {
+        let (clean, any) = (told(&turns, &[0, 1, 2, 3]), told(&turns, &order));
+        assert_eq!(any.spendable(), clean.spendable(), "{turns:?}");
+    }
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use clap::{Args, value_parser};
 use crate::{
     arguments::{Pace, Place},
     check::{Check, FailedCalls},
-    figures::Summary,
+    figures::{Round, Summary},
     load::{Failures, Window, closed_loop},
     machine::postgres_settings,
     open_loop::open_loop,
@@ -18,7 +18,7 @@ use crate::{
     session::{RunError, Session},
     wallets::Wallets,
 };
-use caller::{Seen, callers};
+use caller::{MixedCaller, Seen, callers};
 use report::Report;
 
 /// Flags of `purse-bench mixed`.
@@ -71,18 +71,14 @@ async fn measure(
     let mut rounds = Vec::new();
     for round in 1..=pace.rounds {
         session.programs.checkpoint(url).await;
-        let parts = [(window.warm_up_seconds, &warm_up), (window.measured_seconds, &measured)];
-        for (seconds, seen) in parts.into_iter().filter(|(seconds, _)| *seconds > 0) {
-            let part = Window { warm_up_seconds: 0, measured_seconds: seconds };
-            let callers = take(callers(&wallets, &mut seeds, seen), *count);
-            let tally = closed_loop(callers, part).await?;
-            if std::ptr::eq(seen, &raw const measured) {
-                rounds.push(tally.round(part));
-            }
-            failures.add(tally.failures);
+        if window.warm_up_seconds > 0 {
+            let warming = take(callers(&wallets, &mut seeds, &warm_up), *count);
+            closed(warming, window.warm_up_seconds, &mut failures).await?;
         }
-        let rate = rounds.last().map_or(0, |round| round.calls_per_second);
-        eprintln!("round {round} of {}: {rate} operations/s", pace.rounds);
+        let measuring = take(callers(&wallets, &mut seeds, &measured), *count);
+        let one = closed(measuring, window.measured_seconds, &mut failures).await?;
+        eprintln!("round {round} of {}: {} operations/s", pace.rounds, one.calls_per_second);
+        rounds.push(one);
     }
 
     let summary = Summary::of(&rounds).ok_or(RunError::NoSuchSide)?;
@@ -114,4 +110,17 @@ async fn measure(
         check: Check::new(spent, failures.total(), before, wallets.total().await?),
         failures: FailedCalls::of(failures),
     })
+}
+
+/// All callers for so many seconds, each waiting for its answers.
+async fn closed(
+    callers: Vec<MixedCaller>,
+    measured_seconds: u64,
+    failures: &mut Failures,
+) -> Result<Round, RunError> {
+    let window = Window { warm_up_seconds: 0, measured_seconds };
+    let tally = closed_loop(callers, window).await?;
+    let round = tally.round(window);
+    failures.add(tally.failures);
+    Ok(round)
 }

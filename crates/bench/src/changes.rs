@@ -12,17 +12,16 @@ use thiserror::Error;
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::{Status, transport::Channel};
 
+use purse_process::{Folder, Interrupted, Server, ServerError, interruptible};
+
 use crate::{
     api::{ASSET, ApiError},
     arguments::{Place, warn_of_a_debug_build},
     figures::Percentiles,
-    folder::Folder,
-    interrupt::{Interrupted, interruptible},
     load::{Caller, Failure, LoadError, Window, closed_loop},
     machine::{Machine, postgres_settings},
     postgres::{PostgresError, Programs},
     seeds::Seeds,
-    server::{Server, ServerError},
     spends::{Wallets, spenders},
 };
 
@@ -84,7 +83,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), ChangesError> {
     warn_of_a_debug_build();
     let programs = Programs::find(arguments.place.pg_bin.as_deref()).await?;
     let machine = Machine::look().await;
-    let folder = Folder::create()?;
+    let folder = Folder::create("purse-bench")?;
     let mut server = Server::start(arguments.place.server(&folder)?)?;
     let measured = interruptible(async {
         server.ready().await?;

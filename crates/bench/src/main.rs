@@ -7,8 +7,8 @@
 //!
 //! * [`spends`]: Purse beside a naive wallet; [`sizes`]: a large wallet beside small ones; [`renewals`]: a
 //!   renewal day; [`changes`]: changes of rules;
-//! * [`mod@arguments`], [`interrupt`]: what each workload begins and ends with;
-//! * [`machine`], [`server`], [`postgres`]: what is under load;
+//! * [`mod@arguments`]: what each workload begins and ends with;
+//! * [`machine`], [`postgres`], and the server from [`purse_process`]: what is under load;
 //! * [`api`], [`workers`], [`seeds`], [`load`]: how it is set up and how it is loaded;
 //! * [`figures`], [`check`]: what comes out.
 
@@ -17,14 +17,11 @@ mod arguments;
 mod changes;
 mod check;
 mod figures;
-mod folder;
-mod interrupt;
 mod load;
 mod machine;
 mod postgres;
 mod renewals;
 mod seeds;
-mod server;
 mod sizes;
 mod spends;
 mod workers;

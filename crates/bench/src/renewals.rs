@@ -21,16 +21,15 @@ use serde::Serialize;
 use thiserror::Error;
 use tonic::{Status, transport::Channel};
 
+use purse_process::{Folder, Interrupted, Server, ServerError, interruptible};
+
 use crate::{
     api::{ASSET, ApiError},
     arguments::{Place, warn_of_a_debug_build},
-    folder::Folder,
-    interrupt::{Interrupted, interruptible},
     load::{LoadError, Window, closed_loop},
     machine::{Machine, postgres_settings},
     postgres::{PostgresError, Programs},
     seeds::Seeds,
-    server::{Server, ServerError},
     spends::{Wallets, spenders},
 };
 
@@ -105,7 +104,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), RenewalsError> {
     warn_of_a_debug_build();
     let programs = Programs::find(arguments.place.pg_bin.as_deref()).await?;
     let machine = Machine::look().await;
-    let folder = Folder::create()?;
+    let folder = Folder::create("purse-bench")?;
     let mut server = Server::start(arguments.place.server(&folder)?)?;
     let measured = interruptible(async {
         server.ready().await?;

@@ -15,18 +15,17 @@ use std::{io, path::Path, time::Instant};
 use rust_decimal::Decimal;
 use thiserror::Error;
 
+use purse_process::{Folder, Interrupted, Server, ServerError, interruptible};
+
 use crate::{
     api::ApiError,
     arguments::warn_of_a_debug_build,
     check::{Check, FailedCalls, Mismatch},
     figures::{Round, Summary},
-    folder::Folder,
-    interrupt::{Interrupted, interruptible},
     load::{Failures, LoadError, closed_loop},
     machine::{Machine, postgres_settings},
     postgres::{PostgresError, Programs},
     seeds::Seeds,
-    server::{Server, ServerError},
 };
 use arguments::Side;
 use naive::{Naive, NaiveError};
@@ -62,7 +61,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), SpendsError> {
     warn_of_a_debug_build();
     let programs = Programs::find(arguments.place.pg_bin.as_deref()).await?;
     let machine = Machine::look().await;
-    let folder = Folder::create()?;
+    let folder = Folder::create("purse-bench")?;
     let report = if arguments.only == Some(Side::Naive)
         && let Some(url) = &arguments.place.database
     {

@@ -136,6 +136,7 @@ async fn a_payment_that_is_delivered_at_once_is_granted_once() {
     let two = v1::PurchasePackRequest { quantity: 2, ..purchase("pay_1") };
     let status = other.catalog().purchase_pack(two).await.unwrap_err();
     assert_eq!(refusal(&status), (Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED".to_owned()));
+    assert!(status.message().starts_with("payment pay_1 bought something else"), "{status}");
     let status = one.catalog().purchase_pack(purchase("pay_2")).await.unwrap_err();
     assert_eq!(refusal(&status), (Code::NotFound, "PACK_NOT_FOUND".to_owned()));
     assert_eq!(one.rows("grants").await, 2);

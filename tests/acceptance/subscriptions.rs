@@ -365,33 +365,37 @@ async fn a_stream_acknowledges_each_event_in_its_order() {
     assert_eq!(Some(&position.event_id), ids.last());
 }
 
-/// Earlier versions wrote numbers where words are now.
+/// Earlier versions wrote numbers where words are now, and did not say when what was applied counts.
 #[tokio::test(flavor = "multi_thread")]
-async fn histories_go_back_to_numbers_and_come_again_as_words() {
+async fn what_earlier_versions_wrote_is_brought_over() {
     let server = Server::start().await;
     server.at("2126-01-31T00:00:00Z").await;
+    server.monthly("half-yearly", "100").await;
     server.record(started()).await;
     let changed =
         event(2, SubscriptionEventKind::PlanChanged, "2126-01-31T00:00:00Z", "half-yearly");
     let half_yearly = v1::SubscriptionState {
         billing_period: v1::BillingPeriod::HalfYearly.into(),
-        status: SubscriptionStatus::Trialing.into(),
-        trial_ends_at: Some(timestamp("2126-03-01T00:00:00Z")),
         ..changed.state.clone().unwrap()
     };
     server.record(v1::SubscriptionEvent { state: Some(half_yearly), ..changed }).await;
     let mut client = connect(&server.url).await.unwrap();
-    let history = "SELECT history::TEXT FROM subscriptions";
-    let words: String = client.query_one(history, &[]).await.unwrap().get(0);
-    assert!(words.contains(r#""kind": "plan_changed""#), "{words}");
+    let kept = "SELECT s.history::TEXT, a.granted_from::TEXT, a.granted_until::TEXT
+        FROM subscriptions AS s JOIN applications AS a USING (account_id, subscription_id)";
+    let read = async |client: &tokio_postgres::Client| -> [String; 3] {
+        let row = client.query_one(kept, &[]).await.unwrap();
+        [row.get(0), row.get(1), row.get(2)]
+    };
+    let before = read(&client).await;
+    assert!(before[0].contains(r#""kind": "plan_changed""#), "{before:?}");
     migrate(&mut client, 19).await.unwrap();
-    let numbers: String = client.query_one(history, &[]).await.unwrap().get(0);
-    for number in [r#""kind": 4"#, r#""status": 1"#, r#""span": [5, 1]"#] {
+    let history = client.query_one("SELECT history::TEXT FROM subscriptions", &[]).await.unwrap();
+    let numbers: String = history.get(0);
+    for number in [r#""kind": 4"#, r#""status": 2"#, r#""span": [5, 1]"#] {
         assert!(numbers.contains(number), "{number} in {numbers}");
     }
     migrate(&mut client, SCHEMA_VERSION).await.unwrap();
-    let again: String = client.query_one(history, &[]).await.unwrap().get(0);
-    assert_eq!(again, words);
+    assert_eq!(read(&client).await, before);
 }
 
 /// Nobody asks for it: the job looks.

@@ -248,6 +248,8 @@ async fn make_rule(channel: Channel) -> Result<(), Status> {
         asset: ASSET.to_owned(),
         amount: "100".to_owned(),
         cadence: RuleCadence::Recurring.into(),
+        // Also for the periods before it was made.
+        starts_at: Some(Timestamp { seconds: 0, nanos: 0 }),
         period: RulePeriod::Monthly.into(),
         period_count: 1,
         expiry_settings: Some(ExpirySettings {

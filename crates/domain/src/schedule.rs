@@ -55,8 +55,6 @@ struct InForce<'k> {
     entered: Option<Entered>,
     /// Since when the subscription was paid for without a break, whatever its plan.
     paid_since: Timestamp,
-    /// Since when all is known that led to it.
-    known_since: Timestamp,
     /// Whether the subscription is older than all that is known of it.
     is_older: bool,
     /// Whether the subscription ends with the stretch.
@@ -223,7 +221,6 @@ fn in_force<'k>(
             cycle: stretch.state().cycle(span),
             entered,
             paid_since,
-            known_since: known.subscription.known_since(stretches, place),
             is_older: place == 0 && stretch.state().started_at < stretch.from,
             ends: stretch.until.is_some()
                 && after.is_none_or(|after| after.subscription_end() == Some(after.from)),
@@ -262,7 +259,7 @@ fn add_candidates<'k>(
     of: InForce<'k>,
     (now, horizon): (Timestamp, Horizon),
 ) {
-    let Stretch { from, until, event } = of.stretch;
+    let Stretch { from, until, event, .. } = of.stretch;
     let next = || {
         let number = of.cycle.number_of(now.plus_micros(of.rule.terms.ahead_micros).max(from));
         of.cycle.bound(number + 1)
@@ -340,7 +337,8 @@ fn application<'k>(
     let applied = state.applied().map(|applied| (applied.amount, applied.window));
     let amount = applied.map_or(how_much.amount, |(amount, _)| amount);
     if !matches!(state, ApplicationState::Skipped(_) | ApplicationState::Cancelled) {
-        granted.count(candidate, amount);
+        let waits = matches!(state, ApplicationState::Waiting { awaited: Awaited::Earlier, .. });
+        granted.count(candidate, amount, waits);
     }
     // What was applied is told as it was.
     let effective_at = applied.map_or(*effective_at, |(_, window)| window.effective_at());
@@ -375,7 +373,8 @@ fn state(
         ApplicationState::Skipped(Skipped::ExpiredOnArrival)
     } else if is_missed(known, candidate, now) {
         ApplicationState::Skipped(Skipped::Missed)
-    } else if let Some(awaited) = awaited(known, candidate).filter(|_| now < waits_until) {
+    } else if let Some(awaited) = awaited(known, candidate, how_much).filter(|_| now < waits_until)
+    {
         ApplicationState::Waiting { awaited, until: waits_until }
     } else if let Some(skipped) = how_much.skipped {
         ApplicationState::Skipped(skipped)
@@ -417,14 +416,16 @@ fn depends_since(known: &Known<'_>, candidate: &Candidate<'_>) -> Timestamp {
 }
 
 /// Which event has to be known before it is known what it amounts to.
-fn awaited(known: &Known<'_>, candidate: &Candidate<'_>) -> Option<Awaited> {
+fn awaited(known: &Known<'_>, candidate: &Candidate<'_>, how_much: &HowMuch) -> Option<Awaited> {
     let Candidate { of, effective_at, .. } = candidate;
     let event = of.stretch.event;
     if of.rule.terms.cadence == Cadence::OneTime {
-        let is_from_the_beginning = of.known_since <= event.state.started_at;
+        let is_from_the_beginning = of.stretch.known_since <= event.state.started_at;
         return (!is_from_the_beginning).then_some(Awaited::Earlier);
     }
-    if candidate.is_partial() && depends_since(known, candidate) < of.known_since {
+    if how_much.waits
+        || candidate.is_partial() && depends_since(known, candidate) < of.stretch.known_since
+    {
         return Some(Awaited::Earlier);
     }
     // Whoever tells of a period that is over has more to tell: of the next ones, too.

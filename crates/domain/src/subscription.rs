@@ -169,6 +169,9 @@ pub struct Stretch<'s> {
     pub until: Option<Timestamp>,
     /// The event that said so.
     pub event: &'s SubscriptionEvent,
+    /// Since when all is known that led to it: from there on no event is missing, as far as they say which one came before
+    /// them.
+    pub known_since: Timestamp,
 }
 
 impl Stretch<'_> {
@@ -220,6 +223,17 @@ impl Subscription {
         self.events.last()
     }
 
+    /// From when on an event, once it is heard, may change what is granted: if it only says that all goes on as it was, from its
+    /// billing period on; otherwise ever, because the periods of rules may be longer than those.
+    pub fn may_change_from(&self, event: &SubscriptionEvent) -> Timestamp {
+        let goes_on = self.newest().is_some_and(|newest| {
+            let same = SubscriptionState { period: newest.state.period, ..event.state.clone() };
+            newest.version < event.version && newest.from() <= event.from() && newest.state == same
+        });
+        let from = event.from().min(event.state.period.start);
+        if goes_on { from } else { from.min(event.state.started_at) }
+    }
+
     /// Hears of an event.
     pub fn hear(&mut self, event: SubscriptionEvent) -> Heard {
         match self.events.binary_search_by_key(&event.version, |known| known.version) {
@@ -241,8 +255,18 @@ impl Subscription {
     /// lower versions say of the time after.
     pub fn stretches(&self) -> Vec<Stretch<'_>> {
         let mut stretches: Vec<Stretch<'_>> = Vec::with_capacity(self.events.len() + 1);
+        let is_known =
+            |version| self.events.binary_search_by_key(&version, |it| it.version).is_ok();
+        let mut known_since = Timestamp::LAST;
         for event in &self.events {
             let from = event.from();
+            known_since = if from <= event.state.started_at {
+                Timestamp::FIRST
+            } else if event.previous_version.is_none_or(is_known) {
+                known_since.min(from)
+            } else {
+                from
+            };
             while stretches.last().is_some_and(|before| before.from >= from) {
                 stretches.pop();
             }
@@ -250,7 +274,7 @@ impl Subscription {
                 let ends_at = before.until.map_or(from, |until| until.min(from));
                 before.until = Some(ends_at);
             }
-            stretches.push(Stretch { from, until: event.ends_at(), event });
+            stretches.push(Stretch { from, until: event.ends_at(), event, known_since });
         }
         stretches
     }
@@ -267,23 +291,6 @@ impl Subscription {
     /// Whether there may have been events that are kept no longer: then what was before the first one is not looked at.
     pub fn is_cut(&self) -> bool {
         self.events.len() >= MOST_EVENTS
-    }
-
-    /// Since when all is known that led to a stretch: from there on no event is missing, as far as the events say which one
-    /// came before them.
-    pub fn known_since(&self, stretches: &[Stretch<'_>], place: usize) -> Timestamp {
-        let is_known = |version: i64| self.events.iter().any(|it| it.version == version);
-        let mut since = Timestamp::LAST;
-        for stretch in stretches[..=place].iter().rev() {
-            if stretch.from <= stretch.state().started_at {
-                return Timestamp::FIRST;
-            }
-            since = stretch.from;
-            if stretch.event.previous_version.is_some_and(|version| !is_known(version)) {
-                break;
-            }
-        }
-        since
     }
 }
 

@@ -205,10 +205,18 @@ text_type!(
     }
 );
 
+/// No caller's key begins with a blank.
+const OF_PAYMENT: &str = " payment ";
+
 impl IdempotencyKey {
     /// The key of what a payment bought, so that it is granted once.
     pub fn of_payment(payment_ref: &FundingRef) -> Self {
-        Self(format!(" payment {payment_ref}"))
+        Self(format!("{OF_PAYMENT}{payment_ref}"))
+    }
+
+    /// The payment, if it is the key of what one bought.
+    pub fn payment(&self) -> Option<&str> {
+        self.0.strip_prefix(OF_PAYMENT)
     }
 
     /// A key that no transaction has: of a preview that nobody asked for as such.

@@ -457,9 +457,17 @@ pub fn rejected(rejection: &Rejection, wallet: &WalletName) -> Status {
         }
         Rejection::IdempotencyKeyReused { key, transaction } => status(
             Code::AlreadyExists,
-            message,
+            key.payment().map_or(message, |payment| {
+                format!("payment {payment} bought something else, in transaction {transaction}")
+            }),
             ErrorReason::IdempotencyKeyReused,
-            &[("idempotency_key", key.to_string()), ("transaction_id", transaction.to_string())],
+            &[
+                key.payment().map_or_else(
+                    || ("idempotency_key", key.to_string()),
+                    |payment| ("payment_ref", payment.to_owned()),
+                ),
+                ("transaction_id", transaction.to_string()),
+            ],
         ),
     }
 }

@@ -286,7 +286,7 @@ async fn write(
 impl Locked {
     fn hear(&mut self, event: &SubscriptionEvent, now: Timestamp) -> Heard {
         let event = SubscriptionEvent { recorded_at: now, ..event.clone() };
-        let from = event.effective_at.min(event.state.period.start).min(event.state.started_at);
+        let from = self.subscription.may_change_from(&event);
         let heard = self.subscription.hear(event);
         if matches!(heard, Heard::Newest | Heard::Older) {
             self.done_until = self.done_until.min(from);
@@ -444,10 +444,10 @@ async fn load_kept(
 }
 
 /// What the rules of a subscription may belong to.
-fn scopes_of(name: &SubscriptionName, subscription: &Subscription) -> Vec<RuleScope> {
-    let mut scopes = vec![RuleScope::Subscription(name.id.clone())];
+fn scopes_of(name: &SubscriptionName, subscription: &Subscription) -> BTreeSet<RuleScope> {
+    let mut scopes = BTreeSet::from([RuleScope::Subscription(name.id.clone())]);
     for event in subscription.events() {
-        scopes.push(RuleScope::Plan(event.state.plan.clone()));
+        scopes.insert(RuleScope::Plan(event.state.plan.clone()));
         scopes.extend(event.state.addons.iter().cloned().map(RuleScope::Addon));
     }
     scopes

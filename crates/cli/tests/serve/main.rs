@@ -11,6 +11,7 @@ mod cluster;
 mod collector;
 mod crashes;
 mod credentials;
+mod event_files;
 mod folder;
 mod ledger;
 mod load;

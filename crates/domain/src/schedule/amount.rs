@@ -13,10 +13,20 @@ pub(super) struct Granted<'k> {
     kept: BTreeMap<ApplicationId, &'k KeptApplication>,
     /// The plan of each rule of one that grants again and again.
     plans: BTreeMap<RuleId, (&'k PlanId, &'k AssetCode)>,
-    /// What was granted, from when on it counted, and for which period.
-    amounts: BTreeMap<ApplicationId, (CyclePeriod, Timestamp, Amount)>,
+    /// What was granted, or is going to be.
+    amounts: BTreeMap<ApplicationId, Counted>,
     /// What rules that came into force within a period have counted already of what was granted before.
     absorbed: BTreeMap<(Timestamp, &'k AssetCode), Amount>,
+}
+
+/// What an application granted, or is going to.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    period: CyclePeriod,
+    effective_at: Timestamp,
+    amount: Amount,
+    /// Whether it waits for an earlier event, which may change it.
+    waits: bool,
 }
 
 /// How much an application grants.
@@ -26,6 +36,8 @@ pub(super) struct HowMuch {
     pub amount: Amount,
     /// Why it is nothing, if it is.
     pub skipped: Option<Skipped>,
+    /// Whether it depends on one that waits for an earlier event.
+    pub waits: bool,
 }
 
 impl<'k> Granted<'k> {
@@ -36,8 +48,9 @@ impl<'k> Granted<'k> {
         });
         let amounts = known.kept.iter().map(|kept| {
             let window = kept.state.applied().map(|applied| applied.window);
-            let from = window.map_or(kept.period.start, Window::effective_at);
-            (kept.id, (kept.period, from, kept.granted()))
+            let effective_at = window.map_or(kept.period.start, Window::effective_at);
+            let (period, amount) = (kept.period, kept.granted());
+            (kept.id, Counted { period, effective_at, amount, waits: false })
         });
         Self {
             kept: known.kept.iter().map(|kept| (kept.id, kept)).collect(),
@@ -53,10 +66,11 @@ impl<'k> Granted<'k> {
     }
 
     /// Counts what a candidate grants, or is going to.
-    pub(super) fn count(&mut self, candidate: &Candidate<'k>, amount: Amount) {
+    pub(super) fn count(&mut self, candidate: &Candidate<'k>, amount: Amount, waits: bool) {
         let used = self.kept(candidate.id()).map_or(Amount::ZERO, |kept| kept.taken_back.used);
-        let of_it = (candidate.period, candidate.effective_at, amount + used);
-        self.amounts.insert(candidate.id(), of_it);
+        let Candidate { period, effective_at, .. } = *candidate;
+        let counted = Counted { period, effective_at, amount: amount + used, waits };
+        self.amounts.insert(candidate.id(), counted);
     }
 
     /// How much a candidate grants, or would.
@@ -65,46 +79,45 @@ impl<'k> Granted<'k> {
         let scale = known.scales.get(&rule.asset).copied().unwrap_or(Scale::MAX);
         let whole = prorated(candidate, scale);
         if whole.is_zero() {
-            return HowMuch { amount: whole, skipped: Some(Skipped::NothingLeft) };
+            let skipped = Some(Skipped::NothingLeft);
+            return HowMuch { amount: whole, skipped, waits: false };
         }
         let kept = self.kept(candidate.id());
-        let rest = self.after_other_plans(candidate, whole, scale);
+        let (rest, waits) = match self.granted_before(candidate, whole, scale) {
+            Before::Nothing => (whole, false),
+            Before::All => (Amount::ZERO, false),
+            Before::Some { counted, waits } => (whole - counted, waits),
+        };
         // What was used of an earlier grant for this period, which was taken back since.
         let used = kept.map_or(Amount::ZERO, |kept| kept.taken_back.used);
-        let amount = rest.map_or(Amount::ZERO, |rest| rest - used.min(rest));
+        let amount = rest - used.min(rest);
         let skipped = amount.is_zero().then_some(Skipped::AlreadyGranted);
-        HowMuch { amount: rest.map_or(whole, |_| amount), skipped }
+        HowMuch { amount, skipped, waits }
     }
 
-    /// What a rule still grants for a period within which a subscription came to its plan; `None`: nothing before the
-    /// next one.
-    fn after_other_plans(
-        &mut self,
-        candidate: &Candidate<'k>,
-        whole: Amount,
-        scale: Scale,
-    ) -> Option<Amount> {
+    /// What counts as granted before, of a period within which a subscription came to a rule's plan.
+    fn granted_before(&mut self, candidate: &Candidate<'k>, whole: Amount, scale: Scale) -> Before {
         let of = &candidate.of;
-        let RuleScope::Plan(plan) = &of.rule.scope else { return Some(whole) };
+        let RuleScope::Plan(plan) = &of.rule.scope else { return Before::Nothing };
         if !candidate.is_partial() || of.entered != Some(Entered::FromPlan) {
-            return Some(whole);
+            return Before::Nothing;
         }
         match of.rule.terms.plan_change {
-            PlanChange::Full => Some(whole),
-            PlanChange::NextPeriod => None,
+            PlanChange::Full => Before::Nothing,
+            PlanChange::NextPeriod => Before::All,
             PlanChange::TopUp => {
-                let asset = &of.rule.asset;
                 let applied = self.kept(candidate.id()).filter(|it| it.state.applied().is_some());
-                let counted = if let Some(kept) = applied {
-                    whole - kept.granted().min(whole)
+                let (counted, waits) = if let Some(kept) = applied {
+                    (whole - kept.granted().min(whole), false)
                 } else {
-                    let before = self.by_other_plans(plan, candidate, scale);
+                    let (before, waits) = self.by_other_plans(plan, candidate, scale);
                     let absorbed = self.absorbed(candidate);
-                    whole.min(before - before.min(absorbed))
+                    (whole.min(before - before.min(absorbed)), waits)
                 };
-                let absorbed = self.absorbed.entry((of.stretch.from, asset)).or_default();
+                let key = (of.stretch.from, &of.rule.asset);
+                let absorbed = self.absorbed.entry(key).or_default();
                 *absorbed = *absorbed + counted;
-                Some(whole - counted)
+                Before::Some { counted, waits }
             }
         }
     }
@@ -114,21 +127,41 @@ impl<'k> Granted<'k> {
         self.absorbed.get(&(of.stretch.from, &of.rule.asset)).copied().unwrap_or_default()
     }
 
-    /// What other plans than this one granted for a period before it came into force: of a period that lies in it only
-    /// in part, that part.
-    fn by_other_plans(&self, plan: &PlanId, candidate: &Candidate<'k>, scale: Scale) -> Amount {
+    /// What other plans than this one granted for a period before it came into force, and whether some of that waits. Of a
+    /// period that lies in it only in part, that part.
+    fn by_other_plans(
+        &self,
+        plan: &PlanId,
+        candidate: &Candidate<'k>,
+        scale: Scale,
+    ) -> (Amount, bool) {
         let Candidate { of, period, effective_at, .. } = candidate;
         let asset = &of.rule.asset;
-        let parts = self.amounts.iter().filter_map(|(id, (of, from, amount))| {
-            let (other, granted) = self.plans.get(&id.rule)?;
-            if *other == plan || *granted != asset || from >= effective_at {
-                return None;
+        let (mut sum, mut waits) = (Amount::ZERO, false);
+        for (id, counted) in &self.amounts {
+            let Some((other, granted)) = self.plans.get(&id.rule) else { continue };
+            if *other == plan || *granted != asset || counted.effective_at >= *effective_at {
+                continue;
             }
-            let both = of.end.min(period.end).micros() - of.start.max(period.start).micros();
-            (both > 0).then(|| part_of(*amount, both, of.micros(), scale))
-        });
-        parts.sum()
+            let whole = counted.period;
+            let both = whole.end.min(period.end).micros() - whole.start.max(period.start).micros();
+            if both > 0 {
+                sum = sum + part_of(counted.amount, both, whole.micros(), scale);
+                waits |= counted.waits;
+            }
+        }
+        (sum, waits)
     }
+}
+
+/// What counts as granted before.
+enum Before {
+    /// Nothing: the rule grants its amount.
+    Nothing,
+    /// So much.
+    Some { counted: Amount, waits: bool },
+    /// All: it grants nothing before the next period.
+    All,
 }
 
 /// The rule's amount, or its part for a period that is granted in part; rounded down, because rules may be made before

@@ -2,7 +2,7 @@
 
 use purse_domain::{
     Cadence, CatchUp, EntryKind, ExpirySettings, GrantRule, OnCancel, PlanChange, Proration,
-    Rollover, RolloverCap, Stage,
+    Rollover, RolloverCap, Stage, SubscriptionEvent,
     SubscriptionEventKind::{
         Cancelled, Paused, PlanChanged, Renewed, Resumed, Started, TrialStarted,
     },
@@ -204,13 +204,14 @@ fn what_lies_before_the_kept_events_is_not_granted_again() {
     world.until("2026-01-10");
     world.hear(event(2, PlanChanged, "2026-01-10", active("basic")));
     assert_eq!(world.balance(), "500");
-    for month in 1..70_i64 {
-        let day = format!("{}-{:02}-01", 2026 + month / 12, month % 12 + 1);
-        world.until(&day);
-        world.hear(event(month + 2, Renewed, &day, active("basic")));
-        world.until(&format!("{day}T02:00:00Z"));
-        assert_eq!(world.balance(), (500 * (month + 1)).to_string());
+    // Each day says that all goes on, so from the 64th on the beginning is kept no longer.
+    for day in 1..80_i64 {
+        let told_at = at("2026-01-10").plus_micros(day * DAY).to_string();
+        world.until(&told_at);
+        world.hear(event(day + 2, Renewed, &told_at, active("basic")));
     }
+    world.until("2026-03-31T12:00:00Z");
+    assert_eq!(world.balance(), "1500");
 }
 
 #[test]
@@ -302,4 +303,16 @@ fn carried_credits_are_told_as_carried() {
     assert_eq!(world.balance(), "180");
     assert_eq!(world.count(EntryKind::ExpiryReversed), 1);
     assert_eq!(world.count(EntryKind::Voided), 1);
+}
+
+#[test]
+fn what_is_taken_back_does_not_count_against_an_upgrade_in_the_same_moment() {
+    let rules = ["500", "700", "2000"].map(|granted| monthly(granted, granted));
+    let mut world = begun(rules.to_vec(), "500");
+    world.until("2026-02-01T00:30:00Z");
+    assert_eq!(world.balance(), "500");
+    let upgraded = event(3, PlanChanged, "2026-02-01T00:20:00Z", active("2000"));
+    world.hear(SubscriptionEvent { previous_version: Some(2), ..upgraded });
+    world.hear(event(2, PlanChanged, "2026-02-01", active("700")));
+    assert_eq!(world.balance(), "2000");
 }

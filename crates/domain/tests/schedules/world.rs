@@ -166,8 +166,9 @@ impl World {
 
     /// Hears of an event now, and does what is to be done.
     pub fn hear(&mut self, event: SubscriptionEvent) -> Heard {
-        let heard = self.subscription.hear(SubscriptionEvent { recorded_at: self.now, ..event });
-        self.done_until = Timestamp::FIRST;
+        let event = SubscriptionEvent { recorded_at: self.now, ..event };
+        self.done_until = self.done_until.min(self.subscription.may_change_from(&event));
+        let heard = self.subscription.hear(event);
         self.settle();
         heard
     }

@@ -235,6 +235,6 @@ fn record(answer: &GetSubscriptionResponse) -> String {
         ("trial ends", instant::brief(state.trial_ends_at)),
         ("ends", instant::brief(state.ends_at)),
         ("version", answer.version.to_string()),
-        ("next due", instant::brief(answer.next_due_at)),
+        ("next look", instant::brief(answer.next_due_at)),
     ])
 }

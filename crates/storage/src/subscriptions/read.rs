@@ -69,7 +69,7 @@ pub struct SubscriptionRecord {
     pub applications: Vec<Application>,
     /// What was applied or tried.
     pub kept: Vec<KeptApplication>,
-    /// When there is something to do for it.
+    /// When it is looked at next.
     pub next_due_at: Option<Timestamp>,
     /// When it was touched last.
     pub updated_at: Timestamp,

@@ -37,6 +37,8 @@ pub enum RunError {
     Refused { call: String, source: Box<purse_client::Error> },
     #[error("callers were still not answered {} s after the faults had ended", waited.as_secs())]
     NoProgress { waited: Duration },
+    #[error("PostgreSQL took no connection {} s after it was stopped", waited.as_secs())]
+    NotRestarted { waited: Duration },
     #[error("`purse {arguments}` failed: {output}")]
     Command { arguments: String, output: String },
 }

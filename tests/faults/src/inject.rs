@@ -14,14 +14,16 @@ use crate::{error::RunError, fault::Fault, stage::Stage};
 
 /// Between two blows, at most: recovery takes a second or two, and then there should be some load.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// Even a short run has so many.
+/// About so many are in a short run.
 const BLOWS: u32 = 3;
 const TERMINATIONS: Duration = Duration::from_millis(300);
 /// How long a disk stays full and a database away, and a server serves before the next one is stopped.
 const AWAY: Duration = Duration::from_millis(500);
+/// A PostgreSQL that was struck takes connections again within this.
+const RESTART: Duration = Duration::from_mins(1);
 /// How much the second server's clock is ahead.
 const SKEW_SECONDS: i64 = 3_600;
-/// Test clocks stand still; these go.
+/// Test clocks stand still; these go. Also between two looks at what starts again.
 const TICK: Duration = Duration::from_millis(20);
 
 /// Every backend of the database but the one that asks.
@@ -30,15 +32,17 @@ const TERMINATE: &str = "
     FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
-/// Faults, and how often they struck; `None`: they cannot be counted.
+/// Faults, and how often they struck; `None`: they cannot be counted. Those that it takes time to recover from strike
+/// `least` times, if it takes longer than asked for.
 pub async fn inject(
     fault: Fault,
     stage: &mut Stage,
     time: Duration,
+    least: u64,
     dice: &mut Rng,
 ) -> Result<Option<u64>, RunError> {
     let ends_at = Instant::now() + time;
-    let blows = Blows { ends_at, pause: (time / (BLOWS + 1)).min(LONGEST_PAUSE) };
+    let blows = Blows { ends_at, pause: (time / (BLOWS + 1)).min(LONGEST_PAUSE), least };
     match fault {
         Fault::KillServer => kill_server(stage, blows, dice).await.map(Some),
         Fault::KillPostgres => signal(stage, Signal::KILL, blows, dice).await.map(Some),
@@ -63,21 +67,23 @@ pub async fn inject(
 struct Blows {
     ends_at: Instant,
     pause: Duration,
+    least: u64,
 }
 
 impl Blows {
-    /// Waits for the next one, half of the pause at least; whether there is one.
-    async fn next(&self, dice: &mut Rng) -> bool {
+    /// Waits for the next one after so many, half of the pause at least; whether there is one.
+    async fn next(&self, struck: u64, dice: &mut Rng) -> bool {
         let micros = u64::try_from(self.pause.as_micros()).unwrap_or(u64::MAX);
         let strikes_at = Instant::now() + Duration::from_micros(dice.u64(micros / 2..=micros));
-        sleep_until(strikes_at.min(self.ends_at)).await;
-        strikes_at < self.ends_at
+        let is_due = struck < self.least || strikes_at < self.ends_at;
+        sleep_until(if is_due { strikes_at } else { self.ends_at }).await;
+        is_due
     }
 }
 
 async fn kill_server(stage: &mut Stage, blows: Blows, dice: &mut Rng) -> Result<u64, RunError> {
     let mut killed = 0;
-    while blows.next(dice).await {
+    while blows.next(killed, dice).await {
         stage.kill_server(0).await?;
         stage.start_server(0)?;
         stage.ready().await?;
@@ -86,7 +92,7 @@ async fn kill_server(stage: &mut Stage, blows: Blows, dice: &mut Rng) -> Result<
     Ok(killed)
 }
 
-/// Its supervisor starts it again.
+/// Its supervisor starts it again. The next one strikes some time after that, so that it strikes under load.
 async fn signal(
     stage: &mut Stage,
     signal: Signal,
@@ -94,10 +100,17 @@ async fn signal(
     dice: &mut Rng,
 ) -> Result<u64, RunError> {
     let mut sent = 0;
-    while blows.next(dice).await {
-        let Some(postmaster) = stage.postmaster().and_then(Pid::from_raw) else { continue };
-        // Gone already: it is being started again.
+    while blows.next(sent, dice).await {
+        let struck = stage.postmaster();
+        let Some(postmaster) = struck.and_then(Pid::from_raw) else { continue };
         sent += u64::from(kill_process(postmaster, signal).is_ok());
+        let gives_up_at = Instant::now() + RESTART;
+        while stage.postmaster() == struck || stage.sql().await.is_err() {
+            if Instant::now() > gives_up_at {
+                return Err(RunError::NotRestarted { waited: RESTART });
+            }
+            sleep(TICK).await;
+        }
     }
     Ok(sent)
 }
@@ -138,7 +151,7 @@ async fn roll(stage: &mut Stage, ends_at: Instant) -> Result<u64, RunError> {
 
 async fn fill(stage: &mut Stage, blows: Blows, dice: &mut Rng) -> Result<u64, RunError> {
     let mut filled = 0;
-    while blows.next(dice).await {
+    while blows.next(filled, dice).await {
         let Some(disk) = &mut stage.disk else { break };
         disk.fill()?;
         sleep(AWAY).await;
@@ -151,7 +164,7 @@ async fn fill(stage: &mut Stage, blows: Blows, dice: &mut Rng) -> Result<u64, Ru
 
 async fn come_late(stage: &mut Stage, blows: Blows, dice: &mut Rng) -> Result<u64, RunError> {
     let mut late = 0;
-    while blows.next(dice).await {
+    while blows.next(late, dice).await {
         stage.kill_server(0).await?;
         stage.stop_cluster().await?;
         stage.start_server(0)?;

@@ -39,6 +39,9 @@ const LOG_LINES: usize = 15;
 /// How long the last calls may take.
 const LAST: Duration = Duration::from_secs(30);
 
+/// Acknowledged before it is durable.
+const ASYNCHRONOUS: &str = "ALTER DATABASE purse SET synchronous_commit = off";
+
 /// What a run starts with.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -107,8 +110,7 @@ impl Stage {
         }
         self.migrate().await?;
         if self.plan.asynchronous_commit {
-            let sql = "ALTER DATABASE purse SET synchronous_commit = off";
-            self.sql().await?.batch_execute(sql).await?;
+            self.sql().await?.batch_execute(ASYNCHRONOUS).await?;
         }
         if let Some(meddling) = shape.meddling {
             let proxy = Proxy::start(&self.socket(), meddling, dice.fork()).await?;

@@ -1,9 +1,11 @@
 -- The naive spend: what a service without lanes does, statement by statement, for one spend.
 --
--- pgbench variables: first_wallet and last_wallet (the same number for the hot workload), amount.
+-- pgbench variables: first_wallet and last_wallet (the same number for the hot workload); hot_tenths of ten spends are from
+-- first_wallet to last_hot_wallet only; amount.
 -- Only the grant to be drawn is fetched: grants are so large that the first always suffices on both sides.
 
-\set wallet random(:first_wallet, :last_wallet)
+\set tenth random(1, 10)
+\set wallet CASE WHEN :tenth <= :hot_tenths THEN random(:first_wallet, :last_hot_wallet) ELSE random(:first_wallet, :last_wallet) END
 \set key random(1, 9223372036854775807)
 
 BEGIN;

@@ -84,6 +84,7 @@ pub fn acknowledged(answer: Result<Response<SpendResponse>, Status>) -> Result<(
         Ok(answer) if answer.get_ref().replayed => Err(Failure {
             code: "Replayed".to_owned(),
             message: "a fresh key was answered with another spend".to_owned(),
+            refused: false,
         }),
         Ok(_) => Ok(()),
         Err(status) => Err(Failure::from(status)),

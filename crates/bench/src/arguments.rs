@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use purse_process::{Database, Folder, Settings, purse_beside_this};
 
-use crate::load::Window;
+use crate::{load::Window, plot::Chart};
 
 /// How long to measure.
 #[derive(Debug, Args)]
@@ -54,6 +54,25 @@ pub struct Place {
     /// Also write the report there, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// Where a plot goes.
+#[derive(Debug, Args)]
+pub struct PlotPlace {
+    /// Also draw the figures there, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+impl PlotPlace {
+    /// Draws the chart, if that was asked for.
+    pub fn write(&self, chart: &Chart) -> io::Result<()> {
+        if let Some(file) = &self.plot {
+            fs::write(file, chart.to_string())?;
+            eprintln!("Drawn in {}.", file.display());
+        }
+        Ok(())
+    }
 }
 
 impl Place {

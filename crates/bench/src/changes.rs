@@ -1,6 +1,6 @@
 //! The workload `changes`: changes of rules' expiry settings, while spends run at half of the rate that the server can do.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, time::Duration};
 
 use clap::{Args, value_parser};
 use purse_proto::v1::{
@@ -8,21 +8,23 @@ use purse_proto::v1::{
     grant_service_client::GrantServiceClient,
 };
 use serde::Serialize;
-use thiserror::Error;
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::{Status, transport::Channel};
 
-use purse_process::{Folder, Interrupted, Server, ServerError, interruptible};
+use purse_process::Server;
 
 use crate::{
-    api::{ASSET, ApiError},
-    arguments::{Place, warn_of_a_debug_build},
+    api::ASSET,
+    arguments::Place,
     figures::Percentiles,
     load::{Caller, Failure, LoadError, Window, closed_loop},
     machine::{Machine, postgres_settings},
-    postgres::{PostgresError, Programs},
+    purse::take,
     seeds::Seeds,
-    spends::{Wallets, spenders},
+    session::{RunError, Session},
+    spender::spenders,
+    spread::Spread,
+    wallets::Wallets,
 };
 
 /// What the project wants to reach: printed beside the figure, not enforced.
@@ -44,27 +46,6 @@ pub struct Arguments {
     pub place: Place,
 }
 
-/// Why there are no figures.
-#[derive(Debug, Error)]
-pub enum ChangesError {
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-    #[error("the files of the run")]
-    Files(#[from] io::Error),
-    #[error("PostgreSQL's programs")]
-    Postgres(#[from] PostgresError),
-    #[error("the server under load")]
-    Server(#[from] ServerError),
-    #[error("the wallets of the run")]
-    Wallets(#[from] ApiError),
-    #[error("the load")]
-    Load(#[from] LoadError),
-    #[error("the rules")]
-    Rules(#[from] Status),
-    #[error("the task of the spends")]
-    Task(#[from] tokio::task::JoinError),
-}
-
 /// What comes out.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -79,21 +60,10 @@ struct Report {
 }
 
 /// Runs the workload and prints its report.
-pub async fn run(arguments: &Arguments) -> Result<(), ChangesError> {
-    warn_of_a_debug_build();
-    let programs = Programs::find(arguments.place.pg_bin.as_deref()).await?;
-    let machine = Machine::look().await;
-    let folder = Folder::create("purse-bench")?;
-    let mut server = Server::start(arguments.place.server(&folder)?)?;
-    let measured = interruptible(async {
-        server.ready().await?;
-        let postgres = postgres_settings(&programs, &server.database_url()?).await?;
-        measure(arguments, machine, postgres, &server).await
-    })
-    .await;
-    let stopped = server.stop().await;
-    let report = measured?;
-    stopped?;
+pub async fn run(arguments: &Arguments) -> Result<(), RunError> {
+    let session = Session::begin(&arguments.place).await?;
+    let work = async |server: &Server, url: &str| measure(arguments, &session, server, url).await;
+    let report = session.with_server(&arguments.place, work).await?;
     println!("{report}");
     arguments.place.write(&report)?;
     Ok(())
@@ -101,10 +71,11 @@ pub async fn run(arguments: &Arguments) -> Result<(), ChangesError> {
 
 async fn measure(
     arguments: &Arguments,
-    machine: Machine,
-    postgres: String,
+    session: &Session,
     server: &Server,
-) -> Result<Report, ChangesError> {
+    url: &str,
+) -> Result<Report, RunError> {
+    let postgres = postgres_settings(&session.programs, url).await?;
     let wallets = Wallets::new(server.connect(CONNECTIONS).await?, WALLETS, 5);
     wallets.set_up().await?;
     let channel = server.connect(1).await?.swap_remove(0);
@@ -112,20 +83,21 @@ async fn measure(
     let mut seeds = Seeds::new(1, None);
     let window = Window { warm_up_seconds: 5, measured_seconds: arguments.seconds };
 
-    let alone = closed_loop(spenders(&wallets, false, CALLERS, &mut seeds), window).await?;
+    let alone =
+        closed_loop(take(spenders(&wallets, Spread::Many, &mut seeds), CALLERS), window).await?;
     let spends_per_second = alone.round(window).calls_per_second;
     eprintln!("{spends_per_second} spends/s alone");
 
     // Each caller as often as makes half of that in all.
     let micros = u64::from(CALLERS) * 2_000_000 / spends_per_second.max(1);
     let pause = Duration::from_micros(micros);
-    let paced = spenders(&wallets, false, CALLERS, &mut seeds).into_iter();
+    let paced = take(spenders(&wallets, Spread::Many, &mut seeds), CALLERS).into_iter();
     let paced = paced.map(|spender| Paced::new(spender, pause)).collect();
     let beside = tokio::spawn(closed_loop(paced, window));
     let changes = closed_loop(vec![caller], window).await?.round(window);
-    let beside = beside.await??.round(window);
+    let beside = beside.await.map_err(LoadError::from)??.round(window);
     Ok(Report {
-        machine,
+        machine: session.machine,
         postgres,
         spends_per_second,
         spends_per_second_beside: beside.calls_per_second,

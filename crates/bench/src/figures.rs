@@ -34,6 +34,11 @@ impl Latencies {
         self.0.len()
     }
 
+    /// The latencies at the points of [`CURVE`].
+    pub fn curve(&self) -> Vec<u64> {
+        CURVE.map(|quantile| self.0.value_at_quantile(quantile)).to_vec()
+    }
+
     pub fn percentiles(&self) -> Percentiles {
         Percentiles {
             p50_micros: self.0.value_at_quantile(0.50),
@@ -43,6 +48,12 @@ impl Latencies {
         }
     }
 }
+
+/// Where a plot of latencies has its points.
+pub const CURVE: [f64; 9] = [0.1, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0];
+
+/// The same points in percent.
+pub const CURVE_NAMES: [&str; 9] = ["10", "50", "75", "90", "95", "99", "99.9", "99.99", "100"];
 
 /// Latencies at the usual points, in microseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -107,6 +118,11 @@ fn median(sorted: &[u64]) -> Option<u64> {
 /// `dividend / divisor` in hundredths, rounded; `None` if the divisor is zero.
 pub fn ratio_hundredths(dividend: u64, divisor: u64) -> Option<u64> {
     (dividend * 100 + divisor / 2).checked_div(divisor)
+}
+
+/// Whether a target is met, in words.
+pub fn met(met: bool) -> &'static str {
+    if met { "met" } else { "not met" }
 }
 
 /// `12345` as `12,345`.

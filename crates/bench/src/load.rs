@@ -10,12 +10,13 @@ use std::{
 
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
-use tonic::Status;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::figures::{Latencies, Round};
 
 /// How long calls in flight at the end of the window may take to be answered.
-const STRAGGLERS_SECONDS: u64 = 30;
+pub const STRAGGLERS_SECONDS: u64 = 30;
 
 /// One of the callers.
 pub trait Caller: Send + 'static {
@@ -30,11 +31,15 @@ pub struct Failure {
     pub code: String,
     /// What the server said.
     pub message: String,
+    /// Refused before any work, with word of when to come again: `RESOURCE_EXHAUSTED` with `RetryInfo`.
+    pub refused: bool,
 }
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self { code: format!("{:?}", status.code()), message: status.message().to_owned() }
+        let refused = status.code() == Code::ResourceExhausted
+            && status.get_details_retry_info().is_some_and(|retry| retry.retry_delay.is_some());
+        Self { code: format!("{:?}", status.code()), message: status.message().to_owned(), refused }
     }
 }
 
@@ -51,7 +56,8 @@ pub struct FailureCount {
 pub struct Failures(BTreeMap<String, FailureCount>);
 
 impl Failures {
-    fn count(&mut self, code: String, count: u64, message: String) {
+    /// Counts what failed with one code.
+    pub fn count(&mut self, code: String, count: u64, message: String) {
         let failure =
             self.0.entry(code).or_insert_with(|| FailureCount { count: 0, first_message: message });
         failure.count += count;
@@ -147,7 +153,7 @@ async fn call_until<C: Caller>(mut caller: C, starts_at: Instant, ends_at: Insta
                     tally.latencies.record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
                 }
             }
-            Err(Failure { code, message }) => tally.failures.count(code, 1, message),
+            Err(Failure { code, message, refused: _ }) => tally.failures.count(code, 1, message),
         }
         begun_at = answered_at;
     }

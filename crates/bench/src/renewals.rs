@@ -4,7 +4,7 @@
 //! A renewal is an event that is recorded, a grant, and the record that it was applied.
 
 use std::{
-    fmt, io,
+    fmt,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,19 +18,21 @@ use purse_proto::v1::{
     subscription_service_client::SubscriptionServiceClient,
 };
 use serde::Serialize;
-use thiserror::Error;
 use tonic::{Status, transport::Channel};
 
-use purse_process::{Folder, Interrupted, Server, ServerError, interruptible};
+use purse_process::Server;
 
 use crate::{
-    api::{ASSET, ApiError},
-    arguments::{Place, warn_of_a_debug_build},
-    load::{LoadError, Window, closed_loop},
+    api::ASSET,
+    arguments::Place,
+    load::{Window, closed_loop},
     machine::{Machine, postgres_settings},
-    postgres::{PostgresError, Programs},
+    purse::take,
     seeds::Seeds,
-    spends::{Wallets, spenders},
+    session::{RunError, Session},
+    spender::spenders,
+    spread::Spread,
+    wallets::Wallets,
 };
 
 /// What the project wants to reach, in hundredths: printed beside the ratio, not enforced.
@@ -57,27 +59,6 @@ pub struct Arguments {
     pub place: Place,
 }
 
-/// Why there are no figures.
-#[derive(Debug, Error)]
-pub enum RenewalsError {
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-    #[error("the files of the run")]
-    Files(#[from] io::Error),
-    #[error("PostgreSQL's programs")]
-    Postgres(#[from] PostgresError),
-    #[error("the server under load")]
-    Server(#[from] ServerError),
-    #[error("the wallets of the run")]
-    Wallets(#[from] ApiError),
-    #[error("the spends beside the renewals")]
-    Load(#[from] LoadError),
-    #[error("the stream of events")]
-    Stream(#[from] Status),
-    #[error("{wrong} of {all} events had another outcome than APPLIED with one grant")]
-    Wrong { wrong: u64, all: u64 },
-}
-
 /// One part: its events, and the spends after it.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Part {
@@ -100,21 +81,10 @@ struct Report {
 }
 
 /// Runs the workload and prints its report.
-pub async fn run(arguments: &Arguments) -> Result<(), RenewalsError> {
-    warn_of_a_debug_build();
-    let programs = Programs::find(arguments.place.pg_bin.as_deref()).await?;
-    let machine = Machine::look().await;
-    let folder = Folder::create("purse-bench")?;
-    let mut server = Server::start(arguments.place.server(&folder)?)?;
-    let measured = interruptible(async {
-        server.ready().await?;
-        let postgres = postgres_settings(&programs, &server.database_url()?).await?;
-        measure(arguments, machine, postgres, &programs, &server).await
-    })
-    .await;
-    let stopped = server.stop().await;
-    let report = measured?;
-    stopped?;
+pub async fn run(arguments: &Arguments) -> Result<(), RunError> {
+    let session = Session::begin(&arguments.place).await?;
+    let work = async |server: &Server, url: &str| measure(arguments, &session, server, url).await;
+    let report = session.with_server(&arguments.place, work).await?;
     println!("{report}");
     arguments.place.write(&report)?;
     Ok(())
@@ -122,13 +92,12 @@ pub async fn run(arguments: &Arguments) -> Result<(), RenewalsError> {
 
 async fn measure(
     arguments: &Arguments,
-    machine: Machine,
-    postgres: String,
-    programs: &Programs,
+    session: &Session,
     server: &Server,
-) -> Result<Report, RenewalsError> {
+    url: &str,
+) -> Result<Report, RunError> {
+    let postgres = postgres_settings(&session.programs, url).await?;
     let Arguments { subscriptions, parts, seconds, .. } = *arguments;
-    let url = server.database_url()?;
     let channels = server.connect(CONNECTIONS).await?;
     let billing = server.connect(1).await?;
     let wallets = Wallets::new(channels, WALLETS, 5);
@@ -147,16 +116,16 @@ async fn measure(
     for part in 0..parts {
         let range = subscriptions * part / parts..subscriptions * (part + 1) / parts;
         let events = range.end - range.start;
-        programs.checkpoint(&url).await;
+        session.programs.checkpoint(url).await;
         let begun_at = Instant::now();
         let granted = stream(&billing[0], range, move |number| days.renewed(number)).await?;
         let events_per_second = per_second(events, begun_at.elapsed());
         if granted != events {
-            return Err(RenewalsError::Wrong { wrong: events - granted, all: events });
+            return Err(RunError::Wrong { wrong: events - granted, all: events });
         }
         let resident_mebibytes = server.resident_mebibytes();
-        programs.checkpoint(&url).await;
-        let callers = spenders(&wallets, false, CALLERS, &mut seeds);
+        session.programs.checkpoint(url).await;
+        let callers = take(spenders(&wallets, Spread::Many, &mut seeds), CALLERS);
         let spends_per_second = closed_loop(callers, window).await?.round(window).calls_per_second;
         eprintln!(
             "part {} of {parts}: {events_per_second} renewals/s, {spends_per_second} spends/s, \
@@ -165,7 +134,13 @@ async fn measure(
         );
         measured.push(Part { events, events_per_second, spends_per_second, resident_mebibytes });
     }
-    Ok(Report { machine, postgres, subscriptions, starts_per_second, parts: measured })
+    Ok(Report {
+        machine: session.machine,
+        postgres,
+        subscriptions,
+        starts_per_second,
+        parts: measured,
+    })
 }
 
 /// Streams an event for each number; answers how many were applied with one grant.

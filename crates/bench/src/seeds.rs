@@ -32,6 +32,12 @@ impl Seeds {
         self.keys
     }
 
+    /// Seeds for callers that are made later, other than all that are made here.
+    pub fn branch(&mut self) -> Self {
+        let Seed { choice, keys } = self.next_caller();
+        Self { choice, keys, callers: 0 }
+    }
+
     pub fn next_caller(&mut self) -> Seed {
         self.callers += 1;
         Seed {
@@ -56,6 +62,11 @@ impl Seed {
             second >> 48,
             second & 0xffff_ffff_ffff,
         )
+    }
+
+    /// A number below `below`, by chance, that has nothing to do with what `choose` chooses.
+    pub fn draw(self, call: u64, below: u64) -> u64 {
+        scatter(scatter(self.choice.wrapping_add(call))) % below
     }
 
     pub fn choose(self, call: u64, of: &[String]) -> &String {

@@ -2,23 +2,24 @@
 
 use clap::{Args, ValueEnum, value_parser};
 
-use crate::arguments::{Pace, Place};
+use crate::{
+    arguments::{Pace, Place, PlotPlace},
+    naive, purse,
+    spread::Spread,
+};
 
 /// Flags of `purse-bench spends`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Only the workload in which all spends are from one wallet.
-    #[arg(long, conflicts_with = "many")]
-    pub hot: bool,
-    /// Only the workload in which spends are spread over many wallets.
-    #[arg(long)]
-    pub many: bool,
+    /// How spends are spread over wallets, one workload each.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["many", "hot", "hundredth"])]
+    pub workloads: Vec<Spread>,
     /// Only one side; no ratio then.
     #[arg(long, value_name = "SIDE")]
     pub only: Option<Side>,
-    /// Callers of Purse at once.
-    #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..))]
-    pub callers: u32,
+    /// Callers of Purse at once; several numbers, one after another.
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 256], value_parser = value_parser!(u32).range(1..))]
+    pub callers: Vec<u32>,
     /// HTTP/2 connections that the callers share.
     #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(1..))]
     pub connections: u32,
@@ -28,9 +29,9 @@ pub struct Arguments {
     /// Grants per wallet.
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=1_000))]
     pub grants: u64,
-    /// Connections of pgbench.
-    #[arg(long, default_value_t = 32, value_parser = value_parser!(u32).range(1..))]
-    pub naive_clients: u32,
+    /// Connections of pgbench: the fastest number of these is what Purse is held against.
+    #[arg(long, value_delimiter = ',', default_values_t = [8, 16, 32], value_parser = value_parser!(u32).range(1..))]
+    pub naive_clients: Vec<u32>,
     /// Threads of pgbench.
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..))]
     pub naive_threads: u32,
@@ -43,6 +44,8 @@ pub struct Arguments {
     #[command(flatten)]
     pub pace: Pace,
     #[command(flatten)]
+    pub plot: PlotPlace,
+    #[command(flatten)]
     pub place: Place,
 }
 
@@ -51,21 +54,36 @@ pub struct Arguments {
 pub enum Side {
     /// Purse through gRPC.
     Purse,
-    /// The naive transaction under pgbench.
+    /// The naive and the one-statement transaction under pgbench.
     Naive,
 }
 
 impl Arguments {
+    /// What Purse's side makes.
+    pub fn purse(&self) -> purse::Settings {
+        let Self { connections, wallets, grants, seed, run, .. } = *self;
+        purse::Settings { connections, wallets, grants, seed, run }
+    }
+
+    /// What the naive side makes.
+    pub fn naive(&self) -> naive::Settings {
+        let Self { wallets, grants, naive_threads: threads, .. } = *self;
+        naive::Settings { wallets, grants, threads }
+    }
+
     /// The load in words, for the report.
     pub fn load(&self) -> String {
+        let numbers = |numbers: &[u32]| {
+            numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
         format!(
-            "{} wallets with {} grants; Purse: {} callers on {} connections; naive: {} clients in \
+            "{} wallets with {} grants; Purse: {} callers on {} connections; naive: the best of {} clients in \
              {} threads; {}",
             self.wallets,
             self.grants,
-            self.callers,
+            numbers(&self.callers),
             self.connections,
-            self.naive_clients,
+            numbers(&self.naive_clients),
             self.naive_threads,
             self.pace.in_words()
         )

@@ -7,9 +7,18 @@ use serde::Serialize;
 
 use crate::{
     check::{Check, FailedCalls},
-    figures::{Summary, grouped, hundredths, milliseconds, ratio_hundredths},
+    figures::{
+        CURVE_NAMES, Latencies, Percentiles, Summary, grouped, hundredths, met, milliseconds,
+        ratio_hundredths,
+    },
     machine::Machine,
+    naive::Script,
+    plot::{Chart, Line, Scale},
+    spread::Spread,
 };
+
+/// What our side is called.
+pub const OURS: &str = "purse";
 
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
@@ -29,30 +38,151 @@ pub struct Report {
     pub naive_spends: Option<u64>,
 }
 
-/// One workload, both sides. All rates are spends per second.
+/// One workload, all sides. All rates are spends per second.
 #[derive(Debug, Serialize)]
 pub struct WorkloadReport {
     pub workload: &'static str,
-    pub purse: Option<Summary>,
-    pub naive: Option<Summary>,
-    /// Purse's median by the naive side's, in hundredths: 250 is two and a half times as fast.
-    pub ratio_hundredths: Option<u64>,
-    /// What the project wants to reach.
-    pub target_hundredths: u64,
+    pub sides: Vec<SideReport>,
+    pub ratios: Vec<Ratio>,
+    /// Each side at half of its best median.
+    pub halves: Vec<Half>,
+}
+
+/// A side with so many callers at once.
+#[derive(Debug, Serialize)]
+pub struct SideReport {
+    pub side: &'static str,
+    /// Callers of Purse; clients of pgbench.
+    pub callers: u32,
+    #[serde(flatten)]
+    pub summary: Summary,
+}
+
+/// Purse with so many callers beside another side: medians, in hundredths. 250 is two and a half times as fast.
+#[derive(Debug, Serialize)]
+pub struct Ratio {
+    pub callers: u32,
+    pub beside: &'static str,
+    pub beside_clients: u32,
+    pub hundredths: u64,
+    /// What the project wants to reach, if it has set itself something.
+    pub target_hundredths: Option<u64>,
+}
+
+/// A side in an open loop at half of what it can do.
+#[derive(Debug, Serialize)]
+pub struct Half {
+    pub side: &'static str,
+    /// Spends per second that were due.
+    pub due: u64,
+    /// Spends per second that were made.
+    pub made: u64,
+    #[serde(flatten)]
+    pub percentiles: Percentiles,
+    /// The latencies at the quantiles of a plot.
+    pub curve_micros: Vec<u64>,
+}
+
+impl Half {
+    pub fn new(side: &'static str, due: u64, latencies: &Latencies, seconds: u64) -> Self {
+        Self {
+            side,
+            due,
+            made: latencies.count() / seconds.max(1),
+            percentiles: latencies.percentiles(),
+            curve_micros: latencies.curve(),
+        }
+    }
 }
 
 impl WorkloadReport {
-    pub fn new(
-        workload: &'static str,
-        target_hundredths: u64,
-        purse: Option<Summary>,
-        naive: Option<Summary>,
-    ) -> Self {
-        let ratio_hundredths = match (&purse, &naive) {
-            (Some(purse), Some(naive)) => ratio_hundredths(purse.median, naive.median),
-            (Some(_) | None, None) | (None, Some(_)) => None,
-        };
-        Self { workload, purse, naive, ratio_hundredths, target_hundredths }
+    pub fn new(spread: Spread, sides: Vec<SideReport>, halves: Vec<Half>) -> Self {
+        let mut ratios = Vec::new();
+        for purse in sides.iter().filter(|side| side.side == OURS) {
+            for other in sides.iter().filter(|side| side.side != OURS) {
+                let hundredths = ratio_hundredths(purse.summary.median, other.summary.median);
+                ratios.extend(hundredths.map(|hundredths| {
+                    Ratio {
+                        callers: purse.callers,
+                        beside: other.side,
+                        beside_clients: other.callers,
+                        hundredths,
+                        target_hundredths: spread
+                            .target_hundredths(purse.callers)
+                            .filter(|_| other.side == Script::Naive.name()),
+                    }
+                }));
+            }
+        }
+        Self { workload: spread.name(), sides, ratios, halves }
+    }
+}
+
+impl Report {
+    /// The latencies of all sides at half of their best, by how many spends had a lower one.
+    pub fn chart(&self) -> Chart {
+        let marks = (0..).zip(CURVE_NAMES.map(ToOwned::to_owned)).collect();
+        let halves = self.workloads.iter().flat_map(|workload| {
+            workload.halves.iter().map(|half| Line {
+                name: format!("{}: {}", workload.workload, half.side),
+                points: (0..).zip(half.curve_micros.iter().copied()).collect(),
+            })
+        });
+        Chart {
+            title: "At half of what each side can do".to_owned(),
+            across: "percent of spends",
+            up: "µs at most",
+            scale: Scale::Logarithmic,
+            marks,
+            lines: halves.collect(),
+        }
+    }
+}
+
+impl fmt::Display for WorkloadReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workload, sides: _, ratios, halves } = self;
+        for Ratio { callers, beside, beside_clients, hundredths: ratio, target_hundredths } in
+            ratios
+        {
+            write!(
+                formatter,
+                "{workload}: {callers} callers of Purse make {} times as many spends as {beside} with \
+                 {beside_clients} clients",
+                hundredths(*ratio)
+            )?;
+            match target_hundredths {
+                Some(target) => {
+                    writeln!(
+                        formatter,
+                        " (target {}: {})",
+                        hundredths(*target),
+                        met(ratio >= target)
+                    )?;
+                }
+                None => writeln!(formatter)?,
+            }
+        }
+        for Half { side, due, made, percentiles, .. } in halves {
+            writeln!(
+                formatter,
+                "{workload}: {side} at half of its best, {} of {} due per second: p50 {} ms, p99 {} ms",
+                grouped(*made),
+                grouped(*due),
+                milliseconds(percentiles.p50_micros),
+                milliseconds(percentiles.p99_micros)
+            )?;
+        }
+        if let [ours, theirs] = halves.as_slice() {
+            let lower = ours.percentiles.p99_micros < theirs.percentiles.p99_micros;
+            writeln!(
+                formatter,
+                "{workload}: p99 of Purse below that of {}: {}",
+                theirs.side,
+                met(lower)
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -64,15 +194,7 @@ impl fmt::Display for Report {
         writeln!(formatter, "PostgreSQL: {postgres}\n")?;
         writeln!(formatter, "{}\n", table(workloads))?;
         for workload in workloads {
-            if let Some(ratio) = workload.ratio_hundredths {
-                writeln!(
-                    formatter,
-                    "{}: Purse makes {} times as many spends as the naive transaction (target {})",
-                    workload.workload,
-                    hundredths(ratio),
-                    hundredths(workload.target_hundredths)
-                )?;
-            }
+            writeln!(formatter, "{workload}")?;
         }
         for failed in failures {
             writeln!(formatter, "{failed}")?;
@@ -90,14 +212,14 @@ impl fmt::Display for Report {
 fn table(workloads: &[WorkloadReport]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_header([
-        "workload", "side", "min/s", "median/s", "max/s", "p50 ms", "p95 ms", "p99 ms",
+        "workload", "side", "callers", "min/s", "median/s", "max/s", "p50 ms", "p95 ms", "p99 ms",
     ]);
     for workload in workloads {
-        for (side, summary) in [("purse", &workload.purse), ("naive", &workload.naive)] {
-            let Some(summary) = summary else { continue };
+        for SideReport { side, callers, summary } in &workload.sides {
             table.add_row([
                 workload.workload.to_owned(),
-                side.to_owned(),
+                (*side).to_owned(),
+                callers.to_string(),
                 grouped(summary.min),
                 grouped(summary.median),
                 grouped(summary.max),

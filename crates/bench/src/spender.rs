@@ -5,11 +5,12 @@ use std::sync::Arc;
 use purse_proto::v1::{SpendRequest, wallet_service_client::WalletServiceClient};
 use tonic::transport::Channel;
 
-use super::wallets::Wallets;
 use crate::{
     api::{AMOUNT, ASSET, acknowledged},
     load::{Caller, Failure},
     seeds::{Seed, Seeds},
+    spread::{Accounts, Spread},
+    wallets::Wallets,
 };
 
 /// What the spends pay for, as in the naive side's entries.
@@ -19,30 +20,33 @@ const OPERATION: &str = "usage";
 #[derive(Debug)]
 pub struct Spender {
     client: WalletServiceClient<Channel>,
-    accounts: Arc<[String]>,
+    accounts: Arc<Accounts>,
     seed: Seed,
     calls: u64,
 }
 
-/// Callers that spend, spread evenly over the connections.
-pub fn spenders(wallets: &Wallets, hot: bool, callers: u32, seeds: &mut Seeds) -> Vec<Spender> {
-    let accounts = if hot { &wallets.hot } else { &wallets.many };
-    (0..callers)
-        .zip(wallets.channels.iter().cycle())
-        .map(|(_, channel)| Spender {
-            client: WalletServiceClient::new(channel.clone()),
-            accounts: Arc::clone(accounts),
-            seed: seeds.next_caller(),
-            calls: 0,
-        })
-        .collect()
+/// Callers that spend, as many as are taken, spread evenly over the connections.
+pub fn spenders(
+    wallets: &Wallets,
+    spread: Spread,
+    seeds: &mut Seeds,
+) -> impl Iterator<Item = Spender> + Send + use<> {
+    let accounts = Arc::new(spread.accounts(wallets));
+    let clients: Vec<_> = wallets.channels.iter().cloned().map(WalletServiceClient::new).collect();
+    let mut seeds = seeds.branch();
+    (0..clients.len()).cycle().map(move |client| Spender {
+        client: clients[client].clone(),
+        accounts: Arc::clone(&accounts),
+        seed: seeds.next_caller(),
+        calls: 0,
+    })
 }
 
 impl Caller for Spender {
     async fn call(&mut self) -> Result<(), Failure> {
         self.calls += 1;
         let request = SpendRequest {
-            account: self.seed.choose(self.calls, &self.accounts).clone(),
+            account: self.accounts.choose(self.seed, self.calls).clone(),
             asset: ASSET.to_owned(),
             amount: AMOUNT.to_string(),
             operation: OPERATION.to_owned(),

@@ -1,4 +1,5 @@
-//! The other side: the naive spend under `pgbench`, in a database of its own on the same PostgreSQL.
+//! The other sides: the naive spend and the one-statement spend under `pgbench`, in a database of its own on the same
+//! PostgreSQL.
 
 use std::{fs, io, path::PathBuf};
 
@@ -9,22 +10,66 @@ use crate::{
     figures::{Latencies, Round},
     load::Window,
     postgres::{PostgresError, Programs, with_database},
+    spread::{HOT_TENTHS, Spread},
 };
 
 /// Made if it is not there; never dropped. Only tables named `naive_*` are made anew in it.
 const DATABASE: &str = "naive";
 
-const SCHEMA: (&str, &str) = ("naive_schema.sql", include_str!("../../sql/naive_schema.sql"));
-const FILL: (&str, &str) = ("naive_fill.sql", include_str!("../../sql/naive_fill.sql"));
-const SPEND: (&str, &str) = ("naive_spend.sql", include_str!("../../sql/naive_spend.sql"));
+/// Long enough to tell which number of clients is fastest.
+const TRIAL: Window = Window { warm_up_seconds: 1, measured_seconds: 4 };
 
-/// What to run.
+const SCHEMA: (&str, &str) = ("naive_schema.sql", include_str!("../sql/naive_schema.sql"));
+const FILL: (&str, &str) = ("naive_fill.sql", include_str!("../sql/naive_fill.sql"));
+const FUNCTION: (&str, &str) =
+    ("one_statement_function.sql", include_str!("../sql/one_statement_function.sql"));
+const SPEND: (&str, &str) = ("naive_spend.sql", include_str!("../sql/naive_spend.sql"));
+const ONE_STATEMENT: (&str, &str) =
+    ("one_statement_spend.sql", include_str!("../sql/one_statement_spend.sql"));
+
+/// What to make.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     pub wallets: u64,
     pub grants: u64,
-    pub clients: u32,
+    /// Threads of pgbench.
     pub threads: u32,
+}
+
+/// How a spend is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    /// Statement by statement.
+    Naive,
+    /// One call of a function that does the same.
+    OneStatement,
+}
+
+impl Script {
+    /// What it is called in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Naive => "naive",
+            Self::OneStatement => "one statement",
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Naive => SPEND.0,
+            Self::OneStatement => ONE_STATEMENT.0,
+        }
+    }
+}
+
+/// What to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    pub script: Script,
+    pub spread: Spread,
+    pub clients: u32,
+    /// Spends per second that become due by chance, latency counted from then on; `None`: as many as it can.
+    pub rate: Option<u64>,
 }
 
 /// Why the naive side came to no result.
@@ -65,7 +110,7 @@ impl<'a> Naive<'a> {
         folder: PathBuf,
     ) -> Result<Self, NaiveError> {
         fs::create_dir(&folder)?;
-        for (name, text) in [SCHEMA, FILL, SPEND] {
+        for (name, text) in [SCHEMA, FILL, FUNCTION, SPEND, ONE_STATEMENT] {
             fs::write(folder.join(name), text)?;
         }
         let known = format!("SELECT count(*) FROM pg_database WHERE datname = '{DATABASE}'");
@@ -80,20 +125,43 @@ impl<'a> Naive<'a> {
             ("grant_amount", GRANT_AMOUNT),
         ];
         programs.script(&url, &folder.join(FILL.0), &variables).await?;
+        programs.script(&url, &folder.join(FUNCTION.0), &[]).await?;
         Ok(Self { programs, url, settings, folder, spent: 0 })
     }
 
-    /// Warms up, then measures one window. `hot` takes all spends from one wallet.
-    pub async fn round(&mut self, hot: bool, window: Window) -> Result<Round, NaiveError> {
+    /// Tries each number of clients for a moment and answers the fastest.
+    pub async fn best_clients(
+        &mut self,
+        script: Script,
+        spread: Spread,
+        among: &[u32],
+    ) -> Result<u32, NaiveError> {
+        let mut best = (0, 0);
+        for clients in among {
+            let turn = Turn { script, spread, clients: *clients, rate: None };
+            let rate = self.round(turn, TRIAL).await?.calls_per_second;
+            eprintln!(
+                "{}, {} with {clients} clients: {rate} spends/s",
+                spread.name(),
+                script.name()
+            );
+            best = best.max((rate, *clients));
+        }
+        Ok(best.1)
+    }
+
+    /// Warms up, then measures one window.
+    pub async fn round(&mut self, turn: Turn, window: Window) -> Result<Round, NaiveError> {
         if window.warm_up_seconds > 0 {
-            let warm_up = self.pgbench(hot, window.warm_up_seconds, &[]).await?;
+            let warm_up = self.pgbench(turn, window.warm_up_seconds, &[]).await?;
             self.spent += processed(&warm_up)?;
         }
 
         let logs = self.folder.join("log");
         fs::create_dir(&logs)?;
         let prefix = format!("--log-prefix={}", logs.join("latency").display());
-        let output = self.pgbench(hot, window.measured_seconds, &["-l".to_owned(), prefix]).await?;
+        let more = ["-l".to_owned(), prefix];
+        let output = self.pgbench(turn, window.measured_seconds, &more).await?;
         self.spent += processed(&output)?;
         let latencies = read_logs(&logs)?;
         fs::remove_dir_all(&logs)?;
@@ -102,18 +170,32 @@ impl<'a> Naive<'a> {
 
     async fn pgbench(
         &self,
-        hot: bool,
+        turn: Turn,
         seconds: u64,
         more: &[String],
     ) -> Result<String, NaiveError> {
-        let Settings { wallets, grants: _, clients, threads } = self.settings;
-        let (first, last) = if hot { (0, 0) } else { (1, wallets) };
+        let Settings { wallets, grants: _, threads } = self.settings;
+        let Turn { script, spread, clients, rate } = turn;
+        let (first, last_hot, last, hot_tenths) = match spread {
+            Spread::Many => (1, wallets, wallets, 0),
+            Spread::Hot => (0, 0, 0, 0),
+            Spread::Hundredth => (1, Spread::hot_wallets(wallets), wallets, HOT_TENTHS),
+        };
         let mut arguments: Vec<String> =
             ["-n", "-M", "prepared", "-f"].into_iter().map(ToOwned::to_owned).collect();
-        arguments.push(self.folder.join(SPEND.0).display().to_string());
-        arguments.extend([format!("--client={clients}"), format!("--jobs={threads}")]);
+        arguments.push(self.folder.join(script.file()).display().to_string());
+        // pgbench refuses to have more threads than clients.
+        arguments.push(format!("--client={clients}"));
+        arguments.push(format!("--jobs={}", threads.min(clients)));
         arguments.push(format!("--time={seconds}"));
-        for (name, value) in [("first_wallet", first), ("last_wallet", last), ("amount", AMOUNT)] {
+        arguments.extend(rate.map(|rate| format!("--rate={rate}")));
+        for (name, value) in [
+            ("first_wallet", first),
+            ("last_hot_wallet", last_hot),
+            ("last_wallet", last),
+            ("hot_tenths", hot_tenths),
+            ("amount", AMOUNT),
+        ] {
             arguments.push(format!("--define={name}={value}"));
         }
         arguments.extend_from_slice(more);
@@ -150,7 +232,8 @@ fn number_after(output: &str, label: &str, wanted: &'static str) -> Result<u64, 
         .ok_or_else(|| NaiveError::Output { wanted, output: output.to_owned() })
 }
 
-/// One file per thread, one line per transaction; its third column is the latency in microseconds.
+/// One file per thread, one line per transaction; its third column is the latency in microseconds, from the instant at which
+/// the transaction was due if there is a rate.
 fn read_logs(folder: &std::path::Path) -> Result<Latencies, NaiveError> {
     let mut latencies = Latencies::new();
     for file in fs::read_dir(folder)? {

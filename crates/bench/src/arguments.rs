@@ -5,7 +5,9 @@ use std::{fs, io, path::PathBuf};
 use clap::{Args, value_parser};
 use serde::Serialize;
 
-use crate::{folder::Folder, load::Window, plot::Chart, server};
+use purse_process::{Database, Folder, Settings, purse_beside_this};
+
+use crate::{load::Window, plot::Chart};
 
 /// How long to measure.
 #[derive(Debug, Args)]
@@ -75,13 +77,15 @@ impl PlotPlace {
 
 impl Place {
     /// How the server is started.
-    pub fn server(&self, folder: &Folder) -> io::Result<server::Settings> {
+    pub fn server(&self, folder: &Folder) -> io::Result<Settings> {
         let data = self.data_dir.clone().unwrap_or_else(|| folder.path().join("data"));
-        Ok(server::Settings {
+        Ok(Settings {
             purse: self.purse.clone().map_or_else(purse_beside_this, Ok)?,
             data,
-            database_url: self.database.clone(),
+            database: self.database.clone().map(|url| Database { url, migrate: true }),
             log: folder.path().join("server.log"),
+            listen: None,
+            arguments: Vec::new(),
         })
     }
 
@@ -93,10 +97,6 @@ impl Place {
         }
         Ok(())
     }
-}
-
-fn purse_beside_this() -> io::Result<PathBuf> {
-    Ok(std::env::current_exe()?.with_file_name("purse"))
 }
 
 /// Says so if the figures will mean nothing.

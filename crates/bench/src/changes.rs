@@ -11,6 +11,8 @@ use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior};
 use tonic::{Status, transport::Channel};
 
+use purse_process::Server;
+
 use crate::{
     api::ASSET,
     arguments::Place,
@@ -19,7 +21,6 @@ use crate::{
     machine::{Machine, postgres_settings},
     purse::take,
     seeds::Seeds,
-    server::Server,
     session::{RunError, Session},
     spender::spenders,
     spread::Spread,

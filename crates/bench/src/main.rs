@@ -8,8 +8,8 @@
 //! * [`spends`]: Purse beside a naive wallet; [`overload`]: more than it can do; [`mixed`]: all kinds of calls at once;
 //!   [`trace`]: real requests; [`sizes`]: a large wallet beside small ones; [`renewals`]: a renewal day; [`changes`]:
 //!   changes of rules;
-//! * [`mod@arguments`], [`session`], [`interrupt`]: what each workload begins and ends with;
-//! * [`machine`], [`server`], [`postgres`]: what is under load;
+//! * [`mod@arguments`], [`session`]: what each workload begins and ends with;
+//! * [`machine`], [`postgres`], and the server from [`purse_process`]: what is under load;
 //! * [`purse`], [`naive`]: the sides; [`spread`], [`spender`], [`wallets`]: who spends from which wallet;
 //! * [`load`], [`open_loop`]: callers who wait for their answers, and calls that are due whatever the answers;
 //! * [`api`], [`workers`], [`seeds`]: how it is set up;
@@ -20,8 +20,6 @@ mod arguments;
 mod changes;
 mod check;
 mod figures;
-mod folder;
-mod interrupt;
 mod load;
 mod machine;
 mod mixed;
@@ -33,7 +31,6 @@ mod postgres;
 mod purse;
 mod renewals;
 mod seeds;
-mod server;
 mod session;
 mod sizes;
 mod spender;

@@ -5,6 +5,8 @@ mod report;
 
 use clap::{Args, value_parser};
 
+use purse_process::Server;
+
 use crate::{
     arguments::{Pace, Place},
     check::{Check, FailedCalls},
@@ -14,7 +16,6 @@ use crate::{
     open_loop::open_loop,
     purse::{steady, take},
     seeds::Seeds,
-    server::Server,
     session::{RunError, Session},
     wallets::Wallets,
 };

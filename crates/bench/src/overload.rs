@@ -7,13 +7,14 @@ mod report;
 
 pub use arguments::Arguments;
 
+use purse_process::Server;
+
 use crate::{
     check::FailedCalls,
     load::Window,
     machine::postgres_settings,
     open_loop::Phase,
     purse::Purse,
-    server::Server,
     session::{RunError, Session},
 };
 use report::Report;

@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use rust_decimal::Decimal;
 
+use purse_process::Server;
+
 use crate::{
     check::Check,
     figures::Round,
     load::{Caller, Failures, Window, closed_loop},
     open_loop::{OpenTally, Phase, open_loop},
     seeds::Seeds,
-    server::Server,
     session::RunError,
     spender::spenders,
     spread::Spread,

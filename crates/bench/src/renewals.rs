@@ -20,6 +20,8 @@ use purse_proto::v1::{
 use serde::Serialize;
 use tonic::{Status, transport::Channel};
 
+use purse_process::Server;
+
 use crate::{
     api::ASSET,
     arguments::Place,
@@ -27,7 +29,6 @@ use crate::{
     machine::{Machine, postgres_settings},
     purse::take,
     seeds::Seeds,
-    server::Server,
     session::{RunError, Session},
     spender::spenders,
     spread::Spread,

@@ -6,17 +6,16 @@ use std::io;
 use thiserror::Error;
 use tonic::Status;
 
+use purse_process::{Folder, Interrupted, Server, ServerError, interruptible};
+
 use crate::{
     api::ApiError,
     arguments::{Place, warn_of_a_debug_build},
     check::Mismatch,
-    folder::Folder,
-    interrupt::{Interrupted, interruptible},
     load::LoadError,
     machine::Machine,
     naive::NaiveError,
     postgres::{PostgresError, Programs},
-    server::{Server, ServerError},
     trace::TraceError,
 };
 
@@ -63,7 +62,7 @@ impl Session {
         warn_of_a_debug_build();
         let programs = Programs::find(place.pg_bin.as_deref()).await?;
         let machine = Machine::look().await;
-        Ok(Self { programs, machine, folder: Folder::create()? })
+        Ok(Self { programs, machine, folder: Folder::create("purse-bench")? })
     }
 
     /// Works while a server serves. The work is given the server and the URL of its database.

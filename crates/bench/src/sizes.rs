@@ -13,18 +13,17 @@ use prost_types::Timestamp;
 use thiserror::Error;
 use tonic::transport::Channel;
 
+use purse_process::{Database, Folder, Interrupted, Server, ServerError, Settings, interruptible};
+
 use crate::{
     api::ApiError,
     arguments::warn_of_a_debug_build,
     check::{Check, FailedCalls, Mismatch},
     figures::{Round, Summary},
-    folder::Folder,
-    interrupt::{Interrupted, interruptible},
     load::{Failures, LoadError, closed_loop},
     machine::{Machine, postgres_settings},
     postgres::{PostgresError, Programs},
     seeds::Seeds,
-    server::{self, Server, ServerError},
 };
 use callers::{Asked, Turns, askers};
 use report::{Growth, Report, WorkloadReport};
@@ -69,7 +68,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), SizesError> {
     warn_of_a_debug_build();
     let programs = Programs::find(place.pg_bin.as_deref()).await?;
     let machine = Machine::look().await;
-    let folder = Folder::create()?;
+    let folder = Folder::create("purse-bench")?;
     let settings = place.server(&folder)?;
 
     let mut one = Server::start(settings.clone())?;
@@ -81,7 +80,8 @@ pub async fn run(arguments: &Arguments) -> Result<(), SizesError> {
     let measured = match begun {
         Ok(url) => {
             let log = folder.path().join("other-server.log");
-            let settings = server::Settings { database_url: Some(url.clone()), log, ..settings };
+            let database = Some(Database { url: url.clone(), migrate: true });
+            let settings = Settings { database, log, ..settings };
             with_other(arguments, machine, &programs, &one, settings, &url).await
         }
         Err(error) => Err(error),
@@ -101,7 +101,7 @@ async fn with_other(
     machine: Machine,
     programs: &Programs,
     one: &Server,
-    settings: server::Settings,
+    settings: Settings,
     url: &str,
 ) -> Result<Report, SizesError> {
     let mut other = Server::start(settings)?;

@@ -7,15 +7,15 @@ mod sides;
 
 pub use arguments::Arguments;
 
+use purse_process::{Server, interruptible};
+
 use crate::{
     arguments::Pace,
     check::FailedCalls,
     figures::{Round, Summary},
-    interrupt::interruptible,
     load::Failures,
     machine::postgres_settings,
     naive::Script,
-    server::Server,
     session::{RunError, Session},
     spread::Spread,
 };

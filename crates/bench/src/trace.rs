@@ -20,6 +20,8 @@ use purse_proto::v1::{SpendRequest, wallet_service_client::WalletServiceClient};
 use serde::Serialize;
 use tonic::transport::Channel;
 
+use purse_process::Server;
+
 use crate::{
     api::{ASSET, acknowledged},
     arguments::Place,
@@ -29,7 +31,6 @@ use crate::{
     machine::{Machine, postgres_settings},
     open_loop::on_schedule,
     seeds::{Seed, Seeds},
-    server::Server,
     session::{RunError, Session},
     wallets::Wallets,
 };

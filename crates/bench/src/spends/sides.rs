@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use super::arguments::{Arguments, Side};
+use purse_process::Server;
+
 use crate::{
     figures::{Latencies, Round},
     load::Window,
     naive::{Naive, Script, Turn},
     postgres::Programs,
     purse::{Purse, steady},
-    server::Server,
     session::{RunError, Session},
     spread::Spread,
 };

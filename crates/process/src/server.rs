@@ -1,7 +1,8 @@
-//! The server under load: `purse serve` as a child process, as a user would start it.
+//! One `purse serve`: its start, its readiness and its end, in order or not.
 
 use std::{
-    fs::{self, File},
+    env,
+    fs::{self, OpenOptions},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -43,13 +44,27 @@ pub struct Settings {
     /// Where the embedded PostgreSQL lives.
     pub data: PathBuf,
     /// In place of the embedded PostgreSQL.
-    pub database_url: Option<String>,
-    /// What the server prints goes here.
+    pub database: Option<Database>,
+    /// What the server prints is added here.
     pub log: PathBuf,
+    /// Where it listens; `None`: on a free port.
+    pub listen: Option<SocketAddr>,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+}
+
+/// A PostgreSQL that the server is given.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// How the server connects.
+    pub url: String,
+    /// Whether it brings the schema up to date at start.
+    pub migrate: bool,
 }
 
 /// Why there was no server, or no clean end of it.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "each variant's message says it all")]
 pub enum ServerError {
     #[error("{} is not there; build it with `cargo build --release -p purse-cli`", .0.display())]
     NotBuilt(PathBuf),
@@ -85,8 +100,9 @@ impl Server {
         if !settings.purse.is_file() {
             return Err(ServerError::NotBuilt(settings.purse));
         }
-        let address = free_address().map_err(ServerError::Start)?;
-        let log = File::create(&settings.log).map_err(ServerError::Start)?;
+        let address = settings.listen.map_or_else(free_address, Ok).map_err(ServerError::Start)?;
+        let log = OpenOptions::new().create(true).append(true).open(&settings.log);
+        let log = log.map_err(ServerError::Start)?;
         let mut command = Command::new(&settings.purse);
         command
             .arg("serve")
@@ -94,13 +110,18 @@ impl Server {
             .arg("--data-dir")
             .arg(&settings.data)
             .args(["--metrics-listen", "off"])
+            .args(&settings.arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(ServerError::Start)?)
             .stderr(log)
             // Its own group: Ctrl-C ends the measurement, which then stops the server in order.
-            .process_group(0);
-        match &settings.database_url {
-            Some(url) => command.env("DATABASE_URL", url).arg("--migrate"),
+            .process_group(0)
+            // Only if this process fails half-way: whoever started it stops it.
+            .kill_on_drop(true);
+        match &settings.database {
+            Some(Database { url, migrate }) => {
+                command.env("DATABASE_URL", url).args(migrate.then_some("--migrate"))
+            }
             None => command.env_remove("DATABASE_URL"),
         };
         let child = command.spawn().map_err(ServerError::Start)?;
@@ -136,14 +157,24 @@ impl Server {
         Ok(channels)
     }
 
+    /// What it was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     fn endpoint(&self) -> Result<Endpoint, tonic::transport::Error> {
         Ok(Endpoint::from_shared(format!("http://{}", self.address))?.tcp_nodelay(true))
     }
 
     /// The libpq URL of the PostgreSQL that the server works on.
     pub fn database_url(&self) -> Result<String, ServerError> {
-        if let Some(url) = &self.settings.database_url {
-            return Ok(url.clone());
+        if let Some(database) = &self.settings.database {
+            return Ok(database.url.clone());
         }
         let path = self.settings.data.join(CONNECTION_FILE);
         match fs::read_to_string(&path) {
@@ -159,6 +190,11 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         kibibytes.unwrap_or_default() / 1_024
+    }
+
+    /// `kill -9`, without a chance to clean up.
+    pub async fn kill(mut self) -> Result<(), ServerError> {
+        self.child.kill().await.map_err(ServerError::Stop)
     }
 
     /// Stops the server and, with it, its PostgreSQL.
@@ -184,6 +220,11 @@ impl Server {
     fn log(&self) -> String {
         last_lines(&self.settings.log)
     }
+}
+
+/// The binary beside the one that runs.
+pub fn purse_beside_this() -> io::Result<PathBuf> {
+    Ok(env::current_exe()?.with_file_name("purse"))
 }
 
 fn free_address() -> io::Result<SocketAddr> {

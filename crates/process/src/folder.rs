@@ -16,13 +16,14 @@ const PARENT: &str = "/var/tmp";
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes the folder of this process.
-    pub fn create() -> io::Result<Self> {
-        let path = Path::new(PARENT).join(format!("purse-bench-{}", process::id()));
+    /// Makes the folder of this process; `name` says whose it is.
+    pub fn create(name: &str) -> io::Result<Self> {
+        let path = Path::new(PARENT).join(format!("{name}-{}", process::id()));
         fs::create_dir(&path)?;
         Ok(Self(path))
     }
 
+    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -31,7 +32,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("purse-bench: {} is left behind: {error}", self.0.display());
+            eprintln!("{} is left behind: {error}", self.0.display());
         }
     }
 }

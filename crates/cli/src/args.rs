@@ -158,6 +158,14 @@ pub struct WalletArgs {
     pub asset: String,
 }
 
+/// What a change of a wallet's settings is conditional on.
+#[derive(Debug, Args)]
+pub struct EtagArgs {
+    /// Change it only if this is still the wallet's etag
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub etag: String,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

@@ -1,25 +1,23 @@
 //! `purse limit`: set, list and delete spend limits.
 
-use std::time::Duration;
-
 use clap::{Args, Subcommand};
 use purse_client::{
     Client,
     v1::{
-        CalendarUnit, CalendarWindow, DeleteSpendLimitRequest, ListSpendLimitsRequest,
-        SetSpendLimitRequest, SpendLimit, SpendLimitUsage, Wallet, spend_limit::Window,
+        DeleteSpendLimitRequest, ListSpendLimitsRequest, SetSpendLimitRequest, SpendLimit,
+        SpendLimitUsage, spend_limit::Window,
     },
 };
 
 use crate::{
-    args::WalletArgs,
-    duration,
+    args::{EtagArgs, WalletArgs},
     exit::Failure,
-    instant, label,
+    instant,
     output::Output,
     plot,
     table::{self, Column},
     wallet,
+    window::{self, WindowArgs},
     write_args::WriteArgs,
 };
 
@@ -43,25 +41,8 @@ pub struct SetArgs {
     name: String,
     /// The most that may be spent and held within the window
     amount: String,
-    /// The window is a day, a week from Monday on, a month or a year
-    #[arg(
-        long,
-        value_name = "UNIT",
-        value_parser = label::parse_calendar_unit,
-        required_unless_present = "rolling"
-    )]
-    per: Option<CalendarUnit>,
-    /// Where that begins, such as Europe/Berlin [default: UTC]
-    #[arg(long, value_name = "ZONE", requires = "per")]
-    time_zone: Option<String>,
-    /// The window is so long and ends at each spend, such as 24h
-    #[arg(
-        long,
-        value_name = "DURATION",
-        value_parser = duration::parse,
-        conflicts_with = "per"
-    )]
-    rolling: Option<Duration>,
+    #[command(flatten)]
+    window: WindowArgs,
     /// Limit only this actor
     #[arg(long, value_name = "ACTOR", default_value = "", hide_default_value = true)]
     only_actor: String,
@@ -106,14 +87,6 @@ pub struct DeleteArgs {
     write: WriteArgs,
 }
 
-/// What a change of settings is conditional on.
-#[derive(Debug, Args)]
-pub struct EtagArgs {
-    /// Change it only if this is still the wallet's etag
-    #[arg(long, default_value = "", hide_default_value = true)]
-    etag: String,
-}
-
 /// Runs `purse limit`.
 pub async fn run(
     command: LimitCommand,
@@ -132,9 +105,7 @@ async fn set(args: SetArgs, client: &Client, output: &mut Output) -> Result<(), 
         wallet: WalletArgs { account, asset },
         name,
         amount,
-        per,
-        time_zone,
-        rolling,
+        window,
         only_actor,
         each_actor,
         only_operation,
@@ -143,10 +114,10 @@ async fn set(args: SetArgs, client: &Client, output: &mut Output) -> Result<(), 
         write,
     } = args;
     write.refuse_commit_token()?;
-    let calendar = per
-        .map(|unit| CalendarWindow { unit: unit.into(), time_zone: time_zone.unwrap_or_default() });
-    let rolling = rolling.map(TryInto::try_into).transpose();
-    let rolling = rolling.map_err(|_| Failure::Usage("--rolling is too long".to_owned()))?;
+    let window = window.window()?.map(|window| match window {
+        window::Window::Calendar(calendar) => Window::Calendar(calendar),
+        window::Window::Rolling(length) => Window::Rolling(length),
+    });
     let limit = SpendLimit {
         name,
         amount,
@@ -154,7 +125,7 @@ async fn set(args: SetArgs, client: &Client, output: &mut Output) -> Result<(), 
         each_actor,
         operation: only_operation,
         each_operation,
-        window: calendar.map(Window::Calendar).or(rolling.map(Window::Rolling)),
+        window,
     };
     let request = SetSpendLimitRequest {
         account,
@@ -168,7 +139,7 @@ async fn set(args: SetArgs, client: &Client, output: &mut Output) -> Result<(), 
         validate_only: write.validate_only,
     };
     let answer = client.set_spend_limit(request).await?;
-    output.answer(&answer, |answer| changed(answer.wallet.as_ref(), answer.replayed))
+    output.answer(&answer, |answer| wallet::changed(answer.wallet.as_ref(), answer.replayed))
 }
 
 async fn delete(args: DeleteArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
@@ -191,11 +162,7 @@ async fn delete(args: DeleteArgs, client: &Client, output: &mut Output) -> Resul
         validate_only: write.validate_only,
     };
     let answer = client.delete_spend_limit(request).await?;
-    output.answer(&answer, |answer| changed(answer.wallet.as_ref(), answer.replayed))
-}
-
-fn changed(wallet: Option<&Wallet>, replayed: bool) -> String {
-    wallet::record(wallet, if replayed { "replayed: the first answer to this key" } else { "" })
+    output.answer(&answer, |answer| wallet::changed(answer.wallet.as_ref(), answer.replayed))
 }
 
 async fn list(args: ListArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
@@ -255,14 +222,8 @@ pub fn brief(limit: &SpendLimit) -> String {
 fn window(limit: &SpendLimit) -> String {
     match &limit.window {
         None => String::new(),
-        Some(Window::Rolling(length)) => format!("in {}", duration::show(length)),
-        Some(Window::Calendar(calendar)) => {
-            let unit = label::calendar_unit(calendar.unit());
-            match calendar.time_zone.as_str() {
-                "" => format!("per {unit}"),
-                zone => format!("per {unit} in {zone}"),
-            }
-        }
+        Some(Window::Rolling(length)) => window::rolling(length),
+        Some(Window::Calendar(calendar)) => window::calendar(calendar),
     }
 }
 
@@ -277,7 +238,10 @@ fn whose(limit: &SpendLimit) -> String {
 
 #[cfg(test)]
 mod tests {
+    use purse_client::v1::{CalendarUnit, CalendarWindow};
+
     use super::*;
+    use crate::duration;
 
     #[test]
     fn a_limit_is_told_in_a_few_words() {

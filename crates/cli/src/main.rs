@@ -48,6 +48,7 @@ mod transfer;
 mod verify;
 mod wallet;
 mod wallet_status;
+mod window;
 mod write_args;
 
 use std::process::ExitCode;

@@ -1,18 +1,21 @@
 //! `purse top-up`: rules by which wallets ask for more credits, and what they asked for.
 
-use std::time::Duration;
-
 use clap::{Args, Subcommand};
 use purse_client::{
     Client,
     v1::{
-        CalendarUnit, CalendarWindow, DeclineTopUpRequest, DeleteTopUpRuleRequest,
-        GetTopUpsRequest, SetTopUpRuleRequest, TopUpRule, TopUps, Wallet, top_up_rule::Window,
+        DeclineTopUpRequest, DeleteTopUpRuleRequest, GetTopUpsRequest, SetTopUpRuleRequest,
+        TopUpRule, TopUps, top_up_rule::Window,
     },
 };
 
 use crate::{
-    args::WalletArgs, duration, exit::Failure, instant, label, output::Output, table, wallet,
+    args::{EtagArgs, WalletArgs},
+    exit::Failure,
+    instant,
+    output::Output,
+    table, wallet,
+    window::{self, WindowArgs},
     write_args::WriteArgs,
 };
 
@@ -41,23 +44,10 @@ pub struct SetArgs {
     /// How often it asks within the window, 1 to 10
     #[arg(long, value_name = "N", default_value_t = 1)]
     most: i32,
-    /// The window is a day, a week from Monday on, a month or a year
-    #[arg(
-        long,
-        value_name = "UNIT",
-        value_parser = label::parse_calendar_unit,
-        required_unless_present = "rolling"
-    )]
-    per: Option<CalendarUnit>,
-    /// Where that begins, such as Europe/Berlin [default: UTC]
-    #[arg(long, value_name = "ZONE", requires = "per")]
-    time_zone: Option<String>,
-    /// The window is so long and ends at each request, such as 24h
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with = "per")]
-    rolling: Option<Duration>,
-    /// Change it only if this is still the wallet's etag
-    #[arg(long, default_value = "", hide_default_value = true)]
-    etag: String,
+    #[command(flatten)]
+    window: WindowArgs,
+    #[command(flatten)]
+    condition: EtagArgs,
     #[command(flatten)]
     write: WriteArgs,
 }
@@ -67,9 +57,8 @@ pub struct SetArgs {
 pub struct DeleteArgs {
     #[command(flatten)]
     wallet: WalletArgs,
-    /// Change it only if this is still the wallet's etag
-    #[arg(long, default_value = "", hide_default_value = true)]
-    etag: String,
+    #[command(flatten)]
+    condition: EtagArgs,
     #[command(flatten)]
     write: WriteArgs,
 }
@@ -108,23 +97,16 @@ async fn set(args: SetArgs, client: &Client, output: &mut Output) -> Result<(), 
         threshold,
         amount,
         most,
-        per,
-        time_zone,
-        rolling,
-        etag,
+        window,
+        condition: EtagArgs { etag },
         write,
     } = args;
     write.refuse_commit_token()?;
-    let calendar = per
-        .map(|unit| CalendarWindow { unit: unit.into(), time_zone: time_zone.unwrap_or_default() });
-    let rolling = rolling.map(TryInto::try_into).transpose();
-    let rolling = rolling.map_err(|_| Failure::Usage("--rolling is too long".to_owned()))?;
-    let rule = TopUpRule {
-        threshold,
-        amount,
-        most_requests: most,
-        window: calendar.map(Window::Calendar).or(rolling.map(Window::Rolling)),
-    };
+    let window = window.window()?.map(|window| match window {
+        window::Window::Calendar(calendar) => Window::Calendar(calendar),
+        window::Window::Rolling(length) => Window::Rolling(length),
+    });
+    let rule = TopUpRule { threshold, amount, most_requests: most, window };
     let request = SetTopUpRuleRequest {
         account,
         asset,
@@ -137,11 +119,12 @@ async fn set(args: SetArgs, client: &Client, output: &mut Output) -> Result<(), 
         validate_only: write.validate_only,
     };
     let answer = client.set_top_up_rule(request).await?;
-    output.answer(&answer, |answer| changed(answer.wallet.as_ref(), answer.replayed))
+    output.answer(&answer, |answer| wallet::changed(answer.wallet.as_ref(), answer.replayed))
 }
 
 async fn delete(args: DeleteArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
-    let DeleteArgs { wallet: WalletArgs { account, asset }, etag, write } = args;
+    let DeleteArgs { wallet: WalletArgs { account, asset }, condition: EtagArgs { etag }, write } =
+        args;
     write.refuse_commit_token()?;
     let request = DeleteTopUpRuleRequest {
         account,
@@ -154,7 +137,7 @@ async fn delete(args: DeleteArgs, client: &Client, output: &mut Output) -> Resul
         validate_only: write.validate_only,
     };
     let answer = client.delete_top_up_rule(request).await?;
-    output.answer(&answer, |answer| changed(answer.wallet.as_ref(), answer.replayed))
+    output.answer(&answer, |answer| wallet::changed(answer.wallet.as_ref(), answer.replayed))
 }
 
 async fn decline(args: DeclineArgs, client: &Client, output: &mut Output) -> Result<(), Failure> {
@@ -171,11 +154,7 @@ async fn decline(args: DeclineArgs, client: &Client, output: &mut Output) -> Res
         validate_only: write.validate_only,
     };
     let answer = client.decline_top_up(request).await?;
-    output.answer(&answer, |answer| changed(answer.wallet.as_ref(), answer.replayed))
-}
-
-fn changed(wallet: Option<&Wallet>, replayed: bool) -> String {
-    wallet::record(wallet, if replayed { "replayed: the first answer to this key" } else { "" })
+    output.answer(&answer, |answer| wallet::changed(answer.wallet.as_ref(), answer.replayed))
 }
 
 fn record(top_ups: Option<&TopUps>) -> String {
@@ -193,20 +172,16 @@ pub fn brief(rule: &TopUpRule) -> String {
     let TopUpRule { threshold, amount, most_requests, window } = rule;
     let window = match window {
         None => String::new(),
-        Some(Window::Rolling(length)) => format!(" in {}", duration::show(length)),
-        Some(Window::Calendar(calendar)) => {
-            let unit = label::calendar_unit(calendar.unit());
-            match calendar.time_zone.as_str() {
-                "" => format!(" per {unit}"),
-                zone => format!(" per {unit} in {zone}"),
-            }
-        }
+        Some(Window::Rolling(length)) => format!(" {}", window::rolling(length)),
+        Some(Window::Calendar(calendar)) => format!(" {}", window::calendar(calendar)),
     };
     format!("{amount} below {threshold}, at most {most_requests}{window}")
 }
 
 #[cfg(test)]
 mod tests {
+    use purse_client::v1::{CalendarUnit, CalendarWindow};
+
     use super::*;
 
     #[test]

@@ -269,10 +269,12 @@ async fn update(args: UpdateArgs, client: &Client, output: &mut Output) -> Resul
         validate_only: write.validate_only,
     };
     let answer = client.update_wallet(request).await?;
-    output.answer(&answer, |answer| {
-        let outcome = if answer.replayed { "replayed: the first answer to this key" } else { "" };
-        record(answer.wallet.as_ref(), outcome)
-    })
+    output.answer(&answer, |answer| changed(answer.wallet.as_ref(), answer.replayed))
+}
+
+/// A wallet's settings after a change of them.
+pub fn changed(wallet: Option<&Wallet>, replayed: bool) -> String {
+    record(wallet, if replayed { "replayed: the first answer to this key" } else { "" })
 }
 
 /// A wallet's settings.

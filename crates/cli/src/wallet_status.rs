@@ -45,7 +45,7 @@ pub async fn freeze(args: FreezeArgs, client: &Client, output: &mut Output) -> R
         validate_only: write.validate_only,
     };
     let answer = client.freeze_wallet(request).await?;
-    output.answer(&answer, |answer| wallet::record(answer.wallet.as_ref(), said(answer.replayed)))
+    output.answer(&answer, |answer| wallet::changed(answer.wallet.as_ref(), answer.replayed))
 }
 
 /// Runs `purse wallet unfreeze`.
@@ -66,7 +66,7 @@ pub async fn unfreeze(
         validate_only: write.validate_only,
     };
     let answer = client.unfreeze_wallet(request).await?;
-    output.answer(&answer, |answer| wallet::record(answer.wallet.as_ref(), said(answer.replayed)))
+    output.answer(&answer, |answer| wallet::changed(answer.wallet.as_ref(), answer.replayed))
 }
 
 /// Runs `purse wallet close`.
@@ -91,8 +91,4 @@ pub async fn close(args: CloseArgs, client: &Client, output: &mut Output) -> Res
             spend::record(answer.transaction.as_ref(), answer.balance.as_ref(), answer.replayed);
         format!("{settings}\n\n{written}")
     })
-}
-
-fn said(replayed: bool) -> &'static str {
-    if replayed { "replayed: the first answer to this key" } else { "" }
 }

@@ -29,7 +29,7 @@ pub struct CreateWallet {
 }
 
 /// Change a wallet's settings; `None` leaves one as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpdateWallet {
     /// Another order in which grants are drawn.
     pub drawdown_policy: Option<DrawdownPolicy>,

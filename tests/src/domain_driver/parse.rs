@@ -95,13 +95,11 @@ fn update(
         overdraft_limit: self::overdraft_limit("wallet.overdraft_limit", overdraft_limit)?,
         low_balance_thresholds: thresholds("wallet.low_balance_thresholds", notices)?,
         expiring_soon_leads: leads("wallet.expiring_soon_leads", notices)?,
-        spend_limit: None,
-        top_up: None,
-        metadata: None,
         expected_version: match etag {
             "" => None,
             etag => Some(etag.parse().map_err(|_| Refusal::field("etag"))?),
         },
+        ..UpdateWallet::default()
     })
 }
 

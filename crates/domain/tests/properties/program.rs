@@ -266,18 +266,6 @@ pub fn limit(hundredths: u32) -> Amount {
     if hundredths == 0 { Amount::ZERO } else { amount(hundredths).get() }
 }
 
-/// Changes nothing.
-const NOTHING: UpdateWallet = UpdateWallet {
-    drawdown_policy: None,
-    overdraft_limit: None,
-    low_balance_thresholds: None,
-    expiring_soon_leads: None,
-    spend_limit: None,
-    top_up: None,
-    metadata: None,
-    expected_version: None,
-};
-
 /// The request of an action that is asked for at `clock`.
 pub fn request(action: &Action, clock: Timestamp) -> Request {
     let from_now = |hours: i64| clock.plus_micros(hours * HOUR);
@@ -333,21 +321,23 @@ pub fn request(action: &Action, clock: Timestamp) -> Request {
             grant: GrantNumber(*grant),
             expires_at: hours.map(from_now),
         }),
-        Action::Policy(policy) => {
-            Command::UpdateWallet(UpdateWallet { drawdown_policy: Some(*policy), ..NOTHING })
-        }
+        Action::Policy(policy) => Command::UpdateWallet(UpdateWallet {
+            drawdown_policy: Some(*policy),
+            ..UpdateWallet::default()
+        }),
         Action::Overdraft(hundredths) => Command::UpdateWallet(UpdateWallet {
             overdraft_limit: Some(limit(*hundredths)),
-            ..NOTHING
+            ..UpdateWallet::default()
         }),
         Action::Notices(low, soon) => Command::UpdateWallet(UpdateWallet {
             low_balance_thresholds: Some(thresholds(low.iter().copied())),
             expiring_soon_leads: Some(leads(soon.iter().copied())),
-            ..NOTHING
+            ..UpdateWallet::default()
         }),
-        Action::Limit(change) => {
-            Command::UpdateWallet(UpdateWallet { spend_limit: Some(change.clone()), ..NOTHING })
-        }
+        Action::Limit(change) => Command::UpdateWallet(UpdateWallet {
+            spend_limit: Some(change.clone()),
+            ..UpdateWallet::default()
+        }),
         Action::Revoke { funding, amount: hundredths } => Command::RevokeFunding(RevokeFunding {
             funding_ref: funding_ref(funding),
             cumulative_amount: limit(*hundredths),

@@ -71,14 +71,9 @@ pub fn delete_spend_limit(
 
 fn change(change: LimitChange, expected_version: Option<i64>) -> Command {
     Command::UpdateWallet(UpdateWallet {
-        drawdown_policy: None,
-        overdraft_limit: None,
-        low_balance_thresholds: None,
-        expiring_soon_leads: None,
         spend_limit: Some(change),
-        top_up: None,
-        metadata: None,
         expected_version,
+        ..UpdateWallet::default()
     })
 }
 

@@ -97,14 +97,9 @@ pub fn get_top_ups(caller: &Caller, message: v1::GetTopUpsRequest) -> Result<Wal
 
 fn change(change: TopUpChange, expected_version: Option<i64>) -> Command {
     Command::UpdateWallet(UpdateWallet {
-        drawdown_policy: None,
-        overdraft_limit: None,
-        low_balance_thresholds: None,
-        expiring_soon_leads: None,
-        spend_limit: None,
         top_up: Some(change),
-        metadata: None,
         expected_version,
+        ..UpdateWallet::default()
     })
 }
 

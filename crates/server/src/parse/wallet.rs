@@ -82,17 +82,7 @@ pub fn update_wallet(caller: &Caller, message: v1::UpdateWalletRequest) -> Resul
         fields.note("wallet", "is missing");
     }
     let settings = settings.unwrap_or_default();
-    let mut update = UpdateWallet {
-        drawdown_policy: None,
-        overdraft_limit: None,
-        low_balance_thresholds: None,
-        expiring_soon_leads: None,
-        // It has methods of its own.
-        spend_limit: None,
-        top_up: None,
-        metadata: None,
-        expected_version: None,
-    };
+    let mut update = UpdateWallet::default();
     for path in &paths {
         match path.as_str() {
             "drawdown_policy" => {

@@ -24,16 +24,7 @@ pub(super) fn delete(name: &str) -> Result<Command, Refusal> {
 }
 
 fn change(change: LimitChange) -> Command {
-    Command::UpdateWallet(UpdateWallet {
-        drawdown_policy: None,
-        overdraft_limit: None,
-        low_balance_thresholds: None,
-        expiring_soon_leads: None,
-        spend_limit: Some(change),
-        top_up: None,
-        metadata: None,
-        expected_version: None,
-    })
+    Command::UpdateWallet(UpdateWallet { spend_limit: Some(change), ..UpdateWallet::default() })
 }
 
 fn spend_limit(limit: &Limit, scale: Scale) -> Result<SpendLimit, Refusal> {
@@ -135,14 +126,5 @@ pub(super) fn set_top_up(asked: &TopUpAsked, scale: Scale) -> Result<Command, Re
 
 /// Sets or removes the rule for top-ups.
 pub(super) fn change_top_up(change: TopUpChange) -> Command {
-    Command::UpdateWallet(UpdateWallet {
-        drawdown_policy: None,
-        overdraft_limit: None,
-        low_balance_thresholds: None,
-        expiring_soon_leads: None,
-        spend_limit: None,
-        top_up: Some(change),
-        metadata: None,
-        expected_version: None,
-    })
+    Command::UpdateWallet(UpdateWallet { top_up: Some(change), ..UpdateWallet::default() })
 }

@@ -1,5 +1,6 @@
 //! Subscriptions: what events and time make of rules, over gRPC.
 
+use purse_domain::{AccountName, NamespaceId, NamespaceName, SubscriptionId, SubscriptionName};
 use purse_proto::v1::{
     self, ApplicationState, EventOutcome, SubscriptionEventKind, SubscriptionStatus,
     event_service_client::EventServiceClient,
@@ -8,6 +9,7 @@ use purse_proto::v1::{
 use purse_storage::{
     migrate::{SCHEMA_VERSION, migrate},
     pool::connect,
+    subscriptions::Told,
 };
 use tonic::{Code, transport::Channel};
 
@@ -169,6 +171,23 @@ async fn what_is_due_by_time_alone_is_granted() {
     assert_eq!(server.grants_of(ACCOUNT).await.len(), 2);
     assert_eq!(server.balance(ACCOUNT).await, "100");
     assert!(server.reconcile(false).await.is_empty());
+}
+
+/// Calls that come together are heard together; none of them may be answered before it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_call_that_is_heard_is_told_what_is_to_be_done() {
+    let server = Server::start().await;
+    server.at("2126-01-31T00:00:00Z").await;
+    server.record(started()).await;
+    // The job looks at what it knows already within a day.
+    server.monthly("basic", "100").await;
+    let namespace = NamespaceId::of(&NamespaceName::parse("default").unwrap());
+    let account = AccountName::from_stored(ACCOUNT.to_owned());
+    let id = SubscriptionId::from_stored("sub_1".to_owned());
+    let told = Told { whole: true, ..Told::time(SubscriptionName::new(namespace, account, id)) };
+    let advanced = server.node.storage().advance(&[told.clone(), told]).await.unwrap();
+    let actions: Vec<usize> = advanced.iter().map(|advanced| advanced.actions.len()).collect();
+    assert_eq!(actions, [1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

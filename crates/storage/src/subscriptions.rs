@@ -242,12 +242,13 @@ impl Storage {
         }
         write(client, &written, &kept).await?;
         client.batch_execute("COMMIT").await?;
+        // Whoever told something waits until all is done: two that do the same thing do it once, by its key.
         let advanced = told.iter().zip(heard).map(|(told, heard)| {
-            let Some(look) = looks.get_mut(&key_of(&told.name)) else {
-                return Advanced { heard, actions: Vec::new(), applications: Vec::new() };
-            };
-            let actions = std::mem::take(&mut look.actions);
-            Advanced { heard, actions, applications: look.applications.clone() }
+            let look = looks.get(&key_of(&told.name));
+            let (actions, applications) = look
+                .map(|look| (look.actions.clone(), look.applications.clone()))
+                .unwrap_or_default();
+            Advanced { heard, actions, applications }
         });
         Ok(advanced.collect())
     }

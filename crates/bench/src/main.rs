@@ -73,6 +73,10 @@ enum Workload {
     Changes(changes::Arguments),
 }
 
+/// The load shares the processors with what it measures, so it should take little of them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let Arguments { workload } = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -237,6 +237,7 @@ impl Storage {
         started: Instant,
     ) -> Result<(Vec<Outcome>, BatchTimings, HashMap<WalletId, WalletState>), StorageError> {
         let mut batch = Batch::new(load(client, groups, self.clock().now()).await?);
+        batch.read_used(client, groups).await?;
         let load = started.elapsed();
         let mut outcomes = Vec::with_capacity(groups.len());
         for group in groups {
@@ -256,7 +257,6 @@ impl Storage {
         batch: &mut Batch,
         group: &Group,
     ) -> Result<Outcome, StorageError> {
-        batch.read_used(client, group).await?;
         for _ in 0..MOST_LOADS {
             match batch.decide(self, group) {
                 Ok(outcome) => return Ok(outcome),

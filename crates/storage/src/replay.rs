@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use deadpool_postgres::Client;
 use purse_domain::{
     AccountId, AccountName, Actor, Allocation, Balances, DebtPart, Entry, EntryKind, ExpiryChange,
     Fingerprint, Grant, GrantNumber, GrantTerms, Hold, HoldNumber, IdempotencyKey, OperationName,
@@ -9,7 +10,7 @@ use purse_domain::{
     TransactionKind, WalletName,
 };
 use rust_decimal::Decimal;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Row;
 
 use crate::{
     StorageError,
@@ -104,8 +105,10 @@ impl UsedKey {
         let mut legs = vec![Arc::new(transaction(client, &self.row, &asked[0].wallet).await?)];
         for name in asked.iter().flat_map(Request::wallets).skip(1) {
             let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-            let row =
-                client.query_one(LEG, &[&account, &self.transaction_id.uuid(), &wallet]).await?;
+            let statement = client.prepare_cached(LEG).await?;
+            let row = client
+                .query_one(&statement, &[&account, &self.transaction_id.uuid(), &wallet])
+                .await?;
             legs.push(Arc::new(transaction(client, &row, name).await?));
         }
         Ok(legs)
@@ -119,7 +122,8 @@ pub(crate) async fn find_transaction(
     id: TransactionId,
 ) -> Result<Option<Transaction>, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-    match client.query_opt(LEG, &[&account, &id.uuid(), &wallet]).await? {
+    let statement = client.prepare_cached(LEG).await?;
+    match client.query_opt(&statement, &[&account, &id.uuid(), &wallet]).await? {
         Some(row) => transaction(client, &row, name).await.map(Some),
         None => Ok(None),
     }
@@ -203,7 +207,8 @@ async fn entries(
     last: Sequence,
 ) -> Result<Vec<Entry>, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-    let rows = client.query(ENTRIES, &[&account, &wallet, &first.0, &last.0]).await?;
+    let statement = client.prepare_cached(ENTRIES).await?;
+    let rows = client.query(&statement, &[&account, &wallet, &first.0, &last.0]).await?;
     rows.iter().map(|row| entry(&mut Columns::of(row))).collect()
 }
 
@@ -325,7 +330,8 @@ async fn grant_as_made(
     entries: &[Entry],
 ) -> Result<Grant, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-    let row = client.query_one(GRANT, &[&account, &wallet, &number.0]).await?;
+    let statement = client.prepare_cached(GRANT).await?;
+    let row = client.query_one(&statement, &[&account, &wallet, &number.0]).await?;
     let now = row::grant(&mut Columns::of(&row))?;
     let mut made = Grant::made(now.number, GrantTerms::clone(&now.terms), now.granted_at);
     for entry in entries {
@@ -345,10 +351,12 @@ async fn hold_as_of(
     expires_at: Timestamp,
 ) -> Result<Hold, StorageError> {
     let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-    let row = client.query_one(HOLD, &[&account, &wallet, &number.0]).await?;
+    let statement = client.prepare_cached(HOLD).await?;
+    let row = client.query_one(&statement, &[&account, &wallet, &number.0]).await?;
     let now = row::hold(&mut Columns::of(&row))?;
     let mut hold = Hold::made(number, now.operation, now.created_at, expires_at);
-    let rows = client.query(ENTRIES_OF_HOLD, &[&account, &wallet, &number.0, &last.0]).await?;
+    let statement = client.prepare_cached(ENTRIES_OF_HOLD).await?;
+    let rows = client.query(&statement, &[&account, &wallet, &number.0, &last.0]).await?;
     for row in &rows {
         let entry = entry(&mut Columns::of(row))?;
         hold.book(entry.kind, &entry.allocations);

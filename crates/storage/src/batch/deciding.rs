@@ -1,11 +1,9 @@
 //! A batch while it is decided: its wallets as the groups so far left them, and what is to be written.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use deadpool_postgres::Client;
+use futures_util::future::try_join_all;
 use purse_domain::{
     AccountId, AssetCode, Charge, Command, CommitToken, CreateWallet, Decided, Decision,
     Fingerprint, Group, GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Purchase, Refused,
@@ -37,22 +35,26 @@ impl Batch {
         Self { wallets, assets, used: keys, answered: HashMap::new(), writes: Writes::default() }
     }
 
-    /// Reads what earlier transactions answered to the keys of a group.
+    /// Reads what earlier transactions answered to the keys of the groups, all at once: after an outage a batch may
+    /// consist of calls that are repeated, and one after the other each would take round trips of its own.
     pub(super) async fn read_used(
         &mut self,
         client: &Client,
-        group: &Group,
+        groups: &[&Group],
     ) -> Result<(), StorageError> {
-        for legs in group.transactions() {
+        let mut repeated: HashMap<Key, (&UsedKey, &[Request])> = HashMap::new();
+        for legs in groups.iter().flat_map(|group| group.transactions()) {
             let Some(key) = key_of(legs) else { continue };
             let Some(used) = self.used.get(&key) else { continue };
-            if used.fingerprint != legs[0].fingerprint {
-                continue;
-            }
-            if let Entry::Vacant(unread) = self.answered.entry(key) {
-                unread.insert((used.fingerprint, used.legs(client, legs).await?));
+            if used.fingerprint == legs[0].fingerprint {
+                repeated.insert(key, (used, legs));
             }
         }
+        let read = repeated.into_iter().map(async |(key, (used, legs))| {
+            let first = (used.fingerprint, used.legs(client, legs).await?);
+            Ok::<_, StorageError>((key, first))
+        });
+        self.answered.extend(try_join_all(read).await?);
         Ok(())
     }
 

@@ -10,17 +10,19 @@ use std::{sync::Arc, time::Instant};
 
 use purse_domain::{AccountId, Group};
 use purse_storage::{BatchTimings, Kept, Outcome, Storage, StorageError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
-use crate::{status, telemetry::Metrics};
+use crate::{
+    backlog::{Backlog, MOST_WAITING},
+    status,
+    telemetry::Metrics,
+};
 
 /// So many requests are a full batch: beyond this a larger one gains little and waits longer. A group stays
 /// whole.
 const MOST_IN_BATCH: usize = 256;
-/// Most requests that wait in a lane: about a second of work. More are refused before any work.
-const MOST_WAITING: usize = 8_192;
 
 /// What came of a group, and when.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ pub struct Lanes {
 #[derive(Debug)]
 struct Lane {
     jobs: mpsc::Sender<Job>,
-    places: Arc<Semaphore>,
+    backlog: Arc<Backlog>,
 }
 
 impl Lanes {
@@ -80,8 +82,10 @@ impl Lanes {
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(MOST_WAITING);
                 let waiting = Waiting { jobs: receiver, stop: stop.clone() };
-                tasks.spawn(run(storage.clone(), waiting, Arc::clone(metrics)));
-                Lane { jobs: sender, places: Arc::new(Semaphore::new(MOST_WAITING)) }
+                let backlog = Arc::new(Backlog::new(MOST_IN_BATCH));
+                let known = (Arc::clone(&backlog), Arc::clone(metrics));
+                tasks.spawn(run(storage.clone(), waiting, known));
+                Lane { jobs: sender, backlog }
             })
             .collect();
         Self { lanes }
@@ -96,9 +100,7 @@ impl Lanes {
     pub fn send(&self, group: Group) -> Result<Pending, Status> {
         let lane =
             self.lane_of(group.requests()[0].wallet.account_id).ok_or_else(status::stopping)?;
-        let requests = u32::try_from(group.requests().len()).map_err(|_| status::overloaded())?;
-        let places = Arc::clone(&lane.places).try_acquire_many_owned(requests);
-        let places = places.map_err(|_| status::overloaded())?;
+        let places = lane.backlog.places(group.requests().len()).ok_or_else(status::overloaded)?;
         let (reply, replied) = oneshot::channel();
         let job = Job { group, waiting_since: Instant::now(), reply, _places: places };
         lane.jobs.try_send(job).map_err(|error| match error {
@@ -166,7 +168,11 @@ impl Waiting {
     }
 }
 
-async fn run(storage: Storage, mut waiting: Waiting, metrics: Arc<Metrics>) {
+async fn run(
+    storage: Storage,
+    mut waiting: Waiting,
+    (backlog, metrics): (Arc<Backlog>, Arc<Metrics>),
+) {
     let mut jobs = Vec::with_capacity(MOST_IN_BATCH);
     let mut kept = Kept::default();
     loop {
@@ -184,6 +190,7 @@ async fn run(storage: Storage, mut waiting: Waiting, metrics: Arc<Metrics>) {
         }
         let (outcomes, timings) = storage.run_batch(&mut kept, &groups).await;
         let requests = groups.iter().map(|group| group.requests().len()).sum();
+        backlog.ran(requests, taken.elapsed());
         metrics.batch(requests, timings.as_ref());
         for ((waiting_since, reply), outcome) in replies.into_iter().zip(outcomes) {
             metrics.lane_wait(taken - waiting_since);

@@ -8,7 +8,8 @@
 //! * [`service`]: the methods of the services, each a line or two;
 //! * [`parse`] and [`render`]: proto to domain and back;
 //! * [`status`]: the one place that makes a `tonic::Status`;
-//! * [`lane`]: where requests gather into batches; [`watch`]: where events are streamed from;
+//! * [`lane`]: where requests gather into batches, as far as its [`backlog`] has room; [`watch`]: where events are
+//!   streamed from;
 //! * [`sweeper`]: the job that settles wallets that nobody touches;
 //! * [`auth`]: from a bearer token to a namespace and roles;
 //! * [`page`], [`assets`], [`terms`], [`clock`]: page tokens, scales, prices, time and ids;
@@ -17,6 +18,7 @@
 
 pub mod assets;
 pub mod auth;
+pub mod backlog;
 pub mod clock;
 pub mod deadline;
 pub mod health;

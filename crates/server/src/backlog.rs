@@ -1,0 +1,112 @@
+//! How many requests may wait in a lane: about as many as it gets through in the time that a caller is let wait.
+//!
+//! A number alone would be wrong for every machine but one: what is a tenth of a second of work here is a second there,
+//! or when the database is slow. Who is refused at once can go elsewhere, or come again when there is room.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long a request should wait at most before its batch.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// Most requests that wait whatever the pace, so that memory is bounded too.
+pub const MOST_WAITING: usize = 8_192;
+
+/// The requests that wait in a lane, and how many more may.
+#[derive(Debug)]
+pub struct Backlog {
+    places: Arc<Semaphore>,
+    /// Beyond so many none is let in. The lane's task alone changes it.
+    most: AtomicUsize,
+    /// So many are one batch, and never too many.
+    batch: usize,
+}
+
+impl Backlog {
+    /// Of a lane that takes up to `batch` requests at once. Until it has run full batches, nothing is known of its
+    /// pace.
+    pub fn new(batch: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(MOST_WAITING)),
+            most: AtomicUsize::new(MOST_WAITING),
+            batch,
+        }
+    }
+
+    /// Places for requests that come together, to be given back when the lane takes them; `None`: too many wait.
+    pub fn places(&self, requests: usize) -> Option<OwnedSemaphorePermit> {
+        let waiting = MOST_WAITING - self.places.available_permits();
+        if waiting >= self.most.load(Ordering::Relaxed) {
+            return None;
+        }
+        Arc::clone(&self.places).try_acquire_many_owned(u32::try_from(requests).ok()?).ok()
+    }
+
+    /// The lane has run a batch. Small ones say nothing: most of their time is what every batch takes.
+    pub fn ran(&self, requests: usize, took: Duration) {
+        if requests < self.batch / 2 {
+            return;
+        }
+        let pace =
+            LONGEST_WAIT.as_nanos().saturating_mul(requests as u128) / took.as_nanos().max(1);
+        let now = usize::try_from(pace).unwrap_or(MOST_WAITING).clamp(self.batch, MOST_WAITING);
+        let before = self.most.load(Ordering::Relaxed);
+        self.most.store((3 * before + now) / 4, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BATCH: usize = 256;
+
+    fn let_in(backlog: &Backlog) -> Vec<OwnedSemaphorePermit> {
+        std::iter::from_fn(|| backlog.places(1)).collect()
+    }
+
+    fn with_pace(requests: usize, took: Duration) -> Backlog {
+        let backlog = Backlog::new(BATCH);
+        for _ in 0..50 {
+            backlog.ran(requests, took);
+        }
+        backlog
+    }
+
+    #[test]
+    fn as_many_wait_as_are_run_in_a_tenth_of_a_second() {
+        let waiting = let_in(&with_pace(256, Duration::from_millis(20))).len();
+        assert!((1_280..=1_284).contains(&waiting), "{waiting}");
+    }
+
+    #[test]
+    fn a_full_batch_may_always_wait_and_memory_is_bounded() {
+        let waiting = let_in(&with_pace(256, Duration::from_secs(2))).len();
+        assert!((BATCH..=BATCH + 4).contains(&waiting), "{waiting}");
+        assert_eq!(let_in(&with_pace(256, Duration::from_micros(1))).len(), MOST_WAITING);
+    }
+
+    #[test]
+    fn small_batches_say_nothing_of_the_pace() {
+        assert_eq!(let_in(&with_pace(1, Duration::from_millis(20))).len(), MOST_WAITING);
+    }
+
+    #[test]
+    fn places_come_back_and_what_comes_together_is_let_in_whole() {
+        let backlog = with_pace(256, Duration::from_secs(2));
+        let waiting = let_in(&backlog);
+        assert!(backlog.places(1).is_none());
+        drop(waiting);
+        let together = backlog.places(1_000).expect("nothing waits");
+        assert!(backlog.places(1).is_none());
+        drop(together);
+        assert!(backlog.places(1).is_some());
+        assert!(backlog.places(MOST_WAITING + 1).is_none(), "more than ever fits");
+    }
+}

@@ -22,8 +22,8 @@ mod wallet;
 mod wallet_status;
 
 pub use catalog::{
-    CatalogEdit, VersionsQuery, can_afford, delete_operation, estimate_cost, get_operation,
-    list_operation_changes, list_operations, set_operation,
+    CatalogEdit, Estimate, VersionsQuery, can_afford, delete_operation, estimate_cost,
+    get_operation, list_operation_changes, list_operations, set_operation,
 };
 pub use event::{EventQuery, WatchFrom, list_events, watch_events};
 pub use explanation::{ExplainQuery, explain_balance, explain_transaction};

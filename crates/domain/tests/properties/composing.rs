@@ -6,11 +6,11 @@ use purse_domain::{
     composition::{DebtShare, Figures, GrantShare, KindShare},
 };
 
-use crate::{
+use super::{
     cases,
     ledger::{Ledger, Totals},
     model::Model,
-    program::{HOUR, START, programs_with_a_bad_clock, request},
+    program::{HOUR, START, Step, programs_with_a_bad_clock, request},
 };
 
 proptest! {
@@ -20,18 +20,24 @@ proptest! {
     fn a_balance_is_the_sum_of_its_grants_and_debts_and_of_its_entries(
         program in programs_with_a_bad_clock(25)
     ) {
-        let mut ledger = Ledger::opened();
-        let mut model = Model::new();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            model.run(&request(&step.action, clock), clock);
-            ledger.run(&step.action, clock);
-        }
-        for at in ledger.boundaries() {
-            check(&ledger, &model, at)?;
-        }
+        composes(&program)?;
     }
+}
+
+/// A balance is the sum of its grants and debts, and of its entries.
+pub fn composes(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut model = Model::new();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        model.run(&request(&step.action, clock), clock);
+        ledger.run(&step.action, clock);
+    }
+    for at in ledger.boundaries() {
+        check(&ledger, &model, at)?;
+    }
+    Ok(())
 }
 
 fn check(ledger: &Ledger, model: &Model, at: Timestamp) -> Result<(), TestCaseError> {

@@ -13,7 +13,7 @@ use purse_domain::{
     settle::{due, settled},
 };
 
-use crate::{
+use super::{
     cases,
     ledger::Ledger,
     model::Model,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use purse_domain::{Command, Entry, Event, Occurrence, Sequence, Timestamp, Verdict};
 
-use crate::{
+use super::{
     cases,
     ledger::Ledger,
     model::{Model, hundredths},
-    program::{HOUR, START, programs, programs_with_a_bad_clock, request, settings},
+    program::{HOUR, START, Step, programs, programs_with_a_bad_clock, request, settings},
 };
 
 proptest! {
@@ -19,54 +19,14 @@ proptest! {
     fn events_are_those_that_a_plain_walk_over_the_entries_finds(
         program in programs_with_a_bad_clock(30)
     ) {
-        let mut ledger = Ledger::opened();
-        let mut walk = Walk::new();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            let command = request(&step.action, clock).command;
-            let before = (ledger.events.len(), ledger.state.head.recorded_at);
-            let due = walk.announced_by_time(before.1, clock);
-            let earlier = walk.model.clone();
-            let outcome = walk.model.run(&request(&step.action, clock), clock);
-            let verdict = ledger.run(&step.action, clock);
-            let Verdict::Accepted(decision) = verdict else { continue };
-            prop_assert!(matches!(outcome, crate::model::Outcome::Done(_)));
-            let mut expected = walk.follow(&decision.entries, decision.settled, due, decision.now);
-            if matches!(command, Command::ChangeGrantExpiry(_)) {
-                let overtaken = walk.model.overtaken(&earlier, decision.now);
-                expected.extend(overtaken.into_iter().map(announced));
-            }
-            let events: Vec<Line> = ledger.events[before.0..].iter().filter_map(line).collect();
-            prop_assert_eq!(events, expected, "{:?} at {}", step, clock);
-            walk.change_settings(&command);
-        }
-        for (number, event) in (1..).zip(&ledger.events) {
-            prop_assert_eq!(event.sequence.0, number, "a gap");
-            prop_assert!(event.effective_at <= event.recorded_at);
-        }
-        prop_assert_eq!(ledger.state.head.last_event.0, i64::try_from(ledger.events.len()).unwrap());
+        tells_of_each_event(&program)?;
     }
 
     #[test]
     fn recounting_the_entries_gives_the_events_that_were_written(
         program in programs_with_a_bad_clock(30)
     ) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            ledger.run(&step.action, clock);
-            let mut recount = ledger.recounted();
-            prop_assert_eq!(recount.lows(), ledger.state.head.lows);
-            prop_assert_eq!(recount.top_ups(), ledger.state.head.top_ups);
-            prop_assert_eq!(recount.last(), ledger.state.head.last_event);
-            let said = recount.take();
-            prop_assert_eq!(said.len(), ledger.events.len());
-            for (kept, said) in ledger.events.iter().zip(&said) {
-                prop_assert_eq!(purse_domain::verify_event(kept, said), Ok(()), "{:?}", said);
-            }
-        }
+        recounts(&program)?;
     }
 
     #[test]
@@ -91,6 +51,59 @@ proptest! {
         often.sweep(end);
         prop_assert_eq!(undated(&seldom), undated(&often));
     }
+}
+
+/// Events are those that a plain walk over the entries finds.
+pub fn tells_of_each_event(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut walk = Walk::new();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        let command = request(&step.action, clock).command;
+        let before = (ledger.events.len(), ledger.state.head.recorded_at);
+        let due = walk.announced_by_time(before.1, clock);
+        let earlier = walk.model.clone();
+        let outcome = walk.model.run(&request(&step.action, clock), clock);
+        let verdict = ledger.run(&step.action, clock);
+        let Verdict::Accepted(decision) = verdict else { continue };
+        prop_assert!(matches!(outcome, super::model::Outcome::Done(_)));
+        let mut expected = walk.follow(&decision.entries, decision.settled, due, decision.now);
+        if matches!(command, Command::ChangeGrantExpiry(_)) {
+            let overtaken = walk.model.overtaken(&earlier, decision.now);
+            expected.extend(overtaken.into_iter().map(announced));
+        }
+        let events: Vec<Line> = ledger.events[before.0..].iter().filter_map(line).collect();
+        prop_assert_eq!(events, expected, "{:?} at {}", step, clock);
+        walk.change_settings(&command);
+    }
+    for (number, event) in (1..).zip(&ledger.events) {
+        prop_assert_eq!(event.sequence.0, number, "a gap");
+        prop_assert!(event.effective_at <= event.recorded_at);
+    }
+    let count = i64::try_from(ledger.events.len()).expect("a few");
+    prop_assert_eq!(ledger.state.head.last_event.0, count);
+    Ok(())
+}
+
+/// Recounting the entries gives the events that were written.
+pub fn recounts(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        ledger.run(&step.action, clock);
+        let mut recount = ledger.recounted();
+        prop_assert_eq!(recount.lows(), ledger.state.head.lows);
+        prop_assert_eq!(recount.top_ups(), ledger.state.head.top_ups);
+        prop_assert_eq!(recount.last(), ledger.state.head.last_event);
+        let said = recount.take();
+        prop_assert_eq!(said.len(), ledger.events.len());
+        for (kept, said) in ledger.events.iter().zip(&said) {
+            prop_assert_eq!(purse_domain::verify_event(kept, said), Ok(()), "{:?}", said);
+        }
+    }
+    Ok(())
 }
 
 /// When an event counts, what happened, and the entry that did it.

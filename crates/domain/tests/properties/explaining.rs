@@ -12,11 +12,11 @@ use purse_domain::{
     },
 };
 
-use crate::{
+use super::{
     cases,
     ledger::Ledger,
     model::hundredths,
-    program::{Action, HOUR, START, amount, programs_with_a_bad_clock, request},
+    program::{Action, HOUR, START, Step, amount, programs_with_a_bad_clock, request},
 };
 
 proptest! {
@@ -26,52 +26,60 @@ proptest! {
     fn an_explanation_says_what_was_decided_and_of_every_grant(
         program in programs_with_a_bad_clock(30)
     ) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            let policy = ledger.state.settings.drawdown_policy;
-            let command = request(&step.action, clock).command;
-            let Verdict::Accepted(decision) = ledger.run(&step.action, clock) else { continue };
-            let operation = decision.operation(&command).cloned();
-            let entries = decision.own_entries().to_vec();
-            let unexplained =
-                Unexplained { entries: entries.clone(), operation: operation.clone(), policy };
-            let explanations = ledger.explain(unexplained);
+        explains(&program)?;
+    }
+}
 
-            let with_a_choice = |entry: &&Entry| {
-                match entry.kind {
-                    EntryKind::Spent | EntryKind::Held | EntryKind::Repaid | EntryKind::Revoked | EntryKind::TransferredOut => true,
-                    EntryKind::Reversed => command.kind() == Some(TransactionKind::ReverseSpend),
-                    EntryKind::Granted
-                    | EntryKind::Activated
-                    | EntryKind::Expired
-                    | EntryKind::Voided
-                    | EntryKind::ExpiryReversed
-                    | EntryKind::Captured
-                    | EntryKind::Released
-                    | EntryKind::HoldExpired
-                    | EntryKind::RevocationReversed
-                    | EntryKind::TransferredIn
-                    | EntryKind::ExpiryChanged => false,
+/// An explanation says what was decided, and of every grant.
+pub fn explains(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        let policy = ledger.state.settings.drawdown_policy;
+        let command = request(&step.action, clock).command;
+        let Verdict::Accepted(decision) = ledger.run(&step.action, clock) else { continue };
+        let operation = decision.operation(&command).cloned();
+        let entries = decision.own_entries().to_vec();
+        let unexplained =
+            Unexplained { entries: entries.clone(), operation: operation.clone(), policy };
+        let explanations = ledger.explain(unexplained);
+
+        let with_a_choice = |entry: &&Entry| match entry.kind {
+            EntryKind::Spent
+            | EntryKind::Held
+            | EntryKind::Repaid
+            | EntryKind::Revoked
+            | EntryKind::TransferredOut => true,
+            EntryKind::Reversed => command.kind() == Some(TransactionKind::ReverseSpend),
+            EntryKind::Granted
+            | EntryKind::Activated
+            | EntryKind::Expired
+            | EntryKind::Voided
+            | EntryKind::ExpiryReversed
+            | EntryKind::Captured
+            | EntryKind::Released
+            | EntryKind::HoldExpired
+            | EntryKind::RevocationReversed
+            | EntryKind::TransferredIn
+            | EntryKind::ExpiryChanged => false,
+        };
+        let expected: Vec<_> =
+            entries.iter().filter(with_a_choice).map(|entry| entry.sequence).collect();
+        let explained: Vec<_> = explanations.iter().map(|of| of.entry).collect();
+        prop_assert_eq!(explained, expected);
+        for Explanation { entry, choice } in &explanations {
+            let entry = entries.iter().find(|of| of.sequence == *entry).expect("its own");
+            match choice {
+                Choice::Drawing(grants) => {
+                    check_drawing(&ledger, entry, grants, operation.as_ref(), policy)?;
                 }
-            };
-            let expected: Vec<_> =
-                entries.iter().filter(with_a_choice).map(|entry| entry.sequence).collect();
-            let explained: Vec<_> = explanations.iter().map(|of| of.entry).collect();
-            prop_assert_eq!(explained, expected);
-            for Explanation { entry, choice } in &explanations {
-                let entry = entries.iter().find(|of| of.sequence == *entry).expect("its own");
-                match choice {
-                    Choice::Drawing(grants) => {
-                        check_drawing(&ledger, entry, grants, operation.as_ref(), policy)?;
-                    }
-                    Choice::Reversal(slices) => check_reversal(entry, slices)?,
-                    Choice::Repayment(debts) => check_repayment(&ledger, entry, debts)?,
-                }
+                Choice::Reversal(slices) => check_reversal(entry, slices)?,
+                Choice::Repayment(debts) => check_repayment(&ledger, entry, debts)?,
             }
         }
     }
+    Ok(())
 }
 
 fn check_drawing(

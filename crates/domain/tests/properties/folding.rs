@@ -11,11 +11,11 @@ use purse_domain::{
     WalletState, balances_at,
 };
 
-use crate::{
+use super::{
     cases,
     invariants::not_later,
     ledger::Ledger,
-    program::{Action, HOUR, POLICIES, START, programs_with_a_bad_clock},
+    program::{Action, HOUR, POLICIES, START, Step, programs_with_a_bad_clock},
 };
 
 proptest! {
@@ -25,20 +25,27 @@ proptest! {
     fn folding_the_entries_gives_the_state_that_deciding_left(
         program in programs_with_a_bad_clock(30)
     ) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            ledger.run(&step.action, clock);
-            same_state(&ledger)?;
-        }
-        // Changes nothing but what is due.
-        ledger.run(&Action::Policy(POLICIES[0]), clock.plus_micros(24 * HOUR));
-        same_state(&ledger)?;
+        folds(&program)?;
     }
 }
 
-fn same_state(ledger: &Ledger) -> Result<(), TestCaseError> {
+/// Folding the entries gives the state that deciding left.
+pub fn folds(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        ledger.run(&step.action, clock);
+        same_state(&ledger)?;
+    }
+    // Changes nothing but what is due.
+    ledger.run(&Action::Policy(POLICIES[0]), clock.plus_micros(24 * HOUR));
+    same_state(&ledger)?;
+    Ok(())
+}
+
+/// The state of a ledger is that which its entries give.
+pub fn same_state(ledger: &Ledger) -> Result<(), TestCaseError> {
     let state = &ledger.state;
     let deadlines = |hold| state.holds.get(&hold).map_or(START, |hold| hold.expires_at);
     let folded = ledger.folded(&ledger.entries).settled_to(state.head.recorded_at);

@@ -6,10 +6,10 @@ use purse_domain::{
     decide, settle::settled,
 };
 
-use crate::{
+use super::{
     cases,
     ledger::Ledger,
-    program::{HOUR, START, programs_with_a_bad_clock, request},
+    program::{HOUR, START, Step, programs_with_a_bad_clock, request},
 };
 
 proptest! {
@@ -17,68 +17,86 @@ proptest! {
 
     #[test]
     fn invariants_1_to_4_hold_after_each_step(program in programs_with_a_bad_clock(30)) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            ledger.run(&step.action, clock);
-            check_grants(&ledger.state)?;
-            check_entries(&ledger)?;
-            check_reversals(&ledger)?;
-        }
-        let later = ledger.state.head.recorded_at.plus_micros(24 * HOUR);
-        let mut then = settled(&ledger.state, later).expect("all grants are held");
-        then.head.recorded_at = later;
-        check_grants(&then)?;
+        keeps_the_invariants(&program)?;
     }
 
     #[test]
     fn time_never_runs_backwards_within_a_wallet(program in programs_with_a_bad_clock(30)) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            let before = ledger.state.head.recorded_at;
-            if let Verdict::Accepted(decision) = ledger.run(&step.action, clock) {
-                prop_assert_eq!(decision.now, clock.max(before));
-                prop_assert_eq!(ledger.state.head.recorded_at, decision.now);
-            }
-        }
-        for pair in ledger.entries.windows(2) {
-            prop_assert!(pair[0].recorded_at <= pair[1].recorded_at);
-        }
-        for entry in &ledger.entries {
-            prop_assert!(entry.effective_at <= entry.recorded_at, "dated ahead: {entry:?}");
-        }
+        never_goes_back(&program)?;
     }
 
     #[test]
     fn deciding_twice_gives_equal_results_and_changes_nothing(
         program in programs_with_a_bad_clock(30)
     ) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            let request = request(&step.action, clock);
-            // What limits count is loaded by then.
-            ledger.decide(&request, clock);
-            let before = format!("{:?}", ledger.state);
-            let preview = decide(Some(&ledger.state), &request, clock);
-            prop_assert_eq!(format!("{:?}", ledger.state), before.clone());
-            let verdict = ledger.run(&step.action, clock);
-            prop_assert_eq!(format!("{preview:?}"), format!("{verdict:?}"));
-            match verdict {
-                Verdict::Accepted(_) => {}
-                Verdict::Rejected(_) => prop_assert_eq!(format!("{:?}", ledger.state), before),
-                Verdict::Lacking(missing) => prop_assert!(false, "all is held, yet {missing:?}"),
-            }
-        }
+        decides_alike(&program)?;
     }
 }
 
+/// Invariants 1 to 4 hold after each step.
+pub fn keeps_the_invariants(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        ledger.run(&step.action, clock);
+        check_grants(&ledger.state)?;
+        check_entries(&ledger)?;
+        check_reversals(&ledger)?;
+    }
+    let later = ledger.state.head.recorded_at.plus_micros(24 * HOUR);
+    let mut then = settled(&ledger.state, later).expect("all grants are held");
+    then.head.recorded_at = later;
+    check_grants(&then)?;
+    Ok(())
+}
+
+/// Time never runs backwards within a wallet.
+pub fn never_goes_back(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        let before = ledger.state.head.recorded_at;
+        if let Verdict::Accepted(decision) = ledger.run(&step.action, clock) {
+            prop_assert_eq!(decision.now, clock.max(before));
+            prop_assert_eq!(ledger.state.head.recorded_at, decision.now);
+        }
+    }
+    for pair in ledger.entries.windows(2) {
+        prop_assert!(pair[0].recorded_at <= pair[1].recorded_at);
+    }
+    for entry in &ledger.entries {
+        prop_assert!(entry.effective_at <= entry.recorded_at, "dated ahead: {entry:?}");
+    }
+    Ok(())
+}
+
+/// Deciding twice gives equal results and changes nothing.
+pub fn decides_alike(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        let request = request(&step.action, clock);
+        // What limits count is loaded by then.
+        ledger.decide(&request, clock);
+        let before = format!("{:?}", ledger.state);
+        let preview = decide(Some(&ledger.state), &request, clock);
+        prop_assert_eq!(format!("{:?}", ledger.state), before.clone());
+        let verdict = ledger.run(&step.action, clock);
+        prop_assert_eq!(format!("{preview:?}"), format!("{verdict:?}"));
+        match verdict {
+            Verdict::Accepted(_) => {}
+            Verdict::Rejected(_) => prop_assert_eq!(format!("{:?}", ledger.state), before),
+            Verdict::Lacking(missing) => prop_assert!(false, "all is held, yet {missing:?}"),
+        }
+    }
+    Ok(())
+}
+
 /// Invariant 1, and that the wallet's balances are those of its grants.
-fn check_grants(state: &WalletState) -> Result<(), TestCaseError> {
+pub fn check_grants(state: &WalletState) -> Result<(), TestCaseError> {
     let mut available = Amount::ZERO;
     let mut scheduled = Amount::ZERO;
     let mut held = Amount::ZERO;
@@ -109,7 +127,7 @@ fn check_grants(state: &WalletState) -> Result<(), TestCaseError> {
 }
 
 /// Invariants 2 and 3.
-fn check_entries(ledger: &Ledger) -> Result<(), TestCaseError> {
+pub fn check_entries(ledger: &Ledger) -> Result<(), TestCaseError> {
     let head = ledger.state.head;
     let mut balance: SignedAmount = Amount::ZERO.signed();
     let mut sequence = Sequence(0);
@@ -135,7 +153,7 @@ fn check_entries(ledger: &Ledger) -> Result<(), TestCaseError> {
 
 /// Invariant 4: what was reversed of each spend is what its record says, and no more than it took; no more is
 /// revoked of each funding than it funded.
-fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
+pub fn check_reversals(ledger: &Ledger) -> Result<(), TestCaseError> {
     for spend in ledger.state.spends.values().flatten() {
         let undo =
             |entry: &&Entry| entry.kind == EntryKind::Reversed && entry.about == Some(spend.entry);

@@ -15,7 +15,7 @@ use purse_domain::{
     settle::settled,
 };
 
-use crate::program::{Action, START, fundings, request, settings, transaction};
+use super::program::{Action, START, fundings, request, settings, transaction};
 
 /// A wallet whose state holds all of its grants, open and ended, all its transactions, and its whole ledger.
 #[derive(Debug, Clone)]
@@ -62,10 +62,14 @@ impl Ledger {
 
     /// Decides an action and, if it is accepted, writes it.
     pub fn run(&mut self, action: &Action, clock: Timestamp) -> Verdict {
-        let request = request(action, clock);
-        let verdict = self.decide(&request, clock);
+        self.ask(&request(action, clock), clock)
+    }
+
+    /// Decides a request and, if it is accepted, writes it.
+    pub fn ask(&mut self, request: &Request, clock: Timestamp) -> Verdict {
+        let verdict = self.decide(request, clock);
         if let Verdict::Accepted(decision) = &verdict {
-            self.write(decision, &request);
+            self.write(decision, request);
         }
         verdict
     }

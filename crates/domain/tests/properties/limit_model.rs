@@ -2,7 +2,7 @@
 
 use purse_domain::{LimitWindow, Origin, Share, SpendLimit, Timestamp};
 
-use crate::{model::hundredths, program::HOUR};
+use super::{model::hundredths, program::HOUR};
 
 /// The hours that usage may be late.
 const LATE_HOURS: i64 = 72;

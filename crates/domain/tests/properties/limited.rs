@@ -7,7 +7,7 @@ use purse_domain::{
     CalendarUnit, LimitChange, LimitName, LimitWindow, RollingSpan, Share, SpendLimit, TimeZone,
 };
 
-use crate::program::{
+use super::program::{
     Action, HOUR, Step, actor, captures, holds, limit, operation, reversals, spends,
 };
 

@@ -9,7 +9,7 @@ use purse_domain::{
     Spender, Timestamp, Verdict, limit_usage,
 };
 
-use crate::{
+use super::{
     cases,
     ledger::Ledger,
     limited::limited_programs,
@@ -21,19 +21,7 @@ proptest! {
 
     #[test]
     fn no_window_ever_holds_more_than_its_limit(program in limited_programs(60)) {
-        let ledger = play(&program);
-        for limit in ledger.state.settings.spend_limits.iter() {
-            for spender in spenders(limit, &ledger.counted) {
-                let counted = counted_for(&spender, &ledger.counted);
-                for Counted { at, .. } in &counted {
-                    let spent = spent(limit.window, *at, &counted);
-                    prop_assert!(
-                        spent <= limit.amount.signed(),
-                        "{spent} in the window of {at}, {limit:?}"
-                    );
-                }
-            }
-        }
+        keeps_limits(&program)?;
     }
 
     #[test]
@@ -63,32 +51,57 @@ proptest! {
 
     #[test]
     fn a_refused_request_fits_when_it_is_told_and_not_before(program in limited_programs(40)) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            let verdict = ledger.run(&step.action, clock);
-            let Verdict::Rejected(Rejection::SpendLimitExceeded { frees_at, .. }) = verdict else {
-                continue;
-            };
-            let request = request(&step.action, clock);
-            match frees_at {
-                Some(frees_at) => {
-                    prop_assert!(frees_at > clock);
-                    prop_assert!(!exceeds(&ledger.decide(&request, frees_at)));
-                    let before = ledger.decide(&request, frees_at.plus_micros(-1));
-                    prop_assert!(exceeds(&before), "{before:?}");
-                }
-                None => {
-                    // Whether late or too much: hour by hour, as far as usage may be late, and much later.
-                    for hours in (0..=72).chain([10_000]) {
-                        let then = ledger.decide(&request, clock.plus_micros(hours * HOUR));
-                        prop_assert!(matches!(then, Verdict::Rejected(_)), "{then:?}");
-                    }
+        tells_when_it_fits(&program)?;
+    }
+}
+
+/// No window ever holds more than its limit.
+pub fn keeps_limits(program: &[Step]) -> Result<(), TestCaseError> {
+    let ledger = play(program);
+    for limit in ledger.state.settings.spend_limits.iter() {
+        for spender in spenders(limit, &ledger.counted) {
+            let counted = counted_for(&spender, &ledger.counted);
+            for Counted { at, .. } in &counted {
+                let spent = spent(limit.window, *at, &counted);
+                prop_assert!(
+                    spent <= limit.amount.signed(),
+                    "{spent} in the window of {at}, {limit:?}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A refused request fits when it is told and not before.
+pub fn tells_when_it_fits(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        let verdict = ledger.run(&step.action, clock);
+        let Verdict::Rejected(Rejection::SpendLimitExceeded { frees_at, .. }) = verdict else {
+            continue;
+        };
+        let request = request(&step.action, clock);
+        match frees_at {
+            Some(frees_at) => {
+                prop_assert!(frees_at > clock);
+                prop_assert!(!exceeds(&ledger.decide(&request, frees_at)));
+                // By the limit or, if the credits have expired by then, for want of them.
+                let before = ledger.decide(&request, frees_at.plus_micros(-1));
+                prop_assert!(matches!(before, Verdict::Rejected(_)), "{before:?}");
+            }
+            None => {
+                // Whether late or too much: hour by hour, as far as usage may be late, and much later.
+                for hours in (0..=72).chain([10_000]) {
+                    let then = ledger.decide(&request, clock.plus_micros(hours * HOUR));
+                    prop_assert!(matches!(then, Verdict::Rejected(_)), "{then:?}");
                 }
             }
         }
     }
+    Ok(())
 }
 
 fn exceeds(verdict: &Verdict) -> bool {

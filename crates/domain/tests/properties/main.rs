@@ -7,26 +7,32 @@
 //! * `ledger`: a wallet in memory with all of its entries;
 //! * `model`, `limit_model`: what a wallet does, once more, written as plainly as possible;
 //! * the rest: the properties themselves, one file per rule.
+//!
+//! A property of programs is a function of one, which `tests/fuzzing` calls too, with programs that a fuzzer makes. It
+//! compiles these files once more, so they name each other by `super`.
 
-mod composing;
+pub(crate) mod composing;
+#[cfg(test)]
 mod costing;
+#[cfg(test)]
 mod cycles;
-mod events;
-mod explaining;
-mod folding;
-mod invariants;
-mod knowing;
-mod ledger;
-mod limit_model;
-mod limited;
-mod limits;
-mod model;
+pub(crate) mod events;
+pub(crate) mod explaining;
+pub(crate) mod folding;
+pub(crate) mod invariants;
+pub(crate) mod knowing;
+pub(crate) mod ledger;
+pub(crate) mod limit_model;
+pub(crate) mod limited;
+pub(crate) mod limits;
+pub(crate) mod model;
+#[cfg(test)]
 mod order;
-mod partial_coverage;
-mod program;
-mod settling;
-mod slow_model;
-mod timelines;
+pub(crate) mod partial_coverage;
+pub(crate) mod program;
+pub(crate) mod settling;
+pub(crate) mod slow_model;
+pub(crate) mod timelines;
 
 /// Cases of each property: together they take a few seconds in a debug build.
 fn cases(cases: u32) -> proptest::test_runner::Config {

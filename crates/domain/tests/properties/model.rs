@@ -11,7 +11,7 @@ use purse_domain::{
     ReverseSpend, RevokeFunding, Spend, SpendLimit, Timestamp,
 };
 
-use crate::{
+use super::{
     limit_model::{Asked, Event, Held, Refused, refused},
     program::{HOUR, START, amount, settings},
 };

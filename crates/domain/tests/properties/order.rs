@@ -8,7 +8,7 @@ use purse_domain::{
     Window, decide,
 };
 
-use crate::{
+use super::{
     cases,
     ledger::Ledger,
     program::{Action, HOUR, POLICIES, START, grants, programs, request},
@@ -132,7 +132,7 @@ pub fn by_the_rule(policy: DrawdownPolicy, a: &Grant, b: &Grant) -> Ordering {
     }
 }
 
-fn ledger_of(program: &[crate::program::Step]) -> Ledger {
+fn ledger_of(program: &[super::program::Step]) -> Ledger {
     let mut ledger = Ledger::opened();
     let mut clock = START;
     for step in program {

@@ -11,7 +11,7 @@ use purse_domain::{
     Timestamp, Verdict, WalletState, decide,
 };
 
-use crate::{
+use super::{
     cases,
     invariants::not_later,
     ledger::{Ledger, LimitStore},
@@ -24,13 +24,13 @@ const MOST_LOADS: usize = 200;
 
 /// How a store reads prefixes.
 #[derive(Debug, Clone)]
-struct Habits {
+pub struct Habits {
     /// How many grants it reads before it decides.
-    first: usize,
+    pub first: usize,
     /// How many more it reads each time.
-    further: usize,
+    pub further: usize,
     /// Whether it knows when the rest becomes due, or goes by what the wallet's row says.
-    knows_next_due: bool,
+    pub knows_next_due: bool,
 }
 
 fn habits() -> impl Strategy<Value = Habits> {
@@ -53,17 +53,7 @@ proptest! {
         program in all_sorts(),
         habits in habits(),
     ) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            let request = request(&step.action, clock);
-            let store = Store::of(&ledger, &habits);
-            let mut state = store.load(std::slice::from_ref(&request));
-            let partial = store.decide(&mut state, &request, clock)?;
-            let complete = ledger.run(&step.action, clock);
-            same(&partial, &complete, &ledger)?;
-        }
+        suffices(&program, &habits)?;
     }
 
     #[test]
@@ -157,6 +147,22 @@ proptest! {
         };
         prop_assert_eq!(Ok(balances), purse_domain::balances_at(&ledger.state, at));
     }
+}
+
+/// A prefix, and more on demand, decide as all grants do.
+pub fn suffices(program: &[Step], habits: &Habits) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        let request = request(&step.action, clock);
+        let store = Store::of(&ledger, habits);
+        let mut state = store.load(std::slice::from_ref(&request));
+        let partial = store.decide(&mut state, &request, clock)?;
+        let complete = ledger.run(&step.action, clock);
+        same(&partial, &complete, &ledger)?;
+    }
+    Ok(())
 }
 
 /// The requests of a batch with the clock that each is decided at.

@@ -14,7 +14,7 @@ use purse_domain::{
 };
 use uuid::Uuid;
 
-use crate::limited::limit_changes;
+use super::limited::limit_changes;
 
 /// An hour.
 pub const HOUR: i64 = 3_600_000_000;

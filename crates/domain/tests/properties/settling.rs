@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 use purse_domain::{Entry, EntryKind, Sequence, Timestamp, Verdict, balances_at};
 
-use crate::{
+use super::{
     cases,
     ledger::{Ledger, Totals},
-    program::{HOUR, START, programs},
+    program::{HOUR, START, Step, programs},
 };
 
 proptest! {
@@ -17,37 +17,7 @@ proptest! {
         program in programs(30),
         sweep_every in 1_i64..=9,
     ) {
-        let mut seldom = Ledger::opened();
-        let mut often = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            let until = clock.plus_micros(step.wait * HOUR);
-            while clock < until {
-                clock = until.min(clock.plus_micros(sweep_every * HOUR));
-                often.sweep(clock);
-                same_balances_around(&seldom, &often, clock)?;
-            }
-            let verdicts = [&mut seldom, &mut often].map(|ledger| {
-                let verdict = ledger.run(&step.action, clock);
-                matches!(verdict, Verdict::Accepted(_))
-            });
-            prop_assert_eq!(verdicts[0], verdicts[1]);
-        }
-
-        let ahead: Vec<Timestamp> =
-            seldom.boundaries().into_iter().filter(|at| *at >= clock).collect();
-        for at in &ahead {
-            often.sweep(*at);
-            same_balances_around(&seldom, &often, *at)?;
-        }
-        let end = clock.plus_micros(100 * HOUR);
-        seldom.sweep(end);
-        often.sweep(end);
-        prop_assert_eq!(undated(&seldom), undated(&often));
-        for at in seldom.boundaries() {
-            prop_assert_eq!(seldom.past(at), often.past(at), "at {}", at);
-        }
-        prop_assert_eq!(seldom.grants(), often.grants());
+        settles_alike(&program, sweep_every)?;
     }
 
     #[test]
@@ -79,27 +49,68 @@ proptest! {
 
     #[test]
     fn a_balance_that_was_served_is_what_the_entries_say_later(program in programs(30)) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        let mut served = Vec::new();
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            ledger.run(&step.action, clock);
-            served.push((clock, ledger.entries.len(), balances_at(&ledger.state, clock)));
+        served_what_it_says(&program)?;
+    }
+}
+
+/// Settling often or seldom gives the same balances and entries.
+pub fn settles_alike(program: &[Step], sweep_every: i64) -> Result<(), TestCaseError> {
+    let mut seldom = Ledger::opened();
+    let mut often = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        let until = clock.plus_micros(step.wait * HOUR);
+        while clock < until {
+            clock = until.min(clock.plus_micros(sweep_every * HOUR));
+            often.sweep(clock);
+            same_balances_around(&seldom, &often, clock)?;
         }
-        ledger.sweep(clock);
-        for (position, (at, written, balances)) in served.iter().enumerate() {
-            // Invariant 8: unless a later entry counts earlier, or happened at the same instant.
-            let is_last_at = served.get(position + 1).is_none_or(|(next, _, _)| next > at);
-            let corrected = ledger.entries[*written..].iter().any(|entry| {
-                entry.effective_at <= *at && is_backdated_by_its_command(entry)
-            });
-            if is_last_at && !corrected {
-                let balances = balances.as_ref().expect("all grants are held");
-                prop_assert_eq!(ledger.past(*at), Totals::of(balances), "at {}", at);
-            }
+        let verdicts = [&mut seldom, &mut often].map(|ledger| {
+            let verdict = ledger.run(&step.action, clock);
+            matches!(verdict, Verdict::Accepted(_))
+        });
+        prop_assert_eq!(verdicts[0], verdicts[1]);
+    }
+
+    let ahead: Vec<Timestamp> = seldom.boundaries().into_iter().filter(|at| *at >= clock).collect();
+    for at in &ahead {
+        often.sweep(*at);
+        same_balances_around(&seldom, &often, *at)?;
+    }
+    let end = clock.plus_micros(100 * HOUR);
+    seldom.sweep(end);
+    often.sweep(end);
+    prop_assert_eq!(undated(&seldom), undated(&often));
+    for at in seldom.boundaries() {
+        prop_assert_eq!(seldom.past(at), often.past(at), "at {}", at);
+    }
+    prop_assert_eq!(seldom.grants(), often.grants());
+    Ok(())
+}
+
+/// A balance that was served is what the entries say later.
+pub fn served_what_it_says(program: &[Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    let mut served = Vec::new();
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        ledger.run(&step.action, clock);
+        served.push((clock, ledger.entries.len(), balances_at(&ledger.state, clock)));
+    }
+    ledger.sweep(clock);
+    for (position, (at, written, balances)) in served.iter().enumerate() {
+        // Invariant 8: unless a later entry counts earlier, or happened at the same instant.
+        let is_last_at = served.get(position + 1).is_none_or(|(next, _, _)| next > at);
+        let corrected = ledger.entries[*written..]
+            .iter()
+            .any(|entry| entry.effective_at <= *at && is_backdated_by_its_command(entry));
+        if is_last_at && !corrected {
+            let balances = balances.as_ref().expect("all grants are held");
+            prop_assert_eq!(ledger.past(*at), Totals::of(balances), "at {}", at);
         }
     }
+    Ok(())
 }
 
 /// What time alone did is dated before it was written, and yet no correction.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use purse_domain::{Balances, EntryKind, Rejection, Timestamp, Verdict};
 
-use crate::{
+use super::{
     cases,
     ledger::{Ledger, Totals},
     limit_model::Refused,
@@ -19,11 +19,7 @@ proptest! {
     fn a_slow_plain_model_decides_the_same_and_has_the_same_balances(
         program in programs_with_a_bad_clock(30)
     ) {
-        let (ledger, model) = agreed(&program)?;
-        for at in ledger.boundaries() {
-            let expected = model.balances(at);
-            prop_assert_eq!(figures(&ledger.totals(at)), expected, "at {}", at);
-        }
+        is_as_modelled(&program)?;
     }
 
     #[test]
@@ -37,23 +33,40 @@ proptest! {
         program in programs_with_a_bad_clock(30),
         with_all in any::<bool>(),
     ) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        let gives_some_back =
-            |action: &Action| matches!(action, Action::Hold { .. } | Action::Reverse { .. } | Action::Revoke { .. });
-        for step in program.iter().filter(|step| with_all || !gives_some_back(&step.action)) {
-            clock = clock.plus_micros(step.wait * HOUR);
-            ledger.run(&step.action, clock);
-        }
-        let zero = Totals::of(&Balances::ZERO);
-        for at in ledger.boundaries() {
-            let Totals { available, scheduled, held, debt } = ledger.past(at);
-            prop_assert!(with_all || available >= zero.available, "{available} available at {at}");
-            prop_assert!(scheduled >= zero.scheduled, "{scheduled} scheduled at {at}");
-            prop_assert!(debt >= zero.debt, "{debt} owed at {at}");
-            prop_assert!(held >= zero.held, "{held} held at {at}");
-        }
+        was_never_negative(&program, with_all)?;
     }
+}
+
+/// The model decides the same and has the same balances.
+pub fn is_as_modelled(program: &[Step]) -> Result<(), TestCaseError> {
+    let (ledger, model) = agreed(program)?;
+    for at in ledger.boundaries() {
+        let expected = model.balances(at);
+        prop_assert_eq!(figures(&ledger.totals(at)), expected, "at {}", at);
+    }
+    Ok(())
+}
+
+/// No balance was ever negative.
+pub fn was_never_negative(program: &[Step], with_all: bool) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    let gives_some_back = |action: &Action| {
+        matches!(action, Action::Hold { .. } | Action::Reverse { .. } | Action::Revoke { .. })
+    };
+    for step in program.iter().filter(|step| with_all || !gives_some_back(&step.action)) {
+        clock = clock.plus_micros(step.wait * HOUR);
+        ledger.run(&step.action, clock);
+    }
+    let zero = Totals::of(&Balances::ZERO);
+    for at in ledger.boundaries() {
+        let Totals { available, scheduled, held, debt } = ledger.past(at);
+        prop_assert!(with_all || available >= zero.available, "{available} available at {at}");
+        prop_assert!(scheduled >= zero.scheduled, "{scheduled} scheduled at {at}");
+        prop_assert!(debt >= zero.debt, "{debt} owed at {at}");
+        prop_assert!(held >= zero.held, "{held} held at {at}");
+    }
+    Ok(())
 }
 
 /// The domain and the model after a program, of which they decide each step alike.

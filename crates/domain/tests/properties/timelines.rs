@@ -5,10 +5,10 @@ use purse_domain::{
     Amount, Balances, Scale, Step, TimeRange, TimeRangeError, Timeline, Timestamp, forecast,
 };
 
-use crate::{
+use super::{
     cases,
     ledger::{Ledger, Totals},
-    program::{HOUR, START, programs},
+    program::{self, HOUR, START, programs},
 };
 
 proptest! {
@@ -16,23 +16,7 @@ proptest! {
 
     #[test]
     fn a_forecast_is_the_balance_at_each_instant(program in programs(30)) {
-        let mut ledger = Ledger::opened();
-        let mut clock = START;
-        for step in &program {
-            clock = clock.plus_micros(step.wait * HOUR);
-            ledger.run(&step.action, clock);
-        }
-        let from = ledger.state.head.recorded_at;
-        let ahead: Vec<Timestamp> =
-            ledger.boundaries().into_iter().filter(|at| *at >= from).collect();
-        let until = ahead.last().copied().unwrap_or(from);
-        let steps = forecast(&ledger.state, until).expect("all grants are held");
-        prop_assert!(steps.is_sorted_by_key(|step| step.at));
-        prop_assert!(steps.iter().all(|step| from < step.at && step.at <= until));
-        for at in ahead {
-            let told = value(&steps, at).unwrap_or(ledger.state.head.balances);
-            prop_assert_eq!(Totals::of(&told), ledger.totals(at), "at {}", at);
-        }
+        forecasts(&program)?;
     }
 
     #[test]
@@ -72,6 +56,27 @@ proptest! {
         }
         prop_assert_eq!(points, expected);
     }
+}
+
+/// A forecast is the balance at each instant.
+pub fn forecasts(program: &[program::Step]) -> Result<(), TestCaseError> {
+    let mut ledger = Ledger::opened();
+    let mut clock = START;
+    for step in program {
+        clock = clock.plus_micros(step.wait * HOUR);
+        ledger.run(&step.action, clock);
+    }
+    let from = ledger.state.head.recorded_at;
+    let ahead: Vec<Timestamp> = ledger.boundaries().into_iter().filter(|at| *at >= from).collect();
+    let until = ahead.last().copied().unwrap_or(from);
+    let steps = forecast(&ledger.state, until).expect("all grants are held");
+    prop_assert!(steps.is_sorted_by_key(|step| step.at));
+    prop_assert!(steps.iter().all(|step| from < step.at && step.at <= until));
+    for at in ahead {
+        let told = value(&steps, at).unwrap_or(ledger.state.head.balances);
+        prop_assert_eq!(Totals::of(&told), ledger.totals(at), "at {}", at);
+    }
+    Ok(())
 }
 
 /// Microseconds of the range.

@@ -14,31 +14,35 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a request should wait at most before its batch.
-const LONGEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_millis(75);
 /// Most requests that wait whatever the pace, so that memory is bounded too.
 pub const MOST_WAITING: usize = 8_192;
+/// So many requests are a full batch: beyond this a larger one gains little and waits longer.
+pub const LARGEST_BATCH: usize = 256;
+/// Whatever the pace, so many are taken at once, and may wait: what every batch takes would weigh too much otherwise.
+const SMALLEST_BATCH: usize = 64;
+/// A batch should take so small a part of the longest wait: who has waited for one waits for his own as well.
+const BATCHES_IN_WAIT: usize = 3;
 
 /// The requests that wait in a lane, and how many more may.
 #[derive(Debug)]
 pub struct Backlog {
     places: Arc<Semaphore>,
-    /// Beyond so many none is let in. The lane's task alone changes it.
+    /// As many as the lane gets through in the longest wait. Its task alone changes it.
     most: AtomicUsize,
-    /// So many are one batch, and never too many.
-    batch: usize,
 }
 
-impl Backlog {
-    /// Of a lane that takes up to `batch` requests at once. Until it has run full batches, nothing is known of its
-    /// pace.
-    pub fn new(batch: usize) -> Self {
+impl Default for Backlog {
+    /// Until a lane has run full batches, nothing is known of its pace.
+    fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(MOST_WAITING)),
             most: AtomicUsize::new(MOST_WAITING),
-            batch,
         }
     }
+}
 
+impl Backlog {
     /// Places for requests that come together, to be given back when the lane takes them; `None`: too many wait.
     pub fn places(&self, requests: usize) -> Option<OwnedSemaphorePermit> {
         let waiting = MOST_WAITING - self.places.available_permits();
@@ -48,16 +52,22 @@ impl Backlog {
         Arc::clone(&self.places).try_acquire_many_owned(u32::try_from(requests).ok()?).ok()
     }
 
+    /// How many requests the lane should take at once.
+    pub fn batch(&self) -> usize {
+        let most = self.most.load(Ordering::Relaxed);
+        (most / BATCHES_IN_WAIT).clamp(SMALLEST_BATCH, LARGEST_BATCH)
+    }
+
     /// The lane has run a batch. Small ones say nothing: most of their time is what every batch takes.
     pub fn ran(&self, requests: usize, took: Duration) {
-        if requests < self.batch / 2 {
+        if requests < self.batch() / 2 {
             return;
         }
-        let pace =
-            LONGEST_WAIT.as_nanos().saturating_mul(requests as u128) / took.as_nanos().max(1);
-        let now = usize::try_from(pace).unwrap_or(MOST_WAITING).clamp(self.batch, MOST_WAITING);
+        let pace = LONGEST_WAIT.as_nanos() * requests as u128 / took.as_nanos().max(1);
+        let now = usize::try_from(pace).unwrap_or(MOST_WAITING);
         let before = self.most.load(Ordering::Relaxed);
-        self.most.store((3 * before + now) / 4, Ordering::Relaxed);
+        let mean = (3 * before + now.min(MOST_WAITING)) / 4;
+        self.most.store(mean.max(SMALLEST_BATCH), Ordering::Relaxed);
     }
 }
 
@@ -65,14 +75,12 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    const BATCH: usize = 256;
-
     fn let_in(backlog: &Backlog) -> Vec<OwnedSemaphorePermit> {
         std::iter::from_fn(|| backlog.places(1)).collect()
     }
 
     fn with_pace(requests: usize, took: Duration) -> Backlog {
-        let backlog = Backlog::new(BATCH);
+        let backlog = Backlog::default();
         for _ in 0..50 {
             backlog.ran(requests, took);
         }
@@ -80,15 +88,25 @@ mod tests {
     }
 
     #[test]
-    fn as_many_wait_as_are_run_in_a_tenth_of_a_second() {
-        let waiting = let_in(&with_pace(256, Duration::from_millis(20))).len();
+    fn as_many_wait_as_are_run_in_the_longest_wait() {
+        let backlog = with_pace(256, Duration::from_millis(15));
+        let waiting = let_in(&backlog).len();
         assert!((1_280..=1_284).contains(&waiting), "{waiting}");
+        assert_eq!(backlog.batch(), LARGEST_BATCH);
     }
 
     #[test]
-    fn a_full_batch_may_always_wait_and_memory_is_bounded() {
-        let waiting = let_in(&with_pace(256, Duration::from_secs(2))).len();
-        assert!((BATCH..=BATCH + 4).contains(&waiting), "{waiting}");
+    fn where_a_full_batch_takes_long_batches_are_smaller() {
+        let backlog = with_pace(128, Duration::from_millis(25));
+        assert!((128..=130).contains(&backlog.batch()), "{}", backlog.batch());
+    }
+
+    #[test]
+    fn a_small_batch_may_always_wait_and_memory_is_bounded() {
+        let slow = with_pace(256, Duration::from_secs(20));
+        assert_eq!(slow.batch(), SMALLEST_BATCH);
+        let waiting = let_in(&slow).len();
+        assert!((SMALLEST_BATCH..=SMALLEST_BATCH + 4).contains(&waiting), "{waiting}");
         assert_eq!(let_in(&with_pace(256, Duration::from_micros(1))).len(), MOST_WAITING);
     }
 
@@ -99,7 +117,7 @@ mod tests {
 
     #[test]
     fn places_come_back_and_what_comes_together_is_let_in_whole() {
-        let backlog = with_pace(256, Duration::from_secs(2));
+        let backlog = with_pace(256, Duration::from_secs(20));
         let waiting = let_in(&backlog);
         assert!(backlog.places(1).is_none());
         drop(waiting);

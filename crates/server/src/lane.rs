@@ -15,14 +15,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
 use crate::{
-    backlog::{Backlog, MOST_WAITING},
+    backlog::{Backlog, LARGEST_BATCH, MOST_WAITING},
     status,
     telemetry::Metrics,
 };
-
-/// So many requests are a full batch: beyond this a larger one gains little and waits longer. A group stays
-/// whole.
-const MOST_IN_BATCH: usize = 256;
 
 /// What came of a group, and when.
 #[derive(Debug)]
@@ -81,10 +77,10 @@ impl Lanes {
         let lanes = (0..count)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(MOST_WAITING);
-                let waiting = Waiting { jobs: receiver, stop: stop.clone() };
-                let backlog = Arc::new(Backlog::new(MOST_IN_BATCH));
-                let known = (Arc::clone(&backlog), Arc::clone(metrics));
-                tasks.spawn(run(storage.clone(), waiting, known));
+                let backlog = Arc::new(Backlog::default());
+                let waiting =
+                    Waiting { jobs: receiver, backlog: Arc::clone(&backlog), stop: stop.clone() };
+                tasks.spawn(run(storage.clone(), waiting, Arc::clone(metrics)));
                 Lane { jobs: sender, backlog }
             })
             .collect();
@@ -120,6 +116,7 @@ impl Lanes {
 /// The jobs that wait in a lane.
 struct Waiting {
     jobs: mpsc::Receiver<Job>,
+    backlog: Arc<Backlog>,
     stop: CancellationToken,
 }
 
@@ -136,46 +133,46 @@ impl Waiting {
             }
             first = self.jobs.recv() => {
                 batch.extend(first);
-                self.take(batch);
-                self.gather(batch).await;
+                if self.take(batch) {
+                    self.gather(batch).await;
+                }
             }
         }
     }
 
-    /// Takes what is there, as far as the batch has room.
-    fn take(&mut self, batch: &mut Vec<Job>) {
+    /// Takes what is there, as far as the batch has room; says whether there is still some. A group stays whole.
+    fn take(&mut self, batch: &mut Vec<Job>) -> bool {
+        let most = self.backlog.batch();
         let mut requests: usize = batch.iter().map(|job| job.group.requests().len()).sum();
-        while requests < MOST_IN_BATCH
+        while requests < most
             && let Ok(job) = self.jobs.try_recv()
         {
             requests += job.group.requests().len();
             batch.push(job);
         }
+        requests < most
     }
 
     /// Lets the calls that have arrived get into the lane before the batch leaves: without this, a lane that
     /// is woken by its database runs before them and takes a handful. It ends as soon as a turn brings
-    /// nothing.
+    /// nothing, or the batch is full.
     async fn gather(&mut self, batch: &mut Vec<Job>) {
         loop {
             let before = batch.len();
             tokio::task::yield_now().await;
-            self.take(batch);
-            if batch.len() == before {
+            if !self.take(batch) || batch.len() == before {
                 return;
             }
         }
     }
 }
 
-async fn run(
-    storage: Storage,
-    mut waiting: Waiting,
-    (backlog, metrics): (Arc<Backlog>, Arc<Metrics>),
-) {
-    let mut jobs = Vec::with_capacity(MOST_IN_BATCH);
+async fn run(storage: Storage, mut waiting: Waiting, metrics: Arc<Metrics>) {
+    let mut jobs = Vec::with_capacity(LARGEST_BATCH);
     let mut kept = Kept::default();
     loop {
+        // If it has to wait, its pace is that of the batch alone.
+        let since = (!waiting.jobs.is_empty()).then(Instant::now);
         waiting.next(&mut jobs).await;
         if jobs.is_empty() {
             return;
@@ -190,7 +187,7 @@ async fn run(
         }
         let (outcomes, timings) = storage.run_batch(&mut kept, &groups).await;
         let requests = groups.iter().map(|group| group.requests().len()).sum();
-        backlog.ran(requests, taken.elapsed());
+        waiting.backlog.ran(requests, since.unwrap_or(taken).elapsed());
         metrics.batch(requests, timings.as_ref());
         for ((waiting_since, reply), outcome) in replies.into_iter().zip(outcomes) {
             metrics.lane_wait(taken - waiting_since);

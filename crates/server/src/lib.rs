@@ -13,7 +13,7 @@
 //! * [`sweeper`]: the job that settles wallets that nobody touches;
 //! * [`auth`]: from a bearer token to a namespace and roles;
 //! * [`page`], [`assets`], [`terms`], [`clock`]: page tokens, scales, prices, time and ids;
-//! * [`deadline`], [`telemetry`], [`health`]: what surrounds every call;
+//! * [`shed`], [`deadline`], [`telemetry`], [`health`]: what surrounds every call;
 //! * [`server`] and [`node`]: putting it together, starting and stopping it.
 
 pub mod assets;
@@ -29,6 +29,7 @@ pub mod parse;
 pub mod render;
 pub mod server;
 pub mod service;
+pub mod shed;
 pub mod status;
 pub mod subscriptions;
 pub mod sweeper;

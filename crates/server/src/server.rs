@@ -29,6 +29,7 @@ use crate::{
     service::{
         Catalog, Events, Grants, Reports, Shared, SubscriptionEvents, TestClockControl, Wallets,
     },
+    shed::ShedLayer,
     subscriptions::Subscriptions,
     sweeper::{SweepOptions, Sweeper},
     telemetry::{Metrics, TelemetryLayer, serve_metrics},
@@ -183,6 +184,7 @@ impl Server {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .max_connection_age(MOST_CONNECTION_AGE)
             .layer(TelemetryLayer(metrics))
+            .layer(ShedLayer::default())
             .layer(DeadlineLayer)
             .add_routes(routes)
             .serve_with_incoming_shutdown(

@@ -10,7 +10,7 @@ mod metrics;
 mod scrape;
 
 pub use call::CallTrace;
-pub use layer::{TelemetryLayer, TelemetryService};
+pub use layer::{TelemetryLayer, TelemetryService, own_method};
 pub use metrics::Metrics;
 pub use scrape::serve_metrics;
 

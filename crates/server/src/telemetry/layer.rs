@@ -79,7 +79,7 @@ where
 }
 
 /// `purse.v1.WalletService/Spend` of `/purse.v1.WalletService/Spend`.
-fn own_method(path: &str) -> Option<&str> {
+pub fn own_method(path: &str) -> Option<&str> {
     path.strip_prefix('/').filter(|method| method.starts_with("purse."))
 }
 

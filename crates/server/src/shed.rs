@@ -22,12 +22,11 @@ use tower::{Layer, Service};
 
 use crate::{status, telemetry::own_method};
 
-/// A call that has waited longer for its turn is refused, if most have for a while.
+/// A call that has waited longer for its turn is refused, if calls have waited half of that on average.
 const LONGEST_TURN: Duration = Duration::from_millis(50);
-/// For so long calls must have waited, on average, half of that or more: a burst is no overload, nor is a pause of the process.
-const WHILE: Duration = Duration::from_millis(500);
-/// Of the average, one call makes so small a part.
-const CALLS_IN_MEAN: u64 = 64;
+/// Of that average, one call makes so small a part. Under an overload so many come within moments; a burst of some dozens,
+/// or a pause of the process, refuses nobody.
+const CALLS_IN_MEAN: u64 = 1_024;
 
 /// Adds refusals to a service.
 #[derive(Debug, Clone, Default)]
@@ -35,49 +34,20 @@ pub struct ShedLayer(Arc<Turns>);
 
 /// How long calls wait for their turn, on average over the last ones. Calls that ask at once may miss each other, which
 /// an average bears.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Turns {
-    began: Instant,
-    mean_micros: AtomicU64,
-    /// Since when calls wait too long, in microseconds since `began`; 0: they do not.
-    late_since: AtomicU64,
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self {
-            began: Instant::now(),
-            mean_micros: AtomicU64::new(0),
-            late_since: AtomicU64::new(0),
-        }
-    }
+    mean_nanos: AtomicU64,
 }
 
 impl Turns {
-    /// Whether the call that was read then, and whose turn is now, is to be refused.
-    fn refuses(&self, read_at: Instant, now: Instant) -> bool {
-        let waited = now - read_at;
-        let before = self.mean_micros.load(Ordering::Relaxed);
-        let mean = (before * (CALLS_IN_MEAN - 1) + micros(waited)) / CALLS_IN_MEAN;
-        self.mean_micros.store(mean, Ordering::Relaxed);
-        if mean < micros(LONGEST_TURN) / 2 {
-            self.late_since.store(0, Ordering::Relaxed);
-            return false;
-        }
-        let now = micros(now - self.began);
-        let late_since = match self.late_since.load(Ordering::Relaxed) {
-            0 => {
-                self.late_since.store(now, Ordering::Relaxed);
-                now
-            }
-            since => since,
-        };
-        waited > LONGEST_TURN && now.saturating_sub(late_since) >= micros(WHILE)
+    /// Whether the call that has waited this long, and whose turn it is now, is to be refused.
+    fn refuses(&self, waited: Duration) -> bool {
+        let waited_nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        let before = self.mean_nanos.load(Ordering::Relaxed);
+        let mean = before - before / CALLS_IN_MEAN + waited_nanos / CALLS_IN_MEAN;
+        self.mean_nanos.store(mean, Ordering::Relaxed);
+        waited > LONGEST_TURN && Duration::from_nanos(mean) > LONGEST_TURN / 2
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX / CALLS_IN_MEAN)
 }
 
 impl<S> Layer<S> for ShedLayer {
@@ -121,7 +91,7 @@ where
         let turns = Arc::clone(&self.turns);
         let read_at = Instant::now();
         Box::pin(async move {
-            if turns.refuses(read_at, Instant::now()) {
+            if turns.refuses(read_at.elapsed()) {
                 return Ok(status::overloaded().into_http());
             }
             inner.call(request).await
@@ -133,28 +103,27 @@ where
 mod tests {
     use super::*;
 
-    /// Lets a call a millisecond come for so long, each of which waits for its turn; how many are refused.
-    fn refused(turns: &Turns, from_millis: u64, calls: u64, turn_millis: u64) -> usize {
-        let turn = Duration::from_millis(turn_millis);
-        let read = (0..calls).map(|call| turns.began + Duration::from_millis(from_millis + call));
-        read.filter(|read_at| turns.refuses(*read_at, *read_at + turn)).count()
+    /// Lets calls come that wait for so long; how many are refused.
+    fn refused(turns: &Turns, calls: usize, waited_millis: u64) -> usize {
+        let waited = Duration::from_millis(waited_millis);
+        (0..calls).filter(|_| turns.refuses(waited)).count()
     }
 
     #[test]
-    fn calls_that_wait_too_long_for_long_are_refused_until_they_do_not() {
+    fn calls_that_wait_too_long_are_refused_until_they_do_not() {
         let turns = Turns::default();
-        let late = refused(&turns, 0, 2_000, 100);
-        assert!((1_300..1_500).contains(&late), "{late}");
-        assert_eq!(refused(&turns, 2_000, 1_000, 10), 0);
-        assert_eq!(refused(&turns, 3_000, 300, 100), 0, "a burst");
+        let late = refused(&turns, 10_000, 100);
+        assert!((9_600..9_800).contains(&late), "{late}");
+        assert_eq!(refused(&turns, 10_000, 5), 0);
+        assert_eq!(refused(&turns, 200, 100), 0, "a burst");
     }
 
     #[test]
     fn a_pause_and_turns_that_are_short_enough_refuse_nobody() {
         let turns = Turns::default();
-        assert_eq!(refused(&turns, 0, 2_000, 20), 0);
-        assert_eq!(refused(&turns, 2_000, 5, 3_000), 0);
-        assert_eq!(refused(&turns, 6_000, 2_000, 45), 0, "late, and none of them too late");
+        assert_eq!(refused(&turns, 10_000, 20), 0);
+        assert_eq!(refused(&turns, 2, 1_000), 0);
+        assert_eq!(refused(&turns, 10_000, 45), 0, "late, and none of them too late");
     }
 
     #[tokio::test]

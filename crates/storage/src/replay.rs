@@ -104,12 +104,9 @@ impl UsedKey {
     ) -> Result<Vec<Arc<Transaction>>, StorageError> {
         let mut legs = vec![Arc::new(transaction(client, &self.row, &asked[0].wallet).await?)];
         for name in asked.iter().flat_map(Request::wallets).skip(1) {
-            let (account, wallet) = (name.account_id.uuid(), name.wallet_id.uuid());
-            let statement = client.prepare_cached(LEG).await?;
-            let row = client
-                .query_one(&statement, &[&account, &self.transaction_id.uuid(), &wallet])
-                .await?;
-            legs.push(Arc::new(transaction(client, &row, name).await?));
+            let leg = find_transaction(client, name, self.transaction_id).await?;
+            let missing = || StorageError::Corrupt("a transaction lacks a leg".to_owned());
+            legs.push(Arc::new(leg.ok_or_else(missing)?));
         }
         Ok(legs)
     }

@@ -86,6 +86,7 @@ impl Place {
             log: folder.path().join("server.log"),
             listen: None,
             arguments: Vec::new(),
+            gives_way: false,
         })
     }
 

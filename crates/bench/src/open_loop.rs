@@ -40,6 +40,8 @@ pub struct Phase {
 pub struct PhaseTally {
     /// Calls that were due.
     pub due: u64,
+    /// How long after they were due they were made: what this bench, or its processors, were late.
+    pub made: Latencies,
     /// Of those that were acknowledged.
     pub accepted: Latencies,
     /// Of those that were refused before any work.
@@ -150,9 +152,10 @@ impl Dispatcher {
             let Some(mut caller) = waiting.or_else(|| callers.next()) else { return };
             let (idle, record, running) = (Arc::clone(&idle), Arc::clone(&record), running.clone());
             runtime.spawn(async move {
+                let micros = || u64::try_from(begun_at.elapsed().as_micros()).unwrap_or(u64::MAX);
+                let made_micros = micros();
                 let outcome = caller.call().await;
-                let answered_micros = u64::try_from(begun_at.elapsed().as_micros());
-                locked(&record).add(due_micros, answered_micros.unwrap_or(u64::MAX), outcome);
+                locked(&record).add(due_micros, made_micros, micros(), outcome);
                 locked(&idle).push(caller);
                 drop(running);
             });
@@ -211,7 +214,7 @@ impl Record {
         Self { ends, tally }
     }
 
-    fn add(&mut self, due: u64, answered: u64, outcome: Result<(), Failure>) {
+    fn add(&mut self, due: u64, made: u64, answered: u64, outcome: Result<(), Failure>) {
         let latency = answered.saturating_sub(due);
         let good = outcome.is_ok() && latency <= LATE_MICROS;
         let refused = outcome.as_ref().is_err_and(|failure| failure.refused);
@@ -231,6 +234,7 @@ impl Record {
             let begin = phase.checked_sub(1).map_or(0, |before| self.ends[before]);
             let phase = &mut self.tally.phases[phase];
             phase.due += 1;
+            phase.made.record(made.saturating_sub(due));
             match &outcome {
                 Ok(()) => phase.accepted.record(latency),
                 Err(_) if refused => phase.refused.record(latency),
@@ -266,6 +270,7 @@ impl PhaseTally {
     fn new() -> Self {
         Self {
             due: 0,
+            made: Latencies::new(),
             accepted: Latencies::new(),
             refused: Latencies::new(),
             failed: 0,
@@ -308,14 +313,15 @@ mod tests {
     fn latency_counts_from_when_a_call_was_due_and_only_what_is_in_time_is_good() {
         let mut record = Record::new(ends(&PHASES));
         let refusal = Failure { code: "R".to_owned(), message: String::new(), refused: true };
-        record.add(900_000, 1_100_000, Ok(()));
-        record.add(1_200_000, 1_200_000 + LATE_MICROS + 1, Ok(()));
-        record.add(1_300_000, 1_300_400, Err(refusal));
+        record.add(900_000, 900_100, 1_100_000, Ok(()));
+        record.add(1_200_000, 1_200_100, 1_200_000 + LATE_MICROS + 1, Ok(()));
+        record.add(1_300_000, 1_300_100, 1_300_400, Err(refusal));
         let [before, after] = record.tally.phases.as_slice() else { panic!("two phases") };
         assert_eq!((before.due, before.accepted.count(), before.good_answers), (1, 1, 0));
         assert_eq!(before.accepted.percentiles().max_micros / 1_000, 200);
         assert_eq!((after.due, after.accepted.count(), after.good_answers), (2, 1, 1));
         assert_eq!((after.refused.count(), after.last_bad_micros), (1, Some(300_000)));
+        assert_eq!((after.made.count(), after.made.percentiles().max_micros), (2, 100));
         assert_eq!((record.tally.acknowledged, record.tally.failures.total()), (2, 1));
     }
 

@@ -29,7 +29,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), RunError> {
     let place = &arguments.place;
     let session = Session::begin(place).await?;
     let work = async |server: &Server, url: &str| measure(arguments, &session, server, url).await;
-    let report = session.with_server(place, work).await?;
+    let report = session.with_server_that_gives_way(place, work).await?;
     println!("{report}");
     place.write(&report)?;
     arguments.plot.write(&report.chart())?;

@@ -6,7 +6,7 @@ use std::io;
 use thiserror::Error;
 use tonic::Status;
 
-use purse_process::{Folder, Interrupted, Server, ServerError, interruptible};
+use purse_process::{Folder, Interrupted, Server, ServerError, Settings, interruptible};
 
 use crate::{
     api::ApiError,
@@ -71,7 +71,24 @@ impl Session {
         place: &Place,
         work: impl AsyncFnOnce(&Server, &str) -> Result<T, RunError>,
     ) -> Result<T, RunError> {
-        let mut server = Server::start(place.server(&self.folder)?)?;
+        self.with(place.server(&self.folder)?, work).await
+    }
+
+    /// The same with a server that gives way to the load, as if that came from elsewhere.
+    pub async fn with_server_that_gives_way<T>(
+        &self,
+        place: &Place,
+        work: impl AsyncFnOnce(&Server, &str) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        self.with(Settings { gives_way: true, ..place.server(&self.folder)? }, work).await
+    }
+
+    async fn with<T>(
+        &self,
+        settings: Settings,
+        work: impl AsyncFnOnce(&Server, &str) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        let mut server = Server::start(settings)?;
         let measured = interruptible(async {
             server.ready().await?;
             let url = server.database_url()?;

@@ -51,6 +51,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// Further arguments.
     pub arguments: Vec<String>,
+    /// Whether it and its PostgreSQL give way to whoever starts it, by `nice`.
+    pub gives_way: bool,
 }
 
 /// A PostgreSQL that the server is given.
@@ -103,8 +105,10 @@ impl Server {
         let address = settings.listen.map_or_else(free_address, Ok).map_err(ServerError::Start)?;
         let log = OpenOptions::new().create(true).append(true).open(&settings.log);
         let log = log.map_err(ServerError::Start)?;
-        let mut command = Command::new(&settings.purse);
+        let mut command =
+            Command::new(if settings.gives_way { Path::new("nice") } else { &settings.purse });
         command
+            .args(settings.gives_way.then_some(&settings.purse))
             .arg("serve")
             .args(["--listen", &address.to_string()])
             .arg("--data-dir")

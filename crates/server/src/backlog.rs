@@ -1,7 +1,7 @@
 //! How many requests may wait in a lane: about as many as it gets through in the time that a caller is let wait.
 //!
-//! A number alone would be wrong for every machine but one: what is a tenth of a second of work here is a second there,
-//! or when the database is slow. Who is refused at once can go elsewhere, or come again when there is room.
+//! A number alone would be wrong for every machine but one: what is 40 ms of work here is a second there, or when the
+//! database is slow. Who is refused at once can go elsewhere, or come again when there is room.
 
 use std::{
     sync::{
@@ -13,14 +13,14 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How long a request should wait at most before its batch.
-const LONGEST_WAIT: Duration = Duration::from_millis(75);
+/// How long a request should wait at most before its batch. Its batch, its answer and its turns on a processor come on
+/// top, several times as much under an overload.
+const LONGEST_WAIT: Duration = Duration::from_millis(40);
 /// Most requests that wait whatever the pace, so that memory is bounded too.
 pub const MOST_WAITING: usize = 8_192;
-/// So many requests are a full batch: beyond this a larger one gains little and waits longer.
+/// So many requests are a full batch: beyond this a larger one gains little and waits longer. One may wait whatever the
+/// pace, so that some hundreds of callers are no overload where all is slow.
 pub const LARGEST_BATCH: usize = 256;
-/// Whatever the pace, so many are taken at once, and may wait: what every batch takes would weigh too much otherwise.
-const SMALLEST_BATCH: usize = 64;
 /// A batch should take so small a part of the longest wait: who has waited for one waits for his own as well.
 const BATCHES_IN_WAIT: usize = 3;
 
@@ -55,7 +55,7 @@ impl Backlog {
     /// How many requests the lane should take at once.
     pub fn batch(&self) -> usize {
         let most = self.most.load(Ordering::Relaxed);
-        (most / BATCHES_IN_WAIT).clamp(SMALLEST_BATCH, LARGEST_BATCH)
+        (most / BATCHES_IN_WAIT).min(LARGEST_BATCH)
     }
 
     /// The lane has run a batch. Small ones say nothing: most of their time is what every batch takes.
@@ -67,7 +67,7 @@ impl Backlog {
         let now = usize::try_from(pace).unwrap_or(MOST_WAITING);
         let before = self.most.load(Ordering::Relaxed);
         let mean = (3 * before + now.min(MOST_WAITING)) / 4;
-        self.most.store(mean.max(SMALLEST_BATCH), Ordering::Relaxed);
+        self.most.store(mean.max(LARGEST_BATCH), Ordering::Relaxed);
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn as_many_wait_as_are_run_in_the_longest_wait() {
-        let backlog = with_pace(256, Duration::from_millis(15));
+        let backlog = with_pace(256, Duration::from_millis(8));
         let waiting = let_in(&backlog).len();
         assert!((1_280..=1_284).contains(&waiting), "{waiting}");
         assert_eq!(backlog.batch(), LARGEST_BATCH);
@@ -97,16 +97,15 @@ mod tests {
 
     #[test]
     fn where_a_full_batch_takes_long_batches_are_smaller() {
-        let backlog = with_pace(128, Duration::from_millis(25));
+        let backlog = with_pace(192, Duration::from_millis(20));
         assert!((128..=130).contains(&backlog.batch()), "{}", backlog.batch());
     }
 
     #[test]
-    fn a_small_batch_may_always_wait_and_memory_is_bounded() {
+    fn a_full_batch_may_always_wait_and_memory_is_bounded() {
         let slow = with_pace(256, Duration::from_secs(20));
-        assert_eq!(slow.batch(), SMALLEST_BATCH);
-        let waiting = let_in(&slow).len();
-        assert!((SMALLEST_BATCH..=SMALLEST_BATCH + 4).contains(&waiting), "{waiting}");
+        assert_eq!(slow.batch(), LARGEST_BATCH / BATCHES_IN_WAIT);
+        assert_eq!(let_in(&slow).len(), LARGEST_BATCH);
         assert_eq!(let_in(&with_pace(256, Duration::from_micros(1))).len(), MOST_WAITING);
     }
 

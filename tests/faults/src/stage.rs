@@ -135,6 +135,7 @@ impl Stage {
                 log: self.folder.path().join(format!("server-{number}.log")),
                 listen: None,
                 arguments: arguments.clone(),
+                gives_way: false,
             })?;
             // Again at the same address, whenever it is started again.
             let listen = Some(server.address());

@@ -17,9 +17,9 @@ pub struct Arguments {
     /// Callers who wait for their answers, while the peak is measured.
     #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(1..))]
     pub callers: u32,
-    /// HTTP/2 connections. Each takes 128 calls at once, and only what has a place on one can be refused: with too few of
+    /// HTTP/2 connections. Each takes 1,024 calls at once, and only what has a place on one can be refused: with too few of
     /// them, calls queue in front of the server.
-    #[arg(long, default_value_t = 160, value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(1..))]
     pub connections: u32,
     /// How many times the peak is asked for.
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u64).range(1..=10))]

@@ -68,6 +68,8 @@ impl From<&PhaseTally> for Calm {
 #[derive(Debug, Serialize)]
 pub struct During {
     pub due_per_second: u64,
+    /// How long after they were due calls were made: the share of the bench itself in what follows.
+    pub made_late: Percentiles,
     /// Acknowledged in time.
     pub good_per_second: u64,
     pub good_percent_of_peak: u64,
@@ -85,6 +87,7 @@ impl During {
         let good_per_second = tally.good_answers / seconds.max(1);
         Self {
             due_per_second: tally.due / seconds.max(1),
+            made_late: tally.made.percentiles(),
             good_per_second,
             good_percent_of_peak: good_per_second * 100 / peak.max(1),
             accepted: tally.accepted.count(),
@@ -156,6 +159,12 @@ impl fmt::Display for Report {
             grouped(*due_per_second),
             grouped(*good_per_second),
             met(*percent >= TARGET_PERCENT)
+        )?;
+        writeln!(
+            out,
+            "  calls were made after they were due: p50 {} ms, p99 {} ms later",
+            milliseconds(during.made_late.p50_micros),
+            milliseconds(during.made_late.p99_micros)
         )?;
         let p99 = during.accepted_latency.p99_micros;
         writeln!(

@@ -15,13 +15,12 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, Command, CommitToken, Coverage, Group, Missing, Refused, Request, Timestamp,
-    Transaction, WalletId, WalletState,
+    AccountId, Command, CommitToken, Group, Refused, Request, Transaction, WalletId, WalletState,
 };
 
 use crate::{
     Kept, Storage, StorageError,
-    load::{Loaded, load, load_missing},
+    load::{Loaded, load},
     write::Writes,
 };
 use deciding::Batch;
@@ -31,7 +30,7 @@ use deciding::Batch;
 const MOST_TRIES: u32 = 3;
 /// Pause before another try: enough for the other transaction to end, short beside any deadline.
 const PAUSE: Duration = Duration::from_millis(20);
-/// A decision that is still lacking grants after this many loads is a defect: ten thousand grants take
+/// A decision that is still lacking something after this many loads is a defect: ten thousand grants take
 /// forty.
 const MOST_LOADS: u32 = 4_096;
 
@@ -239,10 +238,7 @@ impl Storage {
         let mut batch = Batch::new(load(client, groups, self.clock().now()).await?);
         batch.read_used(client, groups).await?;
         let load = started.elapsed();
-        let mut outcomes = Vec::with_capacity(groups.len());
-        for group in groups {
-            outcomes.push(self.decide_one(client, &mut batch, group).await?);
-        }
+        let outcomes = self.decide_all(client, &mut batch, groups).await?;
         let decide = started.elapsed();
         let Batch { wallets, writes, .. } = batch;
         let taken = Box::pin(writes.commit(client)).await?;
@@ -251,49 +247,49 @@ impl Storage {
         Ok((outcomes, BatchTimings { started, load, decide, write, commit }, wallets))
     }
 
-    async fn decide_one(
+    /// Decides all groups. What decisions lack is loaded for all of them at once, as far as it is of different accounts; the
+    /// groups of an account are decided in their order.
+    async fn decide_all(
         &self,
         client: &Client,
         batch: &mut Batch,
-        group: &Group,
-    ) -> Result<Outcome, StorageError> {
-        for _ in 0..MOST_LOADS {
-            match batch.decide(self, group) {
-                Ok(outcome) => return Ok(outcome),
-                Err((wallet, missing)) => {
-                    let Some(state) = batch.wallets.get_mut(&wallet) else { break };
-                    load_missing(client, state, &missing).await?;
-                    // Deciding begins anew: what is due of the group's other wallets is lacking too.
-                    if let Missing::DueBy(at) = missing {
-                        for state in due_by(batch, group, wallet, at) {
-                            load_missing(client, state, &missing).await?;
+        groups: &[&Group],
+    ) -> Result<Vec<Outcome>, StorageError> {
+        let mut outcomes: Vec<Option<Outcome>> = groups.iter().map(|_| None).collect();
+        let mut undecided: Vec<usize> = (0..groups.len()).collect();
+        let mut loads = 0;
+        while let [first, ..] = undecided[..] {
+            let mut waiting: HashSet<AccountId> = HashSet::new();
+            let mut lacking = Vec::new();
+            undecided.retain(|index| {
+                let group = groups[*index];
+                if !accounts_of(group).any(|account| waiting.contains(&account)) {
+                    match batch.decide(self, group) {
+                        Ok(outcome) => {
+                            outcomes[*index] = Some(outcome);
+                            return false;
+                        }
+                        Err((wallet, missing)) => {
+                            lacking.extend(batch.lacking(group, wallet, missing));
                         }
                     }
                 }
+                waiting.extend(accounts_of(group));
+                true
+            });
+            batch.load(client, lacking).await?;
+            loads = if undecided.first() == Some(&first) { loads + 1 } else { 0 };
+            if loads == MOST_LOADS {
+                return Err(StorageError::Corrupt("a decision lacks something without end".into()));
             }
         }
-        Err(StorageError::Corrupt("a decision lacks grants without end".to_owned()))
+        Ok(outcomes.into_iter().flatten().collect())
     }
 }
 
-/// The other wallets of a group of which something may be due that is not held.
-fn due_by<'b>(
-    batch: &'b mut Batch,
-    group: &Group,
-    done: WalletId,
-    at: Timestamp,
-) -> impl Iterator<Item = &'b mut WalletState> {
-    let names = group.requests().iter().flat_map(Request::wallets);
-    let ids: HashSet<WalletId> = names.map(|name| name.wallet_id).collect();
-    let is_due = move |state: &WalletState| match state.coverage {
-        Coverage::Complete => false,
-        Coverage::Partial { next_due_at, .. } => next_due_at.is_some_and(|due_at| due_at <= at),
-    };
-    batch
-        .wallets
-        .iter_mut()
-        .filter(move |(id, state)| **id != done && ids.contains(*id) && is_due(state))
-        .map(|(_, state)| state)
+/// The accounts of a group.
+fn accounts_of(group: &Group) -> impl Iterator<Item = AccountId> {
+    group.requests().iter().flat_map(Request::wallets).map(|name| name.account_id)
 }
 
 /// The accounts whose lane runs these groups because somebody asked for it. A wallet that is only swept is in no use,

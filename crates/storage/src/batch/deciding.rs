@@ -1,18 +1,26 @@
 //! A batch while it is decided: its wallets as the groups so far left them, and what is to be written.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use deadpool_postgres::Client;
 use futures_util::future::try_join_all;
 use purse_domain::{
-    AccountId, AssetCode, Charge, Command, CommitToken, CreateWallet, Decided, Decision,
+    AccountId, AssetCode, Charge, Command, CommitToken, Coverage, CreateWallet, Decided, Decision,
     Fingerprint, Group, GroupVerdict, Missing, NamespaceId, POLICY_VERSION, Purchase, Refused,
     Rejection, Request, Scale, Transaction, TransactionId, TransactionKind, WalletId, WalletState,
     decide_group, group::transactions,
 };
 
 use super::{Answer, Outcome, Settled};
-use crate::{Storage, StorageError, load::Loaded, replay::UsedKey, write::Writes};
+use crate::{
+    Storage, StorageError,
+    load::{Loaded, load_missing},
+    replay::UsedKey,
+    write::Writes,
+};
 
 /// What a key is unique in: its account.
 type Key = (AccountId, String);
@@ -55,6 +63,48 @@ impl Batch {
             Ok::<_, StorageError>((key, first))
         });
         self.answered.extend(try_join_all(read).await?);
+        Ok(())
+    }
+
+    /// What a group lacks that lacks this of a wallet: of what is due, deciding begins anew with each of its wallets, so that of
+    /// all of them.
+    pub(super) fn lacking(
+        &self,
+        group: &Group,
+        wallet: WalletId,
+        missing: Missing,
+    ) -> Vec<(WalletId, Missing)> {
+        let due_by = if let Missing::DueBy(at) = missing { Some(at) } else { None };
+        let mut lacking = vec![(wallet, missing)];
+        if let Some(at) = due_by {
+            let names = group.requests().iter().flat_map(Request::wallets);
+            let others: HashSet<WalletId> = names.map(|name| name.wallet_id).collect();
+            let others = others.into_iter().filter(|other| *other != wallet);
+            let is_due = |other: &WalletId| match self.wallets.get(other)?.coverage {
+                Coverage::Complete => None,
+                Coverage::Partial { next_due_at, .. } => next_due_at.filter(|due_at| *due_at <= at),
+            };
+            let others = others.filter(|other| is_due(other).is_some());
+            lacking.extend(others.map(|other| (other, Missing::DueBy(at))));
+        }
+        lacking
+    }
+
+    /// Loads what is lacking, each of another wallet, in as few round trips as the longest of them takes.
+    pub(super) async fn load(
+        &mut self,
+        client: &Client,
+        lacking: Vec<(WalletId, Missing)>,
+    ) -> Result<(), StorageError> {
+        let loads = lacking.into_iter().filter_map(|(wallet, missing)| {
+            let mut state = self.wallets.remove(&wallet)?;
+            Some(async move {
+                load_missing(client, &mut state, &missing).await?;
+                Ok::<_, StorageError>((wallet, state))
+            })
+        });
+        let loaded = try_join_all(loads).await?;
+        self.wallets.extend(loaded);
         Ok(())
     }
 

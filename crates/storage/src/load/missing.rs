@@ -127,15 +127,15 @@ pub(crate) async fn load_missing(
     let wallet = state.settings.name.wallet_id.uuid();
     match missing {
         Missing::AllOpen => {
-            for row in client.query(OPEN_GRANTS, &[&account, &wallet, &ALL]).await? {
+            for row in query_cached(client, OPEN_GRANTS, &[&account, &wallet, &ALL]).await? {
                 state.hold_loaded(row::grant(&mut Columns::of(&row))?);
             }
-            let holds = client.query(OPEN_HOLDS, &[&account, &wallet, &ALL]).await?;
+            let holds = query_cached(client, OPEN_HOLDS, &[&account, &wallet, &ALL]).await?;
             hold_with_pinned(client, state, &holds).await?;
             state.coverage = Coverage::Complete;
         }
         Missing::Hold(number) => {
-            let hold = client.query(HOLD, &[&account, &wallet, &number.0]).await?;
+            let hold = query_cached(client, HOLD, &[&account, &wallet, &number.0]).await?;
             hold_with_pinned(client, state, &hold).await?;
         }
         Missing::MoreInOrder => {
@@ -145,7 +145,8 @@ pub(crate) async fn load_missing(
             };
             let after = drawn_to.as_ref().map_or(&[][..], DrawdownKey::as_bytes);
             let rows =
-                client.query(MORE_GRANTS, &[&account, &wallet, &after, &FURTHER_GRANTS]).await?;
+                query_cached(client, MORE_GRANTS, &[&account, &wallet, &after, &FURTHER_GRANTS])
+                    .await?;
             let mut furthest = drawn_to;
             for row in &rows {
                 furthest =
@@ -159,7 +160,7 @@ pub(crate) async fn load_missing(
             };
         }
         Missing::Debts => {
-            let rows = client.query(OPEN_DEBTS, &[&account, &wallet]).await?;
+            let rows = query_cached(client, OPEN_DEBTS, &[&account, &wallet]).await?;
             for row in &rows {
                 let debt = row::debt(&mut Columns::of(row))?;
                 // What this batch has changed already is not in the database yet.
@@ -207,6 +208,16 @@ pub(crate) async fn load_missing(
     Ok(())
 }
 
+/// Rows of a statement that is prepared once for a connection.
+async fn query_cached(
+    client: &Client,
+    statement: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, StorageError> {
+    let statement = client.prepare_cached(statement).await?;
+    Ok(client.query(&statement, parameters).await?)
+}
+
 /// Asks a wallet's state something, and loads what is lacking until it can answer.
 pub(crate) async fn supplied<T>(
     client: &Client,
@@ -249,7 +260,7 @@ async fn hold_with_pinned(
     }
     let account = state.settings.name.account_id.uuid();
     let wallet = state.settings.name.wallet_id.uuid();
-    for row in client.query(NUMBERED_GRANTS, &[&account, &wallet, &pinned]).await? {
+    for row in query_cached(client, NUMBERED_GRANTS, &[&account, &wallet, &pinned]).await? {
         state.hold_loaded(row::grant(&mut Columns::of(&row))?);
     }
     Ok(())

@@ -23,7 +23,9 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
         unix,
     },
+    sync::mpsc,
     task::JoinHandle,
+    time::Instant,
 };
 
 use crate::wire::{Meaning, Messages, Session};
@@ -157,22 +159,42 @@ async fn requests(
     Ok(())
 }
 
+/// Forwards answers, each when it is due: those behind it are under way meanwhile.
 async fn answers(
-    mut from: unix::OwnedReadHalf,
+    from: unix::OwnedReadHalf,
     mut to: OwnedWriteHalf,
+    shared: &Shared,
+    rounds: &Rounds,
+) -> io::Result<()> {
+    let (under_way, mut arriving) = mpsc::unbounded_channel::<(Instant, BytesMut)>();
+    let deliver = async {
+        while let Some((due_at, bytes)) = arriving.recv().await {
+            tokio::time::sleep_until(due_at).await;
+            to.write_all(&bytes).await?;
+        }
+        Ok(())
+    };
+    tokio::try_join!(hear(from, under_way, shared, rounds), deliver)?;
+    Ok(())
+}
+
+/// Hears answers and sends them on their way, until the connection ends or is to be cut.
+async fn hear(
+    mut from: unix::OwnedReadHalf,
+    under_way: mpsc::UnboundedSender<(Instant, BytesMut)>,
     shared: &Shared,
     rounds: &Rounds,
 ) -> io::Result<()> {
     let mut messages = Messages::of_server();
     let mut has_failed = false;
     while from.read_buf(messages.buffer()).await? > 0 {
-        if let Meddling::Delay(time) = shared.meddling
-            && shared.is_on.load(Ordering::Relaxed)
-        {
-            tokio::time::sleep(time).await;
-            shared.done.fetch_add(1, Ordering::Relaxed);
-        }
+        let delay = match shared.meddling {
+            Meddling::Delay(delay) if shared.is_on.load(Ordering::Relaxed) => delay,
+            Meddling::Delay(_) | Meddling::CutBefore | Meddling::CutAfter => Duration::ZERO,
+        };
+        shared.done.fetch_add(u64::from(!delay.is_zero()), Ordering::Relaxed);
         let mut forwarded = BytesMut::new();
+        let mut is_last = false;
         while let Some(message) = messages.next() {
             let is_cut = is_next_cut(rounds);
             has_failed |= message.kind == ERROR;
@@ -181,7 +203,8 @@ async fn answers(
                 // It is durable, or was refused, and nobody will be told.
                 if is_cut {
                     shared.done.fetch_add(u64::from(!has_failed), Ordering::Relaxed);
-                    return to.write_all(&forwarded).await;
+                    is_last = true;
+                    break;
                 }
                 has_failed = false;
             }
@@ -189,7 +212,10 @@ async fn answers(
                 forwarded.extend_from_slice(&message.bytes);
             }
         }
-        to.write_all(&forwarded).await?;
+        let sent = under_way.send((Instant::now() + delay, forwarded));
+        if is_last || sent.is_err() {
+            return Ok(());
+        }
     }
     Ok(())
 }

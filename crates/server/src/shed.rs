@@ -24,9 +24,9 @@ use crate::{status, telemetry::own_method};
 
 /// A call that has waited longer for its turn is refused, if calls have waited half of that on average.
 const LONGEST_TURN: Duration = Duration::from_millis(10);
-/// Of that average, one call makes so small a part. Under an overload so many come within moments; a burst of some dozens,
-/// or a pause of the process, refuses nobody.
-const CALLS_IN_MEAN: u64 = 1_024;
+/// Of that average, one call makes so small a part. Under an overload calls wait several times as long, and a few hundred of
+/// them tell; a burst, or a process that is stopped for a tenth of a second, refuses nobody.
+const CALLS_IN_MEAN: u64 = 8_192;
 
 /// Adds refusals to a service.
 #[derive(Debug, Clone, Default)]
@@ -113,17 +113,19 @@ mod tests {
     fn calls_that_wait_too_long_are_refused_until_they_do_not() {
         let turns = Turns::default();
         let late = refused(&turns, 10_000, 100);
-        assert!((9_900..9_960).contains(&late), "{late}");
-        assert_eq!(refused(&turns, 10_000, 1), 0);
-        assert_eq!(refused(&turns, 200, 20), 0, "a burst");
+        assert!((9_500..9_600).contains(&late), "{late}");
+        assert_eq!(refused(&turns, 40_000, 1), 0);
+        assert_eq!(refused(&turns, 500, 50), 0, "a burst");
     }
 
     #[test]
     fn a_pause_and_turns_that_are_short_enough_refuse_nobody() {
         let turns = Turns::default();
-        assert_eq!(refused(&turns, 10_000, 1), 0);
-        assert_eq!(refused(&turns, 35, 100), 0, "a short pause");
-        assert_eq!(refused(&turns, 10_000, 9), 0, "late, and none of them too late");
+        assert_eq!(refused(&turns, 40_000, 1), 0);
+        // A tenth of a second in which six thousand a second came.
+        let paused = (0..100).rev().map(|waited_millis| refused(&turns, 6, waited_millis));
+        assert_eq!(paused.sum::<usize>(), 0);
+        assert_eq!(refused(&turns, 40_000, 9), 0, "late, and none of them too late");
     }
 
     #[tokio::test]

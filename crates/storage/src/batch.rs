@@ -1,8 +1,8 @@
 //! The write path: load, decide, write, commit.
 //!
 //! A batch of one is the simple case, not a second path. A batch consists of groups, each of one request or of
-//! several that happen together or not at all. They are decided in order, each on the state that the one before
-//! it left. If the database refuses a batch, its groups run one by one, so that one caller's failure never
+//! several that happen together or not at all. Those of an account are decided in order, each on the state that the one
+//! before it left. If the database refuses a batch, its groups run one by one, so that one caller's failure never
 //! becomes another's.
 
 mod deciding;

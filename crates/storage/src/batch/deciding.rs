@@ -66,8 +66,8 @@ impl Batch {
         Ok(())
     }
 
-    /// What a group lacks that lacks this of a wallet: of what is due, deciding begins anew with each of its wallets, so that of
-    /// all of them.
+    /// All that a group lacks, given what it was found to lack first. If that is what is due of a wallet, deciding would find
+    /// the same of its other wallets next.
     pub(super) fn lacking(
         &self,
         group: &Group,

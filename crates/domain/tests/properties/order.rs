@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use proptest::prelude::*;
 use purse_domain::{
-    Command, DrawdownKey, DrawdownPolicy, Grant, GrantNumber, GrantTerms, Verdict, WalletState,
-    Window, decide,
+    Command, DrawdownKey, DrawdownPolicy, Grant, GrantNumber, GrantTerms, Timestamp, Verdict,
+    WalletState, Window, decide,
 };
 
 use super::{
@@ -22,10 +22,12 @@ proptest! {
         first in grants(),
         second in grants(),
         numbers in (1_i32..5, 1_i32..5),
+        // Instants before 1970 are negative numbers.
+        clocks in prop::array::uniform2(prop_oneof![Just(START), Just(Timestamp::from_micros(-HOUR))]),
     ) {
-        let (Some(first), Some(second)) = (grant(&first, numbers.0), grant(&second, numbers.1)) else {
-            return Ok(());
-        };
+        let first = grant(&first, numbers.0, clocks[0]);
+        let second = grant(&second, numbers.1, clocks[1]);
+        let (Some(first), Some(second)) = (first, second) else { return Ok(()) };
         for policy in POLICIES {
             let keys = [&first, &second].map(|grant| DrawdownKey::of(policy, grant));
             let expected = by_the_rule(policy, &first, &second);
@@ -142,10 +144,10 @@ fn ledger_of(program: &[super::program::Step]) -> Ledger {
     ledger
 }
 
-/// A grant on the terms of an action; `None` if its window is empty.
-fn grant(action: &Action, number: i32) -> Option<Grant> {
-    let Command::Grant(new) = request(action, START).command else { return None };
-    let window = Window::new(new.effective_at.unwrap_or(START), new.expires_at).ok()?;
+/// A grant on the terms of an action, asked for at an instant; `None` if its window is empty.
+fn grant(action: &Action, number: i32, clock: Timestamp) -> Option<Grant> {
+    let Command::Grant(new) = request(action, clock).command else { return None };
+    let window = Window::new(new.effective_at.unwrap_or(clock), new.expires_at).ok()?;
     let terms = GrantTerms {
         amount: new.amount,
         granted_window: window,
@@ -155,5 +157,5 @@ fn grant(action: &Action, number: i32) -> Option<Grant> {
         applies_to: new.applies_to,
         funding_ref: None,
     };
-    Some(Grant::made(GrantNumber(number), terms, START))
+    Some(Grant::made(GrantNumber(number), terms, clock))
 }

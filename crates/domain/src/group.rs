@@ -32,6 +32,11 @@ impl Group {
         &self.0
     }
 
+    /// The wallets that it is decided on, each as often as its requests name it.
+    pub fn wallets(&self) -> impl Iterator<Item = &WalletName> {
+        self.0.iter().flat_map(Request::wallets)
+    }
+
     /// Its transactions: a request with a key, and the legs that follow it.
     pub fn transactions(&self) -> impl Iterator<Item = &[Request]> {
         self.0.chunk_by(|_, next| next.key.is_none())

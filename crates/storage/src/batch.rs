@@ -15,7 +15,7 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, Command, CommitToken, Group, Refused, Request, Transaction, WalletId, WalletState,
+    AccountId, Command, CommitToken, Group, Refused, Transaction, WalletId, WalletState,
 };
 
 use crate::{
@@ -289,7 +289,7 @@ impl Storage {
 
 /// The accounts of a group.
 fn accounts_of(group: &Group) -> impl Iterator<Item = AccountId> {
-    group.requests().iter().flat_map(Request::wallets).map(|name| name.account_id)
+    group.wallets().map(|name| name.account_id)
 }
 
 /// The accounts whose lane runs these groups because somebody asked for it. A wallet that is only swept is in no use,

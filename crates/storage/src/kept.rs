@@ -47,11 +47,11 @@ impl Kept {
             needs_only_its_wallets(request)
                 && request.wallets().all(|name| self.wallets.contains(&name.wallet_id))
         };
-        let requests = || groups.iter().flat_map(|group| group.requests());
-        if !requests().all(|request| suffices(&request)) {
+        let mut requests = groups.iter().flat_map(|group| group.requests());
+        if !requests.all(|request| suffices(&request)) {
             return None;
         }
-        let ids = requests().flat_map(Request::wallets).map(|name| name.wallet_id);
+        let ids = groups.iter().flat_map(|group| group.wallets()).map(|name| name.wallet_id);
         // The second request on a wallet finds it taken out.
         Some(ids.filter_map(|id| self.wallets.pop_entry(&id)).collect())
     }

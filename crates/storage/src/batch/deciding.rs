@@ -74,20 +74,14 @@ impl Batch {
         wallet: WalletId,
         missing: Missing,
     ) -> Vec<(WalletId, Missing)> {
-        let due_by = if let Missing::DueBy(at) = missing { Some(at) } else { None };
-        let mut lacking = vec![(wallet, missing)];
-        if let Some(at) = due_by {
-            let names = group.requests().iter().flat_map(Request::wallets);
-            let others: HashSet<WalletId> = names.map(|name| name.wallet_id).collect();
-            let others = others.into_iter().filter(|other| *other != wallet);
-            let is_due = |other: &WalletId| match self.wallets.get(other)?.coverage {
-                Coverage::Complete => None,
-                Coverage::Partial { next_due_at, .. } => next_due_at.filter(|due_at| *due_at <= at),
-            };
-            let others = others.filter(|other| is_due(other).is_some());
-            lacking.extend(others.map(|other| (other, Missing::DueBy(at))));
-        }
-        lacking
+        let Missing::DueBy(at) = missing else { return vec![(wallet, missing)] };
+        let is_due = |id: &WalletId| match self.wallets.get(id).map(|state| state.coverage) {
+            Some(Coverage::Partial { next_due_at, .. }) => next_due_at.is_some_and(|due| due <= at),
+            Some(Coverage::Complete) | None => false,
+        };
+        let others = group.wallets().map(|name| name.wallet_id).filter(is_due);
+        let due: HashSet<WalletId> = others.chain([wallet]).collect();
+        due.into_iter().map(|id| (id, Missing::DueBy(at))).collect()
     }
 
     /// Loads what is lacking, each of another wallet, in as few round trips as the longest of them takes.

@@ -40,7 +40,7 @@ use crate::{
 /// Most bytes of a message: a page of a thousand entries, or a batch, with room for metadata.
 pub const MOST_MESSAGE_BYTES: usize = 4 * 1_024 * 1_024;
 /// Most calls at once on one connection. What a caller has beyond that waits with the caller, where no server sees it and
-/// can refuse it, so it is more than may wait here.
+/// can refuse it, so it is several full batches.
 const MOST_STREAMS: u32 = 1_024;
 /// Most streams that a caller may open and reset before its connection is closed ("rapid reset").
 const MOST_PENDING_RESETS: usize = 64;

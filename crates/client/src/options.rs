@@ -69,7 +69,6 @@ impl ClientOptions {
             .user_agent(concat!("purse-client/", env!("CARGO_PKG_VERSION")))
             .map_err(refused)?
             .connect_timeout(self.connect_timeout)
-            .tcp_nodelay(true)
             .http2_keep_alive_interval(self.keep_alive)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);

@@ -156,7 +156,7 @@ impl Server {
         let endpoint = self.endpoint()?;
         let mut channels = Vec::new();
         for _ in 0..connections {
-            channels.push(endpoint.connect().await?);
+            channels.push(endpoint.connect_with_connector(purse_wire::connector()).await?);
         }
         Ok(channels)
     }
@@ -172,7 +172,7 @@ impl Server {
     }
 
     fn endpoint(&self) -> Result<Endpoint, tonic::transport::Error> {
-        Ok(Endpoint::from_shared(format!("http://{}", self.address))?.tcp_nodelay(true))
+        Endpoint::from_shared(format!("http://{}", self.address))
     }
 
     /// The libpq URL of the PostgreSQL that the server works on.

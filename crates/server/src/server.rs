@@ -12,8 +12,10 @@ use purse_proto::{
     },
 };
 use purse_storage::Storage;
+use purse_wire::Gathered;
 use thiserror::Error;
 use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_stream::StreamExt as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     service::{Routes, interceptor::InterceptedService},
@@ -190,7 +192,9 @@ impl Server {
             .add_routes(routes)
             .serve_with_incoming_shutdown(
                 // Without this, answers wait for the acknowledgement of the ones before them.
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                TcpIncoming::from(listener)
+                    .with_nodelay(Some(true))
+                    .map(|accepted| accepted.map(Gathered::new)),
                 accepting.clone().cancelled_owned(),
             );
         let transport = tokio::spawn(async move {

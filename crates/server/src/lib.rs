@@ -13,7 +13,7 @@
 //! * [`sweeper`]: the job that settles wallets that nobody touches;
 //! * [`auth`]: from a bearer token to a namespace and roles;
 //! * [`page`], [`assets`], [`terms`], [`clock`]: page tokens, scales, prices, time and ids;
-//! * [`shed`], [`deadline`], [`telemetry`], [`health`]: what surrounds every call;
+//! * [`surround`]: what surrounds every call: [`telemetry`], [`shed`], [`deadline`]; [`health`];
 //! * [`server`] and [`node`]: putting it together, starting and stopping it.
 
 pub mod assets;
@@ -32,6 +32,7 @@ pub mod service;
 pub mod shed;
 pub mod status;
 pub mod subscriptions;
+pub mod surround;
 pub mod sweeper;
 pub mod telemetry;
 pub mod terms;

@@ -25,16 +25,15 @@ use tonic::{
 use crate::{
     auth::{Authenticate, Credentials},
     clock::TestClock,
-    deadline::DeadlineLayer,
     health::{Demands, READINESS, follow_database},
     lane::Lanes,
     service::{
         Catalog, Events, Grants, Reports, Shared, SubscriptionEvents, TestClockControl, Wallets,
     },
-    shed::ShedLayer,
     subscriptions::Subscriptions,
+    surround::SurroundLayer,
     sweeper::{SweepOptions, Sweeper},
-    telemetry::{Metrics, TelemetryLayer, serve_metrics},
+    telemetry::{Metrics, serve_metrics},
     terms::TermsBook,
     watch::{WatchOptions, Watches},
 };
@@ -186,9 +185,7 @@ impl Server {
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .max_connection_age(MOST_CONNECTION_AGE)
-            .layer(TelemetryLayer(metrics))
-            .layer(ShedLayer::default())
-            .layer(DeadlineLayer)
+            .layer(SurroundLayer::new(metrics))
             .add_routes(routes)
             .serve_with_incoming_shutdown(
                 // Without this, answers wait for the acknowledgement of the ones before them.

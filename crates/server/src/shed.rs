@@ -5,22 +5,9 @@
 //! every answer is late; a refusal costs a fraction of a spend, so refusing the latest makes room for the others.
 
 use std::{
-    convert::Infallible,
-    future::Future,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
-    time::{Duration, Instant},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
-
-use http::{Request, Response};
-use tonic::body::Body;
-use tower::{Layer, Service};
-
-use crate::{status, telemetry::own_method};
 
 /// A call that has waited longer for its turn is refused, if calls have waited half of that on average.
 const LONGEST_TURN: Duration = Duration::from_millis(10);
@@ -28,74 +15,21 @@ const LONGEST_TURN: Duration = Duration::from_millis(10);
 /// them tell; a burst, or a process that is stopped for a tenth of a second, refuses nobody.
 const CALLS_IN_MEAN: u64 = 8_192;
 
-/// Adds refusals to a service.
-#[derive(Debug, Clone, Default)]
-pub struct ShedLayer(Arc<Turns>);
-
 /// How long calls wait for their turn, on average over the last ones. Calls that ask at once may miss each other, which
 /// an average bears.
 #[derive(Debug, Default)]
-struct Turns {
+pub struct Turns {
     mean_nanos: AtomicU64,
 }
 
 impl Turns {
     /// Whether the call that has waited this long, and whose turn it is now, is to be refused.
-    fn refuses(&self, waited: Duration) -> bool {
+    pub fn refuses(&self, waited: Duration) -> bool {
         let waited_nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
         let before = self.mean_nanos.load(Ordering::Relaxed);
         let mean = before - before / CALLS_IN_MEAN + waited_nanos / CALLS_IN_MEAN;
         self.mean_nanos.store(mean, Ordering::Relaxed);
         waited > LONGEST_TURN && Duration::from_nanos(mean) > LONGEST_TURN / 2
-    }
-}
-
-impl<S> Layer<S> for ShedLayer {
-    type Service = Shed<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Shed { inner, turns: Arc::clone(&self.0) }
-    }
-}
-
-/// A service that refuses what it cannot take up in time.
-#[derive(Debug, Clone)]
-pub struct Shed<S> {
-    inner: S,
-    turns: Arc<Turns>,
-}
-
-impl<S> Service<Request<Body>> for Shed<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    /// Called when the call's headers are read; what it answers is polled when it is the call's turn.
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if own_method(request.uri().path()).is_none() {
-            return Box::pin(self.inner.call(request));
-        }
-        let other = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, other);
-        let turns = Arc::clone(&self.turns);
-        let read_at = Instant::now();
-        Box::pin(async move {
-            if turns.refuses(read_at.elapsed()) {
-                return Ok(status::overloaded().into_http());
-            }
-            inner.call(request).await
-        })
     }
 }
 
@@ -126,16 +60,5 @@ mod tests {
         let paused = (0..100).rev().map(|waited_millis| refused(&turns, 6, waited_millis));
         assert_eq!(paused.sum::<usize>(), 0);
         assert_eq!(refused(&turns, 40_000, 9), 0, "late, and none of them too late");
-    }
-
-    #[tokio::test]
-    async fn health_checks_and_calls_in_time_pass() {
-        use tower::{ServiceExt as _, service_fn};
-        let answers = service_fn(async |_: Request<Body>| Ok(Response::new(Body::empty())));
-        for path in ["/grpc.health.v1.Health/Check", "/purse.v1.WalletService/Spend"] {
-            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            let answer = ShedLayer::default().layer(answers).oneshot(request).await.unwrap();
-            assert!(!answer.headers().contains_key("grpc-status"), "{path}");
-        }
     }
 }

@@ -5,14 +5,14 @@
 //! scraped from a Prometheus endpoint. No label ever holds an account or a wallet.
 
 mod call;
-mod layer;
 mod metrics;
 mod scrape;
+mod seen;
 
 pub use call::CallTrace;
-pub use layer::{TelemetryLayer, TelemetryService, own_method};
 pub use metrics::Metrics;
 pub use scrape::serve_metrics;
+pub use seen::SeenCall;
 
 use std::{env, io::IsTerminal as _, sync::OnceLock};
 

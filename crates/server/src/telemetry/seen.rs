@@ -1,14 +1,7 @@
-//! What surrounds every call of Purse's own services: its span, its duration, and a reason for errors that
-//! the framework makes. Health and reflection pass untouched.
+//! What telemetry sees of a call of Purse's own services: its span, its duration, and a reason for errors that the
+//! framework makes.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as TaskContext, Poll},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use http::{HeaderMap, Request, Response};
 use opentelemetry::{
@@ -17,69 +10,44 @@ use opentelemetry::{
     trace::{SpanKind, Status as SpanStatus, TraceContextExt as _, Tracer as _},
 };
 use tonic::{Code, Status, body::Body};
-use tower::{Layer, Service};
 
 use super::{Metrics, metrics::code_name, tracer};
 use crate::status;
 
-/// Adds telemetry to a service.
-#[derive(Debug, Clone)]
-pub struct TelemetryLayer(pub Arc<Metrics>);
-
-impl<S> Layer<S> for TelemetryLayer {
-    type Service = TelemetryService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        TelemetryService { inner, metrics: Arc::clone(&self.0) }
-    }
-}
-
-/// A service whose calls are seen.
-#[derive(Debug, Clone)]
-pub struct TelemetryService<S> {
-    inner: S,
+/// A call that is seen from its begin to its answer.
+#[derive(Debug)]
+pub struct SeenCall {
+    method: String,
+    span: Option<Context>,
+    began: Instant,
     metrics: Arc<Metrics>,
 }
 
-impl<S> Service<Request<Body>> for TelemetryService<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Some(method) = own_method(request.uri().path()) else {
-            return Box::pin(self.inner.call(request));
-        };
-        let method = method.to_owned();
+impl SeenCall {
+    /// Sees a call begin; `None`: it is not of Purse's own services. Its handler finds the span in the request.
+    pub fn begin(request: &mut Request<Body>, metrics: &Arc<Metrics>) -> Option<Self> {
+        let method = own_method(request.uri().path())?.to_owned();
         let span = start_span(&method, request.headers());
         if let Some(span) = &span {
             request.extensions_mut().insert(span.clone());
         }
-        let began = Instant::now();
-        let answer = self.inner.call(request);
-        let metrics = Arc::clone(&self.metrics);
-        Box::pin(async move {
-            let answer = dress(answer.await?);
-            let code = code_of(answer.headers());
-            metrics.call(&method, code, began.elapsed());
-            if let Some(span) = span {
-                end_span(&span, code);
-            }
-            Ok(answer)
-        })
+        Some(Self { method, span, began: Instant::now(), metrics: Arc::clone(metrics) })
+    }
+
+    /// Sees its answer, and dresses it.
+    pub fn answer(self, answer: Response<Body>) -> Response<Body> {
+        let answer = dress(answer);
+        let code = code_of(answer.headers());
+        self.metrics.call(&self.method, code, self.began.elapsed());
+        if let Some(span) = &self.span {
+            end_span(span, code);
+        }
+        answer
     }
 }
 
 /// `purse.v1.WalletService/Spend` of `/purse.v1.WalletService/Spend`.
-pub fn own_method(path: &str) -> Option<&str> {
+fn own_method(path: &str) -> Option<&str> {
     path.strip_prefix('/').filter(|method| method.starts_with("purse."))
 }
 

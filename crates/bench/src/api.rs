@@ -7,9 +7,9 @@ use purse_proto::v1::{
 use rust_decimal::Decimal;
 use thiserror::Error;
 use tokio::task::JoinError;
-use tonic::{Code, Response, Status, transport::Channel};
+use tonic::{Code, Response, Status};
 
-use crate::load::Failure;
+use crate::{connection::Connection, load::Failure};
 
 /// What one spend takes.
 pub const AMOUNT: u64 = 1;
@@ -42,9 +42,9 @@ pub fn failed(call: &'static str, account: &str) -> impl FnOnce(Status) -> ApiEr
 }
 
 /// Whether an account's wallet is there.
-pub async fn is_there(channel: Channel, account: &str) -> Result<bool, ApiError> {
+pub async fn is_there(connection: Connection, account: &str) -> Result<bool, ApiError> {
     let request = GetWalletRequest { account: account.to_owned(), asset: ASSET.to_owned() };
-    match WalletServiceClient::new(channel).get_wallet(request).await {
+    match WalletServiceClient::new(connection).get_wallet(request).await {
         Ok(_) => Ok(true),
         Err(status) if status.code() == Code::NotFound => Ok(false),
         Err(status) => Err(failed("GetWallet", account)(status)),
@@ -52,25 +52,25 @@ pub async fn is_there(channel: Channel, account: &str) -> Result<bool, ApiError>
 }
 
 /// Opens an account's wallet. Doing it again changes nothing.
-pub async fn open(channel: Channel, account: &str) -> Result<(), ApiError> {
+pub async fn open(connection: Connection, account: &str) -> Result<(), ApiError> {
     let request = CreateWalletRequest {
         account: account.to_owned(),
         asset: ASSET.to_owned(),
         idempotency_key: "bench-create".to_owned(),
         ..CreateWalletRequest::default()
     };
-    let opened = WalletServiceClient::new(channel).create_wallet(request).await;
+    let opened = WalletServiceClient::new(connection).create_wallet(request).await;
     opened.map(|_| ()).map_err(failed("CreateWallet", account))
 }
 
 /// An account's balance now.
-pub async fn balance(channel: Channel, account: String) -> Result<Decimal, ApiError> {
+pub async fn balance(connection: Connection, account: String) -> Result<Decimal, ApiError> {
     let request = GetBalanceRequest {
         account: account.clone(),
         asset: ASSET.to_owned(),
         ..GetBalanceRequest::default()
     };
-    let answer = WalletServiceClient::new(channel)
+    let answer = WalletServiceClient::new(connection)
         .get_balance(request)
         .await
         .map_err(failed("GetBalance", &account))?;

@@ -9,13 +9,14 @@ use purse_proto::v1::{
 };
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior};
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use purse_process::Server;
 
 use crate::{
     api::ASSET,
     arguments::Place,
+    connection::Connection,
     figures::Percentiles,
     load::{Caller, Failure, LoadError, Window, closed_loop},
     machine::{Machine, postgres_settings},
@@ -76,10 +77,10 @@ async fn measure(
     url: &str,
 ) -> Result<Report, RunError> {
     let postgres = postgres_settings(&session.programs, url).await?;
-    let wallets = Wallets::new(server.connect(CONNECTIONS).await?, WALLETS, 5);
+    let wallets = Wallets::new(Connection::open(server, CONNECTIONS).await?, WALLETS, 5);
     wallets.set_up().await?;
-    let channel = server.connect(1).await?.swap_remove(0);
-    let caller = Changer::set_up(channel).await?;
+    let connection = wallets.connections[0].clone();
+    let caller = Changer::set_up(connection).await?;
     let mut seeds = Seeds::new(1, None);
     let window = Window { warm_up_seconds: 5, measured_seconds: arguments.seconds };
 
@@ -131,14 +132,14 @@ impl<C: Caller> Caller for Paced<C> {
 /// Changes the expiry settings of one rule after another.
 #[derive(Debug)]
 struct Changer {
-    rules: GrantServiceClient<Channel>,
+    rules: GrantServiceClient<Connection>,
     ids: Vec<String>,
     changes: u32,
 }
 
 impl Changer {
-    async fn set_up(channel: Channel) -> Result<Self, Status> {
-        let mut rules = GrantServiceClient::new(channel);
+    async fn set_up(connection: Connection) -> Result<Self, Status> {
+        let mut rules = GrantServiceClient::new(connection);
         let mut ids = Vec::new();
         for number in 0..RULES {
             let rule = GrantRule {

@@ -12,13 +12,14 @@
 //! * [`machine`], [`postgres`], and the server from [`purse_process`]: what is under load;
 //! * [`purse`], [`naive`]: the sides; [`spread`], [`spender`], [`wallets`]: who spends from which wallet;
 //! * [`load`], [`open_loop`]: callers who wait for their answers, and calls that are due whatever the answers;
-//! * [`api`], [`workers`], [`seeds`]: how it is set up;
+//! * [`connection`], [`api`], [`workers`], [`seeds`]: how it is called and set up;
 //! * [`figures`], [`check`], [`plot`]: what comes out.
 
 mod api;
 mod arguments;
 mod changes;
 mod check;
+mod connection;
 mod figures;
 mod load;
 mod machine;

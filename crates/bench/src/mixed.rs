@@ -10,6 +10,7 @@ use purse_process::Server;
 use crate::{
     arguments::{Pace, Place},
     check::{Check, FailedCalls},
+    connection::Connection,
     figures::{Round, Summary},
     load::{Failures, Window, closed_loop},
     machine::postgres_settings,
@@ -60,7 +61,7 @@ async fn measure(
 ) -> Result<Report, RunError> {
     let postgres = postgres_settings(&session.programs, url).await?;
     let Arguments { callers: count, connections, wallets, pace, .. } = arguments;
-    let wallets = Wallets::new(server.connect(*connections).await?, *wallets, 5);
+    let wallets = Wallets::new(Connection::open(server, *connections).await?, *wallets, 5);
     wallets.set_up().await?;
     let before = wallets.total().await?;
     let mut seeds = Seeds::new(1, None);

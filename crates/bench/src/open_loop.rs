@@ -83,8 +83,9 @@ pub async fn open_loop<C: Caller>(
     phases: &[Phase],
     seeds: &mut Seeds,
 ) -> Result<OpenTally, LoadError> {
-    let arrivals = Arrivals::new(phases, seeds.next_caller());
-    on_schedule(callers, arrivals, ends(phases)).await
+    // Before the first is due: to draw them takes the processors too.
+    let arrivals: Vec<u64> = Arrivals::new(phases, seeds.next_caller()).collect();
+    on_schedule(callers, arrivals.into_iter(), ends(phases)).await
 }
 
 /// Makes calls due when `arrivals` says, in microseconds from now and in order, and waits for all answers. `callers` never

@@ -8,6 +8,7 @@ use purse_process::Server;
 
 use crate::{
     check::Check,
+    connection::Connection,
     figures::Round,
     load::{Caller, Failures, Window, closed_loop},
     open_loop::{OpenTally, Phase, open_loop},
@@ -46,8 +47,8 @@ pub struct Purse {
 impl Purse {
     /// Makes the wallets, or finds them.
     pub async fn set_up(settings: Settings, server: &Server) -> Result<Self, RunError> {
-        let channels = server.connect(settings.connections).await?;
-        let wallets = Wallets::new(channels, settings.wallets, settings.grants);
+        let connections = Connection::open(server, settings.connections).await?;
+        let wallets = Wallets::new(connections, settings.wallets, settings.grants);
         let begun_at = Instant::now();
         if wallets.set_up().await? {
             let seconds = begun_at.elapsed().as_secs();

@@ -25,6 +25,7 @@ use purse_process::Server;
 use crate::{
     api::ASSET,
     arguments::Place,
+    connection::Connection,
     load::{Window, closed_loop},
     machine::{Machine, postgres_settings},
     purse::take,
@@ -98,9 +99,9 @@ async fn measure(
 ) -> Result<Report, RunError> {
     let postgres = postgres_settings(&session.programs, url).await?;
     let Arguments { subscriptions, parts, seconds, .. } = *arguments;
-    let channels = server.connect(CONNECTIONS).await?;
+    let connections = Connection::open(server, CONNECTIONS).await?;
     let billing = server.connect(1).await?;
-    let wallets = Wallets::new(channels, WALLETS, 5);
+    let wallets = Wallets::new(connections, WALLETS, 5);
     wallets.set_up().await?;
     make_rule(billing[0].clone()).await?;
     let days = Days::around(now_seconds());

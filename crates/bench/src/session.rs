@@ -12,6 +12,7 @@ use crate::{
     api::ApiError,
     arguments::{Place, warn_of_a_debug_build},
     check::Mismatch,
+    connection::ConnectionError,
     load::LoadError,
     machine::Machine,
     naive::NaiveError,
@@ -30,6 +31,8 @@ pub enum RunError {
     Postgres(#[from] PostgresError),
     #[error("the server under load")]
     Server(#[from] ServerError),
+    #[error("a connection of the load")]
+    Connection(#[from] ConnectionError),
     #[error("the wallets of the run")]
     Wallets(#[from] ApiError),
     #[error("the load on Purse")]

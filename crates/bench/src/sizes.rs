@@ -11,7 +11,6 @@ use std::{io, time::Instant};
 
 use prost_types::Timestamp;
 use thiserror::Error;
-use tonic::transport::Channel;
 
 use purse_process::{Database, Folder, Interrupted, Server, ServerError, Settings, interruptible};
 
@@ -19,6 +18,7 @@ use crate::{
     api::ApiError,
     arguments::warn_of_a_debug_build,
     check::{Check, FailedCalls, Mismatch},
+    connection::{Connection, ConnectionError},
     figures::{Round, Summary},
     load::{Failures, LoadError, closed_loop},
     machine::{Machine, postgres_settings},
@@ -48,6 +48,8 @@ pub enum SizesError {
     Postgres(#[from] PostgresError),
     #[error("a server under load")]
     Server(#[from] ServerError),
+    #[error("a connection of the load")]
+    Connection(#[from] ConnectionError),
     #[error("the wallets of the run")]
     Wallets(#[from] ApiError),
     #[error("the load")]
@@ -108,7 +110,10 @@ async fn with_other(
     let measured = interruptible(async {
         other.ready().await?;
         let connections = arguments.connections;
-        let servers = [one.connect(connections).await?, other.connect(connections).await?];
+        let servers = [
+            Connection::open(one, connections).await?,
+            Connection::open(&other, connections).await?,
+        ];
         measure(arguments, machine, programs, &servers, url).await
     })
     .await;
@@ -171,7 +176,7 @@ async fn measure(
     arguments: &Arguments,
     machine: Machine,
     programs: &Programs,
-    servers: &[Vec<Channel>; 2],
+    servers: &[Vec<Connection>; 2],
     url: &str,
 ) -> Result<Report, SizesError> {
     let postgres = postgres_settings(programs, url).await?;
@@ -253,7 +258,7 @@ async fn measure(
 /// The load between its rounds.
 struct Load<'a> {
     arguments: &'a Arguments,
-    servers: &'a [Vec<Channel>; 2],
+    servers: &'a [Vec<Connection>; 2],
     seeds: Seeds,
     /// Spends that were acknowledged, and that failed.
     acknowledged: u64,
@@ -265,7 +270,7 @@ impl Load<'_> {
     async fn round(&mut self, call: Call, side: &Side) -> Result<Round, SizesError> {
         let [one, other] = self.servers;
         let callers = self.arguments.callers;
-        let (servers, callers): (&[&[Channel]], u32) = match call {
+        let (servers, callers): (&[&[Connection]], u32) = match call {
             Call::BalanceNow | Call::BalanceThen | Call::WarmSpend => (&[one], callers),
             Call::ColdSpend => (&[one, other], COLD_CALLERS),
         };

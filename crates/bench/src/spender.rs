@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use purse_proto::v1::{SpendRequest, wallet_service_client::WalletServiceClient};
-use tonic::transport::Channel;
 
 use crate::{
     api::{AMOUNT, ASSET, acknowledged},
+    connection::Connection,
     load::{Caller, Failure},
     seeds::{Seed, Seeds},
     spread::{Accounts, Spread},
@@ -19,7 +19,7 @@ const OPERATION: &str = "usage";
 /// Spends one credit per call from a wallet chosen by chance.
 #[derive(Debug)]
 pub struct Spender {
-    client: WalletServiceClient<Channel>,
+    client: WalletServiceClient<Connection>,
     accounts: Arc<Accounts>,
     seed: Seed,
     calls: u64,
@@ -32,7 +32,8 @@ pub fn spenders(
     seeds: &mut Seeds,
 ) -> impl Iterator<Item = Spender> + Send + use<> {
     let accounts = Arc::new(spread.accounts(wallets));
-    let clients: Vec<_> = wallets.channels.iter().cloned().map(WalletServiceClient::new).collect();
+    let clients: Vec<_> =
+        wallets.connections.iter().cloned().map(WalletServiceClient::new).collect();
     let mut seeds = seeds.branch();
     (0..clients.len()).cycle().map(move |client| Spender {
         client: clients[client].clone(),

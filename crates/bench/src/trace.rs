@@ -18,7 +18,6 @@ use std::{
 use clap::{Args, value_parser};
 use purse_proto::v1::{SpendRequest, wallet_service_client::WalletServiceClient};
 use serde::Serialize;
-use tonic::transport::Channel;
 
 use purse_process::Server;
 
@@ -26,6 +25,7 @@ use crate::{
     api::{ASSET, acknowledged},
     arguments::Place,
     check::{Check, FailedCalls},
+    connection::Connection,
     figures::{Percentiles, grouped, milliseconds},
     load::{Caller, Failure},
     machine::{Machine, postgres_settings},
@@ -99,7 +99,7 @@ async fn measure(
 ) -> Result<Report, RunError> {
     let postgres = postgres_settings(&session.programs, url).await?;
     let Arguments { faster, accounts, connections, .. } = *arguments;
-    let wallets = Wallets::new(server.connect(connections).await?, accounts, 5);
+    let wallets = Wallets::new(Connection::open(server, connections).await?, accounts, 5);
     wallets.set_up().await?;
     let before = wallets.total().await?;
     session.programs.checkpoint(url).await;
@@ -113,7 +113,7 @@ async fn measure(
         spent: AtomicU64::new(0),
         failed: AtomicU64::new(0),
     });
-    let callers = Spender::all(&wallets.channels, &shared);
+    let callers = Spender::all(&wallets.connections, &shared);
     let tally = on_schedule(callers, due.into_iter(), vec![end]).await?;
     let [all] = tally.phases.as_slice() else { return Err(RunError::NoSuchSide) };
     let spent = shared.spent.load(Ordering::Relaxed);
@@ -147,7 +147,7 @@ struct Shared {
 /// Spends the tokens of the next row.
 #[derive(Debug)]
 struct Spender {
-    client: WalletServiceClient<Channel>,
+    client: WalletServiceClient<Connection>,
     shared: Arc<Shared>,
     seed: Seed,
     calls: u64,
@@ -156,13 +156,13 @@ struct Spender {
 impl Spender {
     /// As many as are taken, spread evenly over the connections.
     fn all(
-        channels: &[Channel],
+        connections: &[Connection],
         shared: &Arc<Shared>,
     ) -> impl Iterator<Item = Self> + Send + use<> {
-        let (channels, shared) = (channels.to_vec(), Arc::clone(shared));
+        let (connections, shared) = (connections.to_vec(), Arc::clone(shared));
         let mut seeds = Seeds::new(1, None);
-        (0..channels.len()).cycle().map(move |channel| Self {
-            client: WalletServiceClient::new(channels[channel].clone()),
+        (0..connections.len()).cycle().map(move |connection| Self {
+            client: WalletServiceClient::new(connections[connection].clone()),
             shared: Arc::clone(&shared),
             seed: seeds.next_caller(),
             calls: 0,

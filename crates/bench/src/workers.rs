@@ -7,14 +7,13 @@ use std::sync::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
-use tonic::transport::Channel;
 
-use crate::api::ApiError;
+use crate::{api::ApiError, connection::Connection};
 
 /// Does the same for each item, as many at a time as there are `workers`, which share the connections. Answers
 /// in no order.
 pub async fn each<I, T, W, F>(
-    channels: &[Channel],
+    connections: &[Connection],
     workers: usize,
     what: &'static str,
     items: Arc<[I]>,
@@ -23,19 +22,19 @@ pub async fn each<I, T, W, F>(
 where
     I: Clone + Send + Sync + 'static,
     T: Send + 'static,
-    W: Fn(Channel, I) -> F + Clone + Send + 'static,
+    W: Fn(Connection, I) -> F + Clone + Send + 'static,
     F: Future<Output = Result<T, ApiError>> + Send,
 {
     let progress = progress_bar(what, items.len());
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
-    for channel in channels.iter().cycle().take(workers) {
-        let (channel, next, work) = (channel.clone(), Arc::clone(&next), work.clone());
+    for connection in connections.iter().cycle().take(workers) {
+        let (connection, next, work) = (connection.clone(), Arc::clone(&next), work.clone());
         let (items, progress) = (Arc::clone(&items), progress.clone());
         tasks.spawn(async move {
             let mut done = Vec::new();
             while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push(work(channel.clone(), item.clone()).await?);
+                done.push(work(connection.clone(), item.clone()).await?);
                 progress.inc(1);
             }
             Ok::<Vec<T>, ApiError>(done)

@@ -11,10 +11,10 @@ use purse_proto::v1::{
     ListEntriesRequest, SpendRequest, grant_service_client::GrantServiceClient,
     wallet_service_client::WalletServiceClient,
 };
-use tonic::transport::Channel;
 
 use crate::{
     api::{AMOUNT, ASSET, FIRST_EXPIRY_SECONDS, acknowledged},
+    connection::Connection,
     figures::Latencies,
     load::{Caller, Failure},
     seeds::{Seed, Seeds},
@@ -105,8 +105,8 @@ impl Seen {
 /// Asks for one after another.
 #[derive(Debug)]
 pub struct MixedCaller {
-    wallets: WalletServiceClient<Channel>,
-    grants: GrantServiceClient<Channel>,
+    wallets: WalletServiceClient<Connection>,
+    grants: GrantServiceClient<Connection>,
     accounts: Arc<[String]>,
     seed: Seed,
     calls: u64,
@@ -119,11 +119,11 @@ pub fn callers(
     seeds: &mut Seeds,
     seen: &Seen,
 ) -> impl Iterator<Item = MixedCaller> + Send + use<> {
-    let (accounts, channels) = (Arc::clone(&wallets.many), wallets.channels.clone());
+    let (accounts, connections) = (Arc::clone(&wallets.many), wallets.connections.clone());
     let (mut seeds, seen) = (seeds.branch(), seen.clone());
-    (0..channels.len()).cycle().map(move |channel| MixedCaller {
-        wallets: WalletServiceClient::new(channels[channel].clone()),
-        grants: GrantServiceClient::new(channels[channel].clone()),
+    (0..connections.len()).cycle().map(move |connection| MixedCaller {
+        wallets: WalletServiceClient::new(connections[connection].clone()),
+        grants: GrantServiceClient::new(connections[connection].clone()),
         accounts: Arc::clone(&accounts),
         seed: seeds.next_caller(),
         calls: 0,

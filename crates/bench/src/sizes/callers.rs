@@ -9,10 +9,10 @@ use prost_types::Timestamp;
 use purse_proto::v1::{
     GetBalanceRequest, SpendRequest, wallet_service_client::WalletServiceClient,
 };
-use tonic::transport::Channel;
 
 use crate::{
     api::{AMOUNT, ASSET, acknowledged},
+    connection::Connection,
     load::{Caller, Failure},
     seeds::{Seed, Seeds},
 };
@@ -54,7 +54,7 @@ pub enum Asked {
 #[derive(Debug)]
 pub struct Asker {
     /// One for each server, which are asked in turn.
-    clients: Vec<WalletServiceClient<Channel>>,
+    clients: Vec<WalletServiceClient<Connection>>,
     wallets: Turns,
     asked: Asked,
     seed: Seed,
@@ -63,14 +63,14 @@ pub struct Asker {
 
 /// Callers, spread evenly over the connections. `servers` are the connections to each.
 pub fn askers(
-    servers: &[&[Channel]],
+    servers: &[&[Connection]],
     wallets: &Turns,
     asked: Asked,
     callers: u32,
     seeds: &mut Seeds,
 ) -> Vec<Asker> {
     let mut connections: Vec<_> =
-        servers.iter().map(|channels| channels.iter().cycle().cloned()).collect();
+        servers.iter().map(|connections| connections.iter().cycle().cloned()).collect();
     (0..callers)
         .map(|_| Asker {
             clients: connections

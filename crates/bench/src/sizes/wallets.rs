@@ -9,13 +9,13 @@ use purse_proto::v1::{
     grant_service_client::GrantServiceClient, wallet_service_client::WalletServiceClient,
 };
 use rust_decimal::Decimal;
-use tonic::transport::Channel;
 
 use crate::{
     api::{
         AMOUNT, ASSET, ApiError, FIRST_EXPIRY_SECONDS, GRANT_AMOUNT, balance, failed, is_there,
         open,
     },
+    connection::Connection,
     seeds::{Seed, Seeds},
     workers::each,
 };
@@ -39,7 +39,7 @@ const FILLING: u64 = 1;
 /// The wallets of one run, by the names of their accounts.
 #[derive(Debug)]
 pub struct Wallets {
-    channels: Vec<Channel>,
+    connections: Vec<Connection>,
     entries: u64,
     grants: u64,
     /// The large one, alone.
@@ -64,7 +64,7 @@ pub struct Extent {
 impl Wallets {
     /// Names the wallets; does not make them. The small ones are others in each run.
     pub fn new(
-        channels: Vec<Channel>,
+        connections: Vec<Connection>,
         (entries, grants): (u64, u64),
         small_wallets: u64,
         run: u64,
@@ -72,7 +72,7 @@ impl Wallets {
         let name = |what: &str| format!("bench:{entries}e:{grants}g:{what}");
         let small = |wallet: u64| format!("bench:small:{run:016x}:{wallet:05}");
         Self {
-            channels,
+            connections,
             entries,
             grants,
             large: [name("large")].into(),
@@ -84,7 +84,7 @@ impl Wallets {
 
     /// Makes the large wallet, unless it is there.
     pub async fn make_large(&self) -> Result<bool, ApiError> {
-        let first = self.channels[0].clone();
+        let first = self.connections[0].clone();
         if is_there(first.clone(), &self.complete).await? {
             return Ok(false);
         }
@@ -99,12 +99,12 @@ impl Wallets {
     /// Makes the small wallets.
     pub async fn make_small(&self) -> Result<(), ApiError> {
         let all = self.still.iter().chain(self.small.iter()).cloned().collect();
-        let make = |channel: Channel, account: String| async move {
-            open(channel.clone(), &account).await?;
-            grant_batch(channel.clone(), (account.clone(), (0, SMALL_GRANTS))).await?;
-            spend_batch(channel, (account, (0, SMALL_ENTRIES - SMALL_GRANTS))).await
+        let make = |connection: Connection, account: String| async move {
+            open(connection.clone(), &account).await?;
+            grant_batch(connection.clone(), (account.clone(), (0, SMALL_GRANTS))).await?;
+            spend_batch(connection, (account, (0, SMALL_ENTRIES - SMALL_GRANTS))).await
         };
-        each(&self.channels, WORKERS, "wallets", all, make).await.map(|_| ())
+        each(&self.connections, WORKERS, "wallets", all, make).await.map(|_| ())
     }
 
     /// Appends `count` entries to a wallet by batches.
@@ -116,20 +116,20 @@ impl Wallets {
         append: W,
     ) -> Result<(), ApiError>
     where
-        W: Fn(Channel, (String, (u64, u64))) -> F + Clone + Send + 'static,
+        W: Fn(Connection, (String, (u64, u64))) -> F + Clone + Send + 'static,
         F: Future<Output = Result<(), ApiError>> + Send,
     {
         let batches = (0..count.div_ceil(MOST_ITEMS)).map(|batch| {
             let first = batch * MOST_ITEMS;
             (account.to_owned(), (first, (first + MOST_ITEMS).min(count)))
         });
-        each(&self.channels, BATCHES, what, batches.collect(), append).await.map(|_| ())
+        each(&self.connections, BATCHES, what, batches.collect(), append).await.map(|_| ())
     }
 
     /// The sum of all balances that spends change.
     pub async fn total(&self) -> Result<Decimal, ApiError> {
         let all = self.large.iter().chain(self.small.iter()).cloned().collect();
-        let all = each(&self.channels, WORKERS, "balances", all, balance).await?;
+        let all = each(&self.connections, WORKERS, "balances", all, balance).await?;
         Ok(all.into_iter().sum())
     }
 
@@ -153,7 +153,7 @@ impl Wallets {
             page_size: 1,
             ..ListEntriesRequest::default()
         };
-        let mut client = WalletServiceClient::new(self.channels[0].clone());
+        let mut client = WalletServiceClient::new(self.connections[0].clone());
         let answer = client.list_entries(request).await.map_err(failed("ListEntries", account))?;
         Ok(answer.into_inner().entries.pop().unwrap_or_default())
     }
@@ -180,7 +180,7 @@ fn filling(what: u64) -> Seed {
 /// Grants of numbers `from` up to `to`. Later ones expire earlier, so that the order in which they are drawn is
 /// not the one in which they were made.
 async fn grant_batch(
-    channel: Channel,
+    connection: Connection,
     (account, (from, to)): (String, (u64, u64)),
 ) -> Result<(), ApiError> {
     let keys = filling(1);
@@ -197,7 +197,7 @@ async fn grant_batch(
     });
     let mode = BatchMode::EachOnItsOwn.into();
     let request = BatchGrantRequest { requests: requests.collect(), mode };
-    let answer = GrantServiceClient::new(channel).batch_grant(request).await;
+    let answer = GrantServiceClient::new(connection).batch_grant(request).await;
     let answer = answer.map_err(failed("BatchGrant", &account))?.into_inner();
     for result in answer.results {
         if let Some(batch_grant_result::Outcome::Error(error)) = result.outcome {
@@ -208,7 +208,7 @@ async fn grant_batch(
 }
 
 async fn spend_batch(
-    channel: Channel,
+    connection: Connection,
     (account, (from, to)): (String, (u64, u64)),
 ) -> Result<(), ApiError> {
     let keys = filling(2);
@@ -221,7 +221,7 @@ async fn spend_batch(
     });
     let mode = BatchMode::EachOnItsOwn.into();
     let request = BatchSpendRequest { requests: requests.collect(), mode };
-    let answer = WalletServiceClient::new(channel).batch_spend(request).await;
+    let answer = WalletServiceClient::new(connection).batch_spend(request).await;
     let answer = answer.map_err(failed("BatchSpend", &account))?.into_inner();
     for result in answer.results {
         if let Some(batch_spend_result::Outcome::Error(error)) = result.outcome {

@@ -9,27 +9,30 @@ use std::{
     time::Duration,
 };
 
-/// A call that has waited longer for its turn is refused, if calls have waited half of that on average.
-const LONGEST_TURN: Duration = Duration::from_millis(10);
-/// Of that average, one call makes so small a part. Under an overload calls wait several times as long, and a few hundred of
-/// them tell; a burst, or a process that is stopped for a tenth of a second, refuses nobody.
-const CALLS_IN_MEAN: u64 = 8_192;
+/// A call that has waited longer for its turn is refused, while calls usually wait half of that.
+const LONGEST_TURN: Duration = Duration::from_millis(5);
+/// What is usual moves towards a longer wait by so small a part of the difference. Under an overload calls wait many times
+/// as long, and a few hundred of them tell; a burst, or a process that is stopped for a tenth of a second, refuses nobody.
+const CALLS_TO_NOTICE: u64 = 32_768;
+/// And so much faster towards a shorter one: what an overload leaves is forgotten in a fraction of a second.
+const CALLS_TO_FORGET: u64 = 2_048;
 
-/// How long calls wait for their turn, on average over the last ones. Calls that ask at once may miss each other, which
-/// an average bears.
+/// How long calls usually wait for their turn. Calls that ask at once may miss each other, which it bears.
 #[derive(Debug, Default)]
 pub struct Turns {
-    mean_nanos: AtomicU64,
+    usual_nanos: AtomicU64,
 }
 
 impl Turns {
     /// Whether the call that has waited this long, and whose turn it is now, is to be refused.
     pub fn refuses(&self, waited: Duration) -> bool {
         let waited_nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
-        let before = self.mean_nanos.load(Ordering::Relaxed);
-        let mean = before - before / CALLS_IN_MEAN + waited_nanos / CALLS_IN_MEAN;
-        self.mean_nanos.store(mean, Ordering::Relaxed);
-        waited > LONGEST_TURN && Duration::from_nanos(mean) > LONGEST_TURN / 2
+        let before = self.usual_nanos.load(Ordering::Relaxed);
+        let longer = waited_nanos.saturating_sub(before) / CALLS_TO_NOTICE;
+        let shorter = before.saturating_sub(waited_nanos) / CALLS_TO_FORGET;
+        let usual = before + longer - shorter;
+        self.usual_nanos.store(usual, Ordering::Relaxed);
+        waited > LONGEST_TURN && Duration::from_nanos(usual) > LONGEST_TURN / 2
     }
 }
 
@@ -47,8 +50,9 @@ mod tests {
     fn calls_that_wait_too_long_are_refused_until_they_do_not() {
         let turns = Turns::default();
         let late = refused(&turns, 10_000, 100);
-        assert!((9_500..9_600).contains(&late), "{late}");
-        assert_eq!(refused(&turns, 40_000, 1), 0);
+        assert!((9_100..9_200).contains(&late), "{late}");
+        assert_eq!(refused(&turns, 1, 6), 1, "late, as the others");
+        assert_eq!(refused(&turns, 10_000, 1), 0);
         assert_eq!(refused(&turns, 500, 50), 0, "a burst");
     }
 
@@ -59,6 +63,6 @@ mod tests {
         // A tenth of a second in which six thousand a second came.
         let paused = (0..100).rev().map(|waited_millis| refused(&turns, 6, waited_millis));
         assert_eq!(paused.sum::<usize>(), 0);
-        assert_eq!(refused(&turns, 40_000, 9), 0, "late, and none of them too late");
+        assert_eq!(refused(&turns, 40_000, 4), 0, "late, and none of them too late");
     }
 }

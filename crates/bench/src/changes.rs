@@ -79,7 +79,7 @@ async fn measure(
     let postgres = postgres_settings(&session.programs, url).await?;
     let wallets = Wallets::new(Connection::open(server, CONNECTIONS).await?, WALLETS, 5);
     wallets.set_up().await?;
-    let connection = wallets.connections[0].clone();
+    let connection = Connection::open(server, 1).await?.swap_remove(0);
     let caller = Changer::set_up(connection).await?;
     let mut seeds = Seeds::new(1, None);
     let window = Window { warm_up_seconds: 5, measured_seconds: arguments.seconds };

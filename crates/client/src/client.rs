@@ -39,7 +39,8 @@ impl Client {
     /// Must be called within a tokio runtime.
     pub fn connect(options: ClientOptions) -> Result<Self, OptionsError> {
         let authorization = options.authorization()?;
-        let channel = options.transport()?.connect_with_connector_lazy(purse_wire::connector());
+        let connector = purse_wire::connector(Some(options.connect_timeout));
+        let channel = options.transport()?.connect_with_connector_lazy(connector);
         let ClientOptions { endpoint, timeout, retry, jitter_seed, .. } = options;
         let jitter = Jitter::new(jitter_seed);
         let shared = Shared { endpoint, authorization, timeout, retry, jitter };

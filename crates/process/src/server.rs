@@ -156,7 +156,7 @@ impl Server {
         let endpoint = self.endpoint()?;
         let mut channels = Vec::new();
         for _ in 0..connections {
-            channels.push(endpoint.connect_with_connector(purse_wire::connector()).await?);
+            channels.push(endpoint.connect_with_connector(purse_wire::connector(None)).await?);
         }
         Ok(channels)
     }

@@ -20,8 +20,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(25);
 pub const MOST_WAITING: usize = 8_192;
 /// So many requests are a full batch: beyond this a larger one gains little and waits longer.
 pub const LARGEST_BATCH: usize = 256;
-/// So many may wait whatever the pace. With the batch that is being run they are 256 callers, who are no overload where all
-/// is slow.
+/// So many may wait whatever the pace. With a batch that is being run, of 64 then, they are 256 callers, who are no overload
+/// where all is slow.
 const LEAST_WAITING: usize = 192;
 /// A batch should take so small a part of the longest wait: who has waited for one waits for his own as well.
 const BATCHES_IN_WAIT: usize = 3;

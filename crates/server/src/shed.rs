@@ -11,10 +11,12 @@ use std::{
 
 /// A call that has waited longer for its turn is refused, while calls usually wait half of that.
 const LONGEST_TURN: Duration = Duration::from_millis(5);
-/// What is usual moves towards a longer wait by so small a part of the difference. Under an overload calls wait many times
-/// as long, and a few hundred of them tell; a burst, or a process that is stopped for a tenth of a second, refuses nobody.
+/// What is usual moves towards a longer wait by so small a part of the difference. Under an overload waits grow fast, and a
+/// thousand of a tenth of a second tell; at some thousands of calls a second, a process that is stopped for a tenth of a
+/// second refuses nobody.
 const CALLS_TO_NOTICE: u64 = 32_768;
-/// And so much faster towards a shorter one: what an overload leaves is forgotten in a fraction of a second.
+/// And so much faster towards a shorter one: some thousand calls that are taken up at once end an overload. So what is usual
+/// is below the mean wait: a few calls in time keep it low.
 const CALLS_TO_FORGET: u64 = 2_048;
 
 /// How long calls usually wait for their turn. Calls that ask at once may miss each other, which it bears.

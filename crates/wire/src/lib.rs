@@ -3,14 +3,15 @@
 //! HTTP/2 carries many calls on one connection, and asks to flush as soon as one of them has said something. But calls
 //! come and are answered in dozens: when a batch commits, dozens of tasks are ready, each with an answer. Flushed one by
 //! one, each costs a system call, a packet, and a wake-up at the other end, which is more than anything else that it
-//! costs. Here a flush first lets those tasks that are ready have their turn, once, and then writes everything at once.
-//! It waits for no time: without other tasks it goes on at once.
+//! costs. Here a flush first lets those tasks that are ready have their turn, and then writes everything at once, unless
+//! much has gathered already. It waits for no time: without other tasks it goes on at once.
 
 use std::{
     error::Error,
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::Uri;
@@ -22,27 +23,32 @@ use tokio::{
 use tonic::transport::server::Connected;
 use tower::{Service, ServiceExt as _};
 
-/// So many bytes are written without waiting for more: some two hundred answers.
+/// At so many bytes, some forty answers, nobody else is waited for: a large message goes out as fast as it can.
+const ENOUGH_BYTES: usize = 16 * 1_024;
+/// No more bytes gather.
 const MOST_BYTES: usize = 64 * 1_024;
 
 /// A connection whose writes gather.
 #[derive(Debug)]
 pub struct Gathered<S> {
     stream: BufWriter<S>,
-    /// The tasks that were ready when a flush was asked for have had their turn.
-    others_had_their_turn: bool,
+    /// This flush was asked for before, and has let others go first.
+    has_yielded: bool,
 }
 
 impl<S: AsyncWrite> Gathered<S> {
     /// Gathers the writes of a connection.
     pub fn new(stream: S) -> Self {
         let stream = BufWriter::with_capacity(MOST_BYTES, stream);
-        Self { stream, others_had_their_turn: false }
+        Self { stream, has_yielded: false }
     }
 }
 
-/// Connects clients to `http://` and, below their TLS, to `https://` addresses.
-pub fn connector() -> impl Service<
+/// Connects clients to `http://` and, below their TLS, to `https://` addresses. Each of the addresses that a name has
+/// gets its part of the time.
+pub fn connector(
+    timeout: Option<Duration>,
+) -> impl Service<
     Uri,
     Response = TokioIo<Gathered<TcpStream>>,
     Error = Box<dyn Error + Send + Sync>,
@@ -54,6 +60,7 @@ pub fn connector() -> impl Service<
     tcp.enforce_http(false);
     // Without this, calls wait for the acknowledgement of the ones before them.
     tcp.set_nodelay(true);
+    tcp.set_connect_timeout(timeout);
     tcp.map_response(|stream| TokioIo::new(Gathered::new(stream.into_inner()))).map_err(Into::into)
 }
 
@@ -66,27 +73,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
+    /// No: HTTP/2 would have each answer flushed, in place of copying it to the others.
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        false
     }
 
     /// A task that wakes itself comes behind all that are ready.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.stream.buffer().is_empty() && !self.others_had_their_turn {
-            self.others_had_their_turn = true;
+        let gathers = (1..ENOUGH_BYTES).contains(&self.stream.buffer().len());
+        if gathers && !self.has_yielded {
+            self.has_yielded = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let flushed = ready!(Pin::new(&mut self.stream).poll_flush(context));
-        self.others_had_their_turn = false;
+        self.has_yielded = false;
         Poll::Ready(flushed)
     }
 

@@ -84,15 +84,15 @@ pub async fn open_loop<C: Caller>(
     seeds: &mut Seeds,
 ) -> Result<OpenTally, LoadError> {
     // Before the first is due: to draw them takes the processors too.
-    let arrivals: Vec<u64> = Arrivals::new(phases, seeds.next_caller()).collect();
-    on_schedule(callers, arrivals.into_iter(), ends(phases)).await
+    let arrivals = Arrivals::new(phases, seeds.next_caller()).collect();
+    on_schedule(callers, arrivals, ends(phases)).await
 }
 
 /// Makes calls due when `arrivals` says, in microseconds from now and in order, and waits for all answers. `callers` never
 /// ends: a call that finds no idle caller takes a new one, so that none waits for another. A phase ends at each of `ends`.
 pub async fn on_schedule<C: Caller>(
     callers: impl Iterator<Item = C> + Send + 'static,
-    arrivals: impl Iterator<Item = u64> + Send + 'static,
+    arrivals: Vec<u64>,
     ends: Vec<u64>,
 ) -> Result<OpenTally, LoadError> {
     let begun_at = Instant::now();
@@ -135,7 +135,7 @@ impl Dispatcher {
     fn dispatch<C: Caller>(
         self,
         runtime: &Handle,
-        arrivals: impl Iterator<Item = u64>,
+        arrivals: Vec<u64>,
         mut callers: impl Iterator<Item = C>,
     ) {
         let Self { begun_at, record, running } = self;

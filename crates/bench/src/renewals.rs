@@ -100,14 +100,14 @@ async fn measure(
     let postgres = postgres_settings(&session.programs, url).await?;
     let Arguments { subscriptions, parts, seconds, .. } = *arguments;
     let connections = Connection::open(server, CONNECTIONS).await?;
-    let billing = server.connect(1).await?;
+    let billing = server.connect().await?;
     let wallets = Wallets::new(connections, WALLETS, 5);
     wallets.set_up().await?;
-    make_rule(billing[0].clone()).await?;
+    make_rule(billing.clone()).await?;
     let days = Days::around(now_seconds());
 
     let begun_at = Instant::now();
-    stream(&billing[0], 0..subscriptions, move |number| days.started(number)).await?;
+    stream(&billing, 0..subscriptions, move |number| days.started(number)).await?;
     let starts_per_second = per_second(subscriptions, begun_at.elapsed());
     eprintln!("{subscriptions} subscriptions started at {starts_per_second}/s");
 
@@ -119,7 +119,7 @@ async fn measure(
         let events = range.end - range.start;
         session.programs.checkpoint(url).await;
         let begun_at = Instant::now();
-        let granted = stream(&billing[0], range, move |number| days.renewed(number)).await?;
+        let granted = stream(&billing, range, move |number| days.renewed(number)).await?;
         let events_per_second = per_second(events, begun_at.elapsed());
         if granted != events {
             return Err(RunError::Wrong { wrong: events - granted, all: events });

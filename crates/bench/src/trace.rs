@@ -114,7 +114,7 @@ async fn measure(
         failed: AtomicU64::new(0),
     });
     let callers = Spender::all(&wallets.connections, &shared);
-    let tally = on_schedule(callers, due.into_iter(), vec![end]).await?;
+    let tally = on_schedule(callers, due, vec![end]).await?;
     let [all] = tally.phases.as_slice() else { return Err(RunError::NoSuchSide) };
     let spent = shared.spent.load(Ordering::Relaxed);
     let failed = shared.failed.load(Ordering::Relaxed);

@@ -151,14 +151,9 @@ impl Server {
         Err(ServerError::NotReady { log: self.log() })
     }
 
-    /// One HTTP/2 connection each.
-    pub async fn connect(&self, connections: u32) -> Result<Vec<Channel>, ServerError> {
-        let endpoint = self.endpoint()?;
-        let mut channels = Vec::new();
-        for _ in 0..connections {
-            channels.push(endpoint.connect_with_connector(purse_wire::connector(None)).await?);
-        }
-        Ok(channels)
+    /// A connection to it.
+    pub async fn connect(&self) -> Result<Channel, ServerError> {
+        Ok(self.endpoint()?.connect_with_connector(purse_wire::connector(None)).await?)
     }
 
     /// What it was started with.

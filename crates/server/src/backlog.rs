@@ -18,11 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const LONGEST_WAIT: Duration = Duration::from_millis(25);
 /// Most requests that wait whatever the pace, so that memory is bounded too.
 pub const MOST_WAITING: usize = 8_192;
-/// So many requests are a full batch: beyond this a larger one gains little and waits longer.
+/// So many requests are a full batch: beyond this a larger one gains little and waits longer. One may wait whatever the
+/// pace, so that some hundreds of callers, or events of subscriptions that come together, are no overload where all is slow.
 pub const LARGEST_BATCH: usize = 256;
-/// So many may wait whatever the pace. With a batch that is being run, of 64 then, they are 256 callers, who are no overload
-/// where all is slow.
-const LEAST_WAITING: usize = 192;
 /// A batch should take so small a part of the longest wait: who has waited for one waits for his own as well.
 const BATCHES_IN_WAIT: usize = 3;
 
@@ -69,7 +67,7 @@ impl Backlog {
         let now = usize::try_from(pace).unwrap_or(MOST_WAITING);
         let before = self.most.load(Ordering::Relaxed);
         let mean = (3 * before + now.min(MOST_WAITING)) / 4;
-        self.most.store(mean.max(LEAST_WAITING), Ordering::Relaxed);
+        self.most.store(mean.max(LARGEST_BATCH), Ordering::Relaxed);
     }
 }
 
@@ -104,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn so_many_callers_may_always_wait_and_memory_is_bounded() {
+    fn a_full_batch_may_always_wait_and_memory_is_bounded() {
         let slow = with_pace(256, Duration::from_secs(20));
-        assert_eq!(slow.batch(), LEAST_WAITING / BATCHES_IN_WAIT);
-        assert_eq!(let_in(&slow).len() + slow.batch(), 256);
+        assert_eq!(slow.batch(), LARGEST_BATCH / BATCHES_IN_WAIT);
+        assert_eq!(let_in(&slow).len(), LARGEST_BATCH);
         assert_eq!(let_in(&with_pace(256, Duration::from_micros(1))).len(), MOST_WAITING);
     }
 

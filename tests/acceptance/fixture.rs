@@ -323,8 +323,24 @@ pub fn blamed(status: &Status) -> Vec<String> {
     details.unwrap_or_default().into_iter().map(|violation| violation.field).collect()
 }
 
-/// Runs the same call many times at once.
+/// As many calls as a lane lets wait however slow all is.
+const MOST_AT_ONCE: usize = 250;
+
+/// Runs the same call many times at once, as far as no server may refuse some of them for that.
 pub async fn at_once<F, T>(count: usize, call: impl Fn(usize) -> F) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let mut answers = Vec::with_capacity(count);
+    for first in (0..count).step_by(MOST_AT_ONCE) {
+        let some = MOST_AT_ONCE.min(count - first);
+        answers.extend(together(some, |index| call(first + index)).await);
+    }
+    answers
+}
+
+async fn together<F, T>(count: usize, call: impl Fn(usize) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,

@@ -49,6 +49,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(19, "top-ups", "0019_top_ups"),
     migration!(20, "history words", "0020_history_words"),
     migration!(21, "taken back", "0021_taken_back"),
+    migration!(22, "transactions in time order", "0022_transactions_in_time_order"),
 ];
 
 /// The version that this build works on.

@@ -143,7 +143,7 @@ impl Amount {
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.normalize(), f)
+        write_plain(self.0, f)
     }
 }
 
@@ -253,7 +253,7 @@ impl Sum for SignedAmount {
 
 impl fmt::Display for SignedAmount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.normalize(), f)
+        write_plain(self.0, f)
     }
 }
 
@@ -300,7 +300,7 @@ impl CostBasis {
 
 impl fmt::Display for CostBasis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.normalize(), f)
+        write_plain(self.0, f)
     }
 }
 
@@ -322,7 +322,28 @@ impl UnitPrice {
 
 impl fmt::Display for UnitPrice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.normalize(), f)
+        write_plain(self.0, f)
+    }
+}
+
+/// Writes a figure without the zeros that it ends with. An answer to a spend has some ten of them, and taking zeros off a
+/// `Decimal` costs several times what writing it does.
+fn write_plain(figure: Decimal, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Ok(mut digits) = u64::try_from(figure.mantissa().unsigned_abs()) else {
+        return fmt::Display::fmt(&figure.normalize(), f);
+    };
+    let mut places = figure.scale();
+    while places > 0 && digits.is_multiple_of(10) {
+        digits /= 10;
+        places -= 1;
+    }
+    // Of 20 places and more, no more than that: a u64 has 20 digits.
+    let unit = 10_u64.checked_pow(places);
+    let (whole, fraction) = unit.map_or((0, digits), |unit| (digits / unit, digits % unit));
+    let sign = if figure.is_sign_negative() && digits > 0 { "-" } else { "" };
+    match usize::try_from(places) {
+        Ok(0) | Err(_) => write!(f, "{sign}{whole}"),
+        Ok(places) => write!(f, "{sign}{whole}.{fraction:0places$}"),
     }
 }
 
@@ -359,7 +380,22 @@ fn parse_decimal(text: &str, max_scale: u8) -> Result<Decimal, AmountError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn figures_are_written_as_decimals_write_them(
+            digits in prop_oneof![any::<i64>().prop_map(i128::from), -(1_i128 << 95)..1 << 95],
+            tens in 0..9_u32,
+            scale in 0..=28_u32,
+        ) {
+            let figure = Decimal::from_i128_with_scale(digits / 10_i128.pow(tens) * 10_i128.pow(tens), scale);
+            let written = SignedAmount::from_stored(figure).to_string();
+            prop_assert_eq!(written, figure.normalize().to_string());
+        }
+    }
 
     fn parse(text: &str, places: i32) -> Result<String, AmountError> {
         Amount::parse(text, Scale::new(places).unwrap()).map(|amount| amount.to_string())

@@ -5,19 +5,22 @@
 use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Timestamp, amount::MAX_SCALE};
+use crate::{Timestamp, amount::MAX_SCALE, exact::scaled};
 
-/// SHA-256 over fields.
-pub(crate) struct Canonical(Sha256);
+/// What most entries and requests take.
+const USUAL_BYTES: usize = 512;
+
+/// SHA-256 over fields, which are gathered first: handing each to it costs as much as hashing does.
+pub(crate) struct Canonical(Vec<u8>);
 
 impl Canonical {
     /// Of nothing yet.
     pub(crate) fn new() -> Self {
-        Self(Sha256::new())
+        Self(Vec::with_capacity(USUAL_BYTES))
     }
 
     pub(crate) fn finish(self) -> [u8; 32] {
-        self.0.finalize().into()
+        Sha256::digest(&self.0).into()
     }
 
     pub(crate) fn instant(&mut self, tag: u8, instant: Option<Timestamp>) {
@@ -27,9 +30,8 @@ impl Canonical {
     }
 
     /// An amount, whatever zeros it ends with: the number of its millionths.
-    pub(crate) fn decimal(&mut self, tag: u8, mut decimal: Decimal) {
-        decimal.rescale(u32::from(MAX_SCALE));
-        self.text(tag, &decimal.mantissa().to_be_bytes());
+    pub(crate) fn decimal(&mut self, tag: u8, decimal: Decimal) {
+        self.text(tag, &scaled(decimal, u32::from(MAX_SCALE)).to_be_bytes());
     }
 
     pub(crate) fn optional_text(&mut self, tag: u8, text: &str) {
@@ -39,8 +41,8 @@ impl Canonical {
     }
 
     pub(crate) fn text(&mut self, tag: u8, bytes: &[u8]) {
-        self.0.update([tag]);
-        self.0.update((bytes.len() as u64).to_be_bytes());
-        self.0.update(bytes);
+        self.0.push(tag);
+        self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(bytes);
     }
 }

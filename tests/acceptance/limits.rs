@@ -17,7 +17,7 @@ use crate::fixture::{ACCOUNT, Server, at_once, refusal, spend};
 async fn a_message_over_the_limit_is_refused() {
     let server = Server::start().await;
     let huge = v1::SpendRequest {
-        reason: "x".repeat(purse_server::server::MOST_MESSAGE_BYTES + 1),
+        reason: "x".repeat(purse_server::dispatch::MOST_MESSAGE_BYTES + 1),
         ..spend(ACCOUNT, "1", "k")
     };
     let status = server.spend(huge).await.unwrap_err();

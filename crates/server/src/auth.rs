@@ -5,11 +5,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use http::HeaderMap;
 use purse_domain::{Actor, NamespaceId, NamespaceName};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use tonic::{Request, Status, service::Interceptor};
+use tonic::{Request, Status};
 
 use crate::status;
 
@@ -129,12 +130,13 @@ impl Credentials {
         matches!(self, Self::Open(_))
     }
 
-    fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+    /// Who sends these headers, if they have credentials to show.
+    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Status> {
         match self {
             Self::Open(caller) => Ok(caller.clone()),
             Self::Tokens(tokens) => {
-                let header = request.metadata().get("authorization");
-                let token = header
+                let token = headers
+                    .get("authorization")
                     .and_then(|value| value.to_str().ok())
                     .and_then(|value| value.strip_prefix("Bearer "))
                     .ok_or_else(status::credentials_missing)?;
@@ -146,19 +148,7 @@ impl Credentials {
     }
 }
 
-/// Puts the caller into each request, or refuses it.
-#[derive(Debug, Clone)]
-pub struct Authenticate(pub Credentials);
-
-impl Interceptor for Authenticate {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let caller = self.0.caller(&request)?;
-        request.extensions_mut().insert(caller);
-        Ok(request)
-    }
-}
-
-/// The caller of a request, who must have a role.
+/// The caller, whom a request to a service of Purse's own has with it, and who must have a role.
 pub fn caller<T>(request: &Request<T>, needed: Role) -> Result<Caller, Status> {
     let caller =
         request.extensions().get::<Caller>().cloned().ok_or_else(status::credentials_missing)?;
@@ -177,6 +167,8 @@ fn parse_hex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::AUTHORIZATION;
+
     use super::*;
 
     fn settings(roles: &[Role]) -> TokenSettings {
@@ -195,11 +187,10 @@ mod tests {
         header: Option<&str>,
         needed: Role,
     ) -> Result<Caller, Status> {
+        let header = header.map(|text| (AUTHORIZATION, text.parse().unwrap()));
         let mut request = Request::new(());
-        if let Some(header) = header {
-            request.metadata_mut().insert("authorization", header.parse().unwrap());
-        }
-        let request = Authenticate(credentials.clone()).call(request)?;
+        let headers = HeaderMap::from_iter(header);
+        request.extensions_mut().insert(credentials.caller(&headers)?);
         caller(&request, needed)
     }
 

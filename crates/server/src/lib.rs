@@ -5,7 +5,7 @@
 //!
 //! In reading order:
 //!
-//! * [`service`]: the methods of the services, each a line or two;
+//! * [`dispatch`]: from a call's path to its service; [`service`]: the methods of these, each a line or two;
 //! * [`parse`] and [`render`]: proto to domain and back;
 //! * [`status`]: the one place that makes a `tonic::Status`;
 //! * [`lane`]: where requests gather into batches, as far as its [`backlog`] has room; [`watch`]: where events are
@@ -21,6 +21,7 @@ pub mod auth;
 pub mod backlog;
 pub mod clock;
 pub mod deadline;
+pub mod dispatch;
 pub mod health;
 pub mod lane;
 pub mod node;

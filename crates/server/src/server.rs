@@ -2,15 +2,6 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use purse_proto::{
-    testing::v1::test_clock_service_server::TestClockServiceServer,
-    v1::{
-        catalog_service_server::CatalogServiceServer, event_service_server::EventServiceServer,
-        grant_service_server::GrantServiceServer, report_service_server::ReportServiceServer,
-        subscription_service_server::SubscriptionServiceServer,
-        wallet_service_server::WalletServiceServer,
-    },
-};
 use purse_storage::Storage;
 use purse_wire::Gathered;
 use thiserror::Error;
@@ -18,18 +9,17 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::StreamExt as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
-    service::{Routes, interceptor::InterceptedService},
+    service::Routes,
     transport::{Server as Transport, server::TcpIncoming},
 };
 
 use crate::{
-    auth::{Authenticate, Credentials},
+    auth::Credentials,
     clock::TestClock,
+    dispatch::Services,
     health::{Demands, READINESS, follow_database},
     lane::Lanes,
-    service::{
-        Catalog, Events, Grants, Reports, Shared, SubscriptionEvents, TestClockControl, Wallets,
-    },
+    service::Shared,
     subscriptions::Subscriptions,
     surround::SurroundLayer,
     sweeper::{SweepOptions, Sweeper},
@@ -38,8 +28,6 @@ use crate::{
     watch::{WatchOptions, Watches},
 };
 
-/// Most bytes of a message: a page of a thousand entries, or a batch, with room for metadata.
-pub const MOST_MESSAGE_BYTES: usize = 4 * 1_024 * 1_024;
 /// Most calls at once on one connection. What a caller has beyond that waits with the caller, where no server sees it and
 /// can refuse it, so it is several full batches.
 const MOST_STREAMS: u32 = 1_024;
@@ -174,9 +162,8 @@ impl Server {
             storage,
         };
         tasks.close();
-        let mut routes = reflection(test_clock.is_some())?;
-        routes = routes.add_service(health_service);
-        routes = own_services(routes, (shared, subscriptions), credentials, test_clock);
+        let others = reflection(test_clock.is_some())?.add_service(health_service);
+        let services = Services::new(credentials, shared, subscriptions, test_clock, others);
 
         let transport = Transport::builder()
             .max_concurrent_streams(MOST_STREAMS)
@@ -186,8 +173,8 @@ impl Server {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .max_connection_age(MOST_CONNECTION_AGE)
             .layer(SurroundLayer::new(metrics))
-            .add_routes(routes)
             .serve_with_incoming_shutdown(
+                services,
                 // Without this, answers wait for the acknowledgement of the ones before them.
                 TcpIncoming::from(listener)
                     .with_nodelay(Some(true))
@@ -231,42 +218,6 @@ impl Server {
             tracing::warn!("a batch takes long to end; leaving it to the database");
         }
     }
-}
-
-fn own_services(
-    routes: Routes,
-    (shared, subscriptions): (Shared, Subscriptions),
-    credentials: Credentials,
-    test_clock: Option<Arc<TestClock>>,
-) -> Routes {
-    let authenticate = Authenticate(credentials);
-    let wallets = WalletServiceServer::new(Wallets(shared.clone()))
-        .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let grants = GrantServiceServer::new(Grants(shared.clone()))
-        .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let events = EventServiceServer::new(Events(shared.clone()))
-        .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let events_of_billing = SubscriptionServiceServer::new(SubscriptionEvents {
-        shared: shared.clone(),
-        subscriptions,
-    })
-    .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let reports = ReportServiceServer::new(Reports(shared.clone()))
-        .max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let catalog =
-        CatalogServiceServer::new(Catalog(shared)).max_decoding_message_size(MOST_MESSAGE_BYTES);
-    let mut routes = routes
-        .add_service(InterceptedService::new(wallets, authenticate.clone()))
-        .add_service(InterceptedService::new(grants, authenticate.clone()))
-        .add_service(InterceptedService::new(events, authenticate.clone()))
-        .add_service(InterceptedService::new(reports, authenticate.clone()))
-        .add_service(InterceptedService::new(events_of_billing, authenticate.clone()))
-        .add_service(InterceptedService::new(catalog, authenticate.clone()));
-    if let Some(clock) = test_clock {
-        let control = TestClockServiceServer::new(TestClockControl(clock));
-        routes = routes.add_service(InterceptedService::new(control, authenticate));
-    }
-    routes
 }
 
 /// Reflection in both versions that clients use, with the descriptors of all messages that may come.

@@ -28,6 +28,7 @@ mod mayhem;
 mod migrations;
 mod operations;
 mod packs;
+mod pipelines;
 mod privileges;
 mod random_programs;
 mod random_wallet;

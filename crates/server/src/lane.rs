@@ -1,15 +1,15 @@
 //! Lanes: where groups of requests gather into batches.
 //!
 //! Each lane is a task with a connection of its own. It takes whatever waits and runs it as one batch;
-//! while that commits, the next one gathers. There is no timer. An account always goes to the same lane, so
-//! within one server two lanes wait for each other's locks only where groups span accounts.
+//! while that is written, the next one gathers, and leaves as soon as it is as large. There is no timer. An account
+//! always goes to the same lane, so within one server two lanes wait for each other's locks only where groups span accounts.
 //!
 //! A batch runs to its end whoever still waits for it: a caller that goes away never interrupts a commit.
 
 use std::{sync::Arc, time::Instant};
 
 use purse_domain::{AccountId, Group};
-use purse_storage::{BatchTimings, Kept, Outcome, Storage, StorageError};
+use purse_storage::{BatchTimings, Ended, Outcome, Pipeline, Storage, StorageError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
@@ -80,7 +80,14 @@ impl Lanes {
                 let backlog = Arc::new(Backlog::default());
                 let waiting =
                     Waiting { jobs: receiver, backlog: Arc::clone(&backlog), stop: stop.clone() };
-                tasks.spawn(run(storage.clone(), waiting, Arc::clone(metrics)));
+                let batches = Batches {
+                    pipeline: Pipeline::new(storage.clone()),
+                    backlog: Arc::clone(&backlog),
+                    metrics: Arc::clone(metrics),
+                    newest: 0,
+                    last_end: Instant::now(),
+                };
+                tasks.spawn(run(waiting, batches));
                 Lane { jobs: sender, backlog }
             })
             .collect();
@@ -121,36 +128,35 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Waits for the next batch; without jobs: there will be none.
-    async fn next(&mut self, batch: &mut Vec<Job>) {
-        let stopping = self.jobs.is_closed();
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled(), if !stopping => {
-                self.jobs.close();
-                batch.extend(self.jobs.recv().await);
-                self.take(batch);
-            }
-            first = self.jobs.recv() => {
-                batch.extend(first);
-                if self.take(batch) {
-                    self.gather(batch).await;
-                }
+    /// Waits until as many as `least` requests are there, and takes what is. `false`: there will be no more. What was
+    /// taken is in `batch`, also if this is dropped.
+    async fn next(&mut self, batch: &mut Vec<Job>, least: usize) -> bool {
+        while self.take(batch) && requests(batch) < least {
+            let stopping = self.jobs.is_closed();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled(), if !stopping => self.jobs.close(),
+                job = self.jobs.recv() => match job {
+                    Some(job) => batch.push(job),
+                    None => return false,
+                },
             }
         }
+        self.gather(batch).await;
+        true
     }
 
     /// Takes what is there, as far as the batch has room; says whether there is still some. A group stays whole.
     fn take(&mut self, batch: &mut Vec<Job>) -> bool {
         let most = self.backlog.batch();
-        let mut requests: usize = batch.iter().map(|job| job.group.requests().len()).sum();
-        while requests < most
+        let mut taken = requests(batch);
+        while taken < most
             && let Ok(job) = self.jobs.try_recv()
         {
-            requests += job.group.requests().len();
+            taken += job.group.requests().len();
             batch.push(job);
         }
-        requests < most
+        taken < most
     }
 
     /// Lets the calls that have arrived get into the lane before the batch leaves: without this, a lane that
@@ -167,32 +173,81 @@ impl Waiting {
     }
 }
 
-async fn run(storage: Storage, mut waiting: Waiting, metrics: Arc<Metrics>) {
-    let mut jobs = Vec::with_capacity(LARGEST_BATCH);
-    let mut kept = Kept::default();
-    loop {
-        // If it has to wait, its pace is that of the batch alone.
-        let since = (!waiting.jobs.is_empty()).then(Instant::now);
-        waiting.next(&mut jobs).await;
-        if jobs.is_empty() {
-            return;
-        }
+fn requests(jobs: &[Job]) -> usize {
+    jobs.iter().map(|job| job.group.requests().len()).sum()
+}
+
+/// The batches of a lane.
+struct Batches {
+    pipeline: Pipeline<Callers>,
+    backlog: Arc<Backlog>,
+    metrics: Arc<Metrics>,
+    /// How many requests the newest one has.
+    newest: usize,
+    last_end: Instant,
+}
+
+/// Who waits for a batch.
+struct Callers {
+    requests: usize,
+    taken: Instant,
+    /// Since when, and where to.
+    replies: Vec<(Instant, oneshot::Sender<Reply>)>,
+}
+
+impl Batches {
+    async fn begin(&mut self, jobs: &mut Vec<Job>) {
         let taken = Instant::now();
         // Nobody waits for these any more, and nothing has been done for them.
         jobs.retain(|job| !job.reply.is_closed());
-        let (groups, replies): (Vec<Group>, Vec<(Instant, oneshot::Sender<Reply>)>) =
+        let requests = requests(jobs);
+        let (groups, replies): (Vec<Group>, _) =
             jobs.drain(..).map(|job| (job.group, (job.waiting_since, job.reply))).unzip();
-        if groups.is_empty() {
-            continue;
+        if !groups.is_empty() {
+            self.newest = requests;
+            self.pipeline.begin(groups, Callers { requests, taken, replies }).await;
         }
-        let (outcomes, timings) = storage.run_batch(&mut kept, &groups).await;
-        let requests = groups.iter().map(|group| group.requests().len()).sum();
-        waiting.backlog.ran(requests, since.unwrap_or(taken).elapsed());
-        metrics.batch(requests, timings.as_ref());
+    }
+
+    /// How many requests make another batch worth while: beside one under way, as many as that has. Each batch has a price of
+    /// its own, and with fewer the rest of the callers would wait for the one after it.
+    fn least(&self) -> usize {
+        if self.pipeline.is_under_way() { self.newest } else { 1 }
+    }
+
+    fn end(&mut self, ended: Ended<Callers>) {
+        let Ended { with: Callers { requests, taken, replies }, outcomes, timings } = ended;
+        self.backlog.ran(requests, self.last_end.max(taken).elapsed());
+        self.last_end = Instant::now();
+        self.metrics.batch(requests, timings.as_ref());
         for ((waiting_since, reply), outcome) in replies.into_iter().zip(outcomes) {
-            metrics.lane_wait(taken - waiting_since);
+            self.metrics.lane_wait(taken - waiting_since);
             // A caller that has gone meanwhile finds its answer by its key.
             reply.send(Reply { outcome, taken, timings }).ok();
+        }
+    }
+}
+
+async fn run(mut waiting: Waiting, mut batches: Batches) {
+    let mut jobs = Vec::with_capacity(LARGEST_BATCH);
+    let mut more = true;
+    loop {
+        if let Some(ended) = batches.pipeline.run_held_up().await {
+            batches.end(ended);
+            continue;
+        }
+        let (under_way, least) = (batches.pipeline.is_under_way(), batches.least());
+        let begins = more && batches.pipeline.has_room();
+        tokio::select! {
+            biased;
+            ended = batches.pipeline.ended(), if under_way => if let Some(ended) = ended {
+                batches.end(ended);
+            },
+            still = waiting.next(&mut jobs, least), if begins => {
+                more = still;
+                batches.begin(&mut jobs).await;
+            }
+            else => return,
         }
     }
 }

@@ -15,11 +15,13 @@ use std::{
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    AccountId, Command, CommitToken, Group, Refused, Transaction, WalletId, WalletState,
+    AccountId, Command, CommitToken, Group, Refused, Transaction, TransactionId, WalletId,
+    WalletState,
 };
 
 use crate::{
     Kept, Storage, StorageError,
+    kept::Taken,
     load::{Loaded, load},
     write::Writes,
 };
@@ -93,11 +95,19 @@ pub struct BatchTimings {
     pub commit: Duration,
 }
 
+/// Groups that were accepted on kept wallets.
+pub(crate) struct DecidedOnKept {
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) writes: Writes,
+    /// The last of their transactions on each wallet.
+    pub(crate) transactions: HashMap<WalletId, TransactionId>,
+}
+
 /// The outcomes of a batch, in the order of its groups.
 pub type Outcomes = Vec<Result<Outcome, Arc<StorageError>>>;
 
 impl Storage {
-    /// Runs a batch of groups. `kept` is its lane's; an empty one serves as well.
+    /// Runs a batch of groups on wallets that are read, and keeps these in `kept`.
     pub async fn run_batch(
         &self,
         kept: &mut Kept,
@@ -107,9 +117,6 @@ impl Storage {
         // What limits count is counted anew from the entries when they change, so that stands alone.
         if all.len() > 1 && all.iter().any(|group| changes_limits(group)) {
             return (self.one_by_one(kept, all).await, None);
-        }
-        if let Some((outcomes, timings)) = self.try_on_kept(kept, &all).await {
-            return (outcomes.into_iter().map(Ok).collect(), Some(timings));
         }
         let error = match self.try_together(kept, &all).await {
             Ok((outcomes, timings)) => {
@@ -138,15 +145,15 @@ impl Storage {
         outcomes
     }
 
-    /// Runs groups on kept wallets as one statement. `None`: nothing was written, or nobody knows whether,
-    /// and they have to run on wallets that are read.
-    async fn try_on_kept(
+    /// Decides groups on kept wallets, and keeps them as they will be once that is written. `None`: they have to run on
+    /// wallets that are read.
+    pub(crate) fn decide_on_kept(
         &self,
         kept: &mut Kept,
-        groups: &[&Group],
-    ) -> Option<(Vec<Outcome>, BatchTimings)> {
-        let started = Instant::now();
-        let mut batch = Batch::new(Loaded { wallets: kept.take(groups)?, ..Loaded::default() });
+        groups: &[Group],
+    ) -> Option<DecidedOnKept> {
+        let Taken { wallets, mut unwritten } = kept.take(groups)?;
+        let mut batch = Batch::new(Loaded { wallets, ..Loaded::default() });
         let mut outcomes = Vec::with_capacity(groups.len());
         for group in groups {
             match batch.decide(self, group) {
@@ -154,33 +161,12 @@ impl Storage {
                 Ok(Outcome::Rejected(_) | Outcome::Settled(_)) | Err(_) => return None,
             }
         }
-        let decide = started.elapsed();
-        let Batch { wallets, writes, .. } = batch;
-        if let Err(error) = self.write_at_once(writes).await {
-            tracing::debug!(%error, groups = groups.len(), "kept wallets were of no use");
-            kept.was_refused();
-            if matches!(error, StorageError::Unavailable(_)) {
-                kept.forget_all();
-            }
-            return None;
-        }
-        kept.held_true();
-        kept.put(wallets, &homes_of(groups));
-        let write = started.elapsed();
-        Some((
-            outcomes,
-            BatchTimings { started, load: Duration::ZERO, decide, write, commit: write },
-        ))
-    }
-
-    /// Writes as a transaction of its own. On any error its connection is dropped.
-    async fn write_at_once(&self, writes: Writes) -> Result<(), StorageError> {
-        let client = self.writer().await?;
-        let written = Box::pin(writes.send_and_commit(&client)).await;
-        if written.is_err() {
-            drop(Client::take(client));
-        }
-        written
+        let Batch { wallets, mut writes, .. } = batch;
+        let transactions = writes.transactions();
+        writes.build_on(unwritten.clone());
+        unwritten.extend(&transactions);
+        kept.put(wallets, &unwritten, &homes_of(groups));
+        Some(DecidedOnKept { outcomes, writes, transactions })
     }
 
     /// Runs groups as one transaction, again while that may help.
@@ -213,10 +199,11 @@ impl Storage {
         groups: &[&Group],
     ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
         let started = Instant::now();
-        let client = self.writer().await?;
+        let client = self.lane_writer().await?;
         match Box::pin(self.attempt_on(&client, groups, started)).await {
             Ok((outcomes, timings, wallets)) => {
-                kept.put(wallets, &homes_of(groups));
+                let homes = homes_of(groups.iter().copied());
+                kept.put(wallets, &HashMap::new(), &homes);
                 Ok((outcomes, timings))
             }
             Err(error) => {
@@ -294,8 +281,8 @@ fn accounts_of(group: &Group) -> impl Iterator<Item = AccountId> {
 
 /// The accounts whose lane runs these groups because somebody asked for it. A wallet that is only swept is in no use,
 /// and must not push out one that is.
-fn homes_of(groups: &[&Group]) -> HashSet<AccountId> {
-    let asked = groups.iter().map(|group| &group.requests()[0]);
+fn homes_of<'a>(groups: impl IntoIterator<Item = &'a Group>) -> HashSet<AccountId> {
+    let asked = groups.into_iter().map(|group| &group.requests()[0]);
     let asked = asked.filter(|request| request.command != Command::Settle);
     asked.map(|request| request.wallet.account_id).collect()
 }

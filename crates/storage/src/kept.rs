@@ -1,7 +1,9 @@
 //! Wallets as a lane's last batches left them, so that the next batch on them need not read them again.
 //!
 //! Nothing is true because it is kept. A batch that is decided on kept wallets is written by one statement
-//! that names the revision of each, and that fails if any has another one by now. And only acceptances are
+//! that names the revision of each, and that fails if any has another one by now. A wallet is kept as a batch will
+//! leave it while that is still being written; then the next one also names the transaction that it builds on, and
+//! fails if that is not there. And only acceptances are
 //! believed: what would be a rejection or a preview, or lacks a grant, is decided again on wallets that are
 //! locked and read. So any number of servers may keep the same wallets; it only costs speed.
 
@@ -11,7 +13,7 @@ use std::{
 };
 
 use lru::LruCache;
-use purse_domain::{AccountId, Command, Group, Request, WalletId, WalletState};
+use purse_domain::{AccountId, Command, Group, Request, TransactionId, WalletId, WalletState};
 
 /// Most wallets that a lane keeps, at about one to two kilobytes each.
 const MOST_WALLETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
@@ -23,10 +25,25 @@ const LONGEST_PAUSE: u32 = 1_024;
 /// The wallets that a lane keeps.
 #[derive(Debug)]
 pub struct Kept {
-    wallets: LruCache<WalletId, WalletState>,
+    wallets: LruCache<WalletId, KeptWallet>,
     /// For this many batches nothing is taken out: another server works on the same wallets.
     pause: u32,
     next_pause: u32,
+}
+
+#[derive(Debug)]
+struct KeptWallet {
+    state: WalletState,
+    /// The last transaction on it, if that is still being written.
+    unwritten: Option<TransactionId>,
+}
+
+/// Wallets that were taken out.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) wallets: HashMap<WalletId, WalletState>,
+    /// The last transactions on some of them, which are still being written.
+    pub(crate) unwritten: HashMap<WalletId, TransactionId>,
 }
 
 impl Default for Kept {
@@ -38,7 +55,7 @@ impl Default for Kept {
 impl Kept {
     /// Takes out the wallets of a batch; `None`: it must read some of what it needs. What is taken out is
     /// forgotten, unless it is put back.
-    pub(crate) fn take(&mut self, groups: &[&Group]) -> Option<HashMap<WalletId, WalletState>> {
+    pub(crate) fn take(&mut self, groups: &[Group]) -> Option<Taken> {
         if self.pause > 0 {
             self.pause -= 1;
             return None;
@@ -47,48 +64,68 @@ impl Kept {
             needs_only_its_wallets(request)
                 && request.wallets().all(|name| self.wallets.contains(&name.wallet_id))
         };
-        let mut requests = groups.iter().flat_map(|group| group.requests());
+        let mut requests = groups.iter().flat_map(Group::requests);
         if !requests.all(|request| suffices(&request)) {
             return None;
         }
-        let ids = groups.iter().flat_map(|group| group.wallets()).map(|name| name.wallet_id);
-        // The second request on a wallet finds it taken out.
-        Some(ids.filter_map(|id| self.wallets.pop_entry(&id)).collect())
+        let mut taken = Taken::default();
+        for name in groups.iter().flat_map(Group::wallets) {
+            // The second request on a wallet finds it taken out.
+            if let Some((id, KeptWallet { state, unwritten })) =
+                self.wallets.pop_entry(&name.wallet_id)
+            {
+                taken.wallets.insert(id, state);
+                taken.unwritten.extend(unwritten.map(|transaction| (id, transaction)));
+            }
+        }
+        Some(taken)
     }
 
-    /// Keeps wallets as a batch left them. Those of accounts that are not at `home` in its lane are not kept:
-    /// their own lane will change them.
+    /// Keeps wallets as a batch left them, or will leave them once its transactions, `unwritten`, are there. Those of
+    /// accounts that are not at `home` in its lane are not kept: their own lane will change them.
     pub(crate) fn put(
         &mut self,
         wallets: HashMap<WalletId, WalletState>,
+        unwritten: &HashMap<WalletId, TransactionId>,
         home: &HashSet<AccountId>,
     ) {
-        for (id, mut wallet) in wallets {
-            if home.contains(&wallet.settings.name.account_id) {
-                wallet.trim(MOST_GRANTS);
-                self.wallets.put(id, wallet);
+        for (id, mut state) in wallets {
+            if home.contains(&state.settings.name.account_id) {
+                state.trim(MOST_GRANTS);
+                let unwritten = unwritten.get(&id).copied();
+                self.wallets.put(id, KeptWallet { state, unwritten });
             } else {
                 self.wallets.pop(&id);
             }
         }
     }
 
+    /// These transactions were written, each the last one of its batch on its wallet.
+    pub(crate) fn were_written(&mut self, written: &HashMap<WalletId, TransactionId>) {
+        self.next_pause = 1;
+        for (id, transaction) in written {
+            if let Some(wallet) = self.wallets.peek_mut(id)
+                && wallet.unwritten == Some(*transaction)
+            {
+                wallet.unwritten = None;
+            }
+        }
+    }
+
+    /// A batch on kept wallets was refused: what was kept of them is not so. When two servers write to the same wallets
+    /// most would be, so the pauses get longer.
+    pub(crate) fn were_refused(&mut self, refused: &HashMap<WalletId, TransactionId>) {
+        for id in refused.keys() {
+            self.wallets.pop(id);
+        }
+        self.pause = self.next_pause;
+        self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
+    }
+
     /// The database went away. What comes back may lack what was acknowledged here, and have other writes in its place
     /// under the same revisions.
     pub(crate) fn forget_all(&mut self) {
         self.wallets.clear();
-    }
-
-    /// A batch was written on what was kept.
-    pub(crate) fn held_true(&mut self) {
-        self.next_pause = 1;
-    }
-
-    /// A batch on what was kept was refused. When two servers write to the same wallets most would be, so the
-    /// pauses get longer.
-    pub(crate) fn was_refused(&mut self) {
-        self.pause = self.next_pause;
-        self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
     }
 }
 

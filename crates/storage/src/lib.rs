@@ -6,8 +6,8 @@
 //! In reading order:
 //!
 //! * [`environment`]: the injected clock and ids;
-//! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps, and [`kept`], which
-//!   spares most batches the load;
+//! * [`batch`]: the write path, with [`load`], [`write`] and [`replay`] as its steps;
+//! * [`pipeline`]: the batches that a lane has under way, with [`kept`], which spares most of them the load;
 //! * [`catalog`]: what a namespace sells;
 //! * [`read`]: balances, grants, entries and wallets for readers, who never lock;
 //! * [`rules`]: grant rules, which are written beside the batches;
@@ -26,6 +26,7 @@ mod event_data;
 pub mod kept;
 pub mod load;
 pub mod migrate;
+pub mod pipeline;
 pub mod pool;
 pub mod privileges;
 pub mod read;
@@ -42,6 +43,7 @@ pub use catalog::{CatalogChanged, CatalogName, CatalogQuery, Sellable};
 pub use environment::{Clock, IdSource};
 pub use error::StorageError;
 pub use kept::Kept;
+pub use pipeline::{Ended, Pipeline};
 pub use pool::{Storage, StorageOptions};
 pub use read::{
     BalanceAt, BalanceQuery, ComposedBalance, CostQuery, DuePage, DuePosition, DueQuery,

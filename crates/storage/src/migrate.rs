@@ -50,6 +50,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(20, "history words", "0020_history_words"),
     migration!(21, "taken back", "0021_taken_back"),
     migration!(22, "transactions in time order", "0022_transactions_in_time_order"),
+    migration!(23, "batches under way", "0023_batches_under_way"),
 ];
 
 /// The version that this build works on.

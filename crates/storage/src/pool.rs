@@ -1,4 +1,4 @@
-//! Connections: a few that write, one for each lane, and a few that read.
+//! Connections: one for each lane, a few that write other things, and a few that read.
 
 use std::{str::FromStr as _, sync::Arc, time::Duration};
 
@@ -13,8 +13,9 @@ use crate::{Clock, IdSource, StorageError, row::Columns};
 
 /// How long a request waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections that write subscriptions: a batch of events while another one is claimed.
-const SUBSCRIPTION_WRITERS: usize = 2;
+/// Connections that write something else than wallets: a batch of a subscription's events while another one is claimed, and a
+/// rule or an item of the catalog. Lanes keep theirs for as long as they have something under way.
+const OTHER_WRITERS: usize = 3;
 /// Half-open connections are noticed within this.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -46,9 +47,9 @@ pub struct StorageOptions {
 /// Purse's data on one PostgreSQL.
 #[derive(Clone)]
 pub struct Storage {
-    writers: Pool,
+    lane_writers: Pool,
     readers: Pool,
-    subscription_writers: Pool,
+    other_writers: Pool,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -67,10 +68,10 @@ impl Storage {
         ids: Arc<dyn IdSource>,
     ) -> Result<Self, StorageError> {
         let config = parse_url(&options.url)?;
-        let writers = pool(&config, options.writers)?;
+        let lane_writers = pool(&config, options.writers)?;
         let readers = pool(&config, options.readers)?;
-        let subscription_writers = pool(&config, SUBSCRIPTION_WRITERS)?;
-        Ok(Self { writers, readers, subscription_writers, clock, ids })
+        let other_writers = pool(&config, OTHER_WRITERS)?;
+        Ok(Self { lane_writers, readers, other_writers, clock, ids })
     }
 
     /// Whether the database answers.
@@ -93,17 +94,17 @@ impl Storage {
 
     /// Closes all connections once they are idle.
     pub fn close(&self) {
-        self.writers.close();
+        self.lane_writers.close();
         self.readers.close();
-        self.subscription_writers.close();
+        self.other_writers.close();
     }
 
-    pub(crate) async fn writer(&self) -> Result<Client, StorageError> {
-        Ok(self.writers.get().await?)
+    pub(crate) async fn lane_writer(&self) -> Result<Client, StorageError> {
+        Ok(self.lane_writers.get().await?)
     }
 
-    pub(crate) async fn subscription_writer(&self) -> Result<Client, StorageError> {
-        Ok(self.subscription_writers.get().await?)
+    pub(crate) async fn other_writer(&self) -> Result<Client, StorageError> {
+        Ok(self.other_writers.get().await?)
     }
 
     pub(crate) async fn reader(&self) -> Result<Client, StorageError> {

@@ -15,10 +15,12 @@ mod together;
 mod transactions;
 mod wallets;
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
 use deadpool_postgres::Client;
-use purse_domain::{Decision, Request, Scale, Transaction, TransactionId, WalletName, WalletState};
+use purse_domain::{
+    Decision, Request, Scale, Transaction, TransactionId, WalletId, WalletName, WalletState,
+};
 
 use crate::StorageError;
 use assets::AssetRow;
@@ -92,7 +94,17 @@ impl Writes {
         self.debts.add(name, decision);
         self.holds.add(name, decision, transaction);
         self.spending.add(name, &after.settings.spend_limits, decision);
-        self.wallets.add(existed, decision, after);
+        self.wallets.add(existed, decision, transaction, after);
+    }
+
+    /// What was decided builds on transactions that another batch is still writing, over the same connection.
+    pub(crate) fn build_on(&mut self, unwritten: HashMap<WalletId, TransactionId>) {
+        self.wallets.build_on(unwritten);
+    }
+
+    /// The last transaction on each wallet.
+    pub(crate) fn transactions(&self) -> HashMap<WalletId, TransactionId> {
+        self.wallets.transactions()
     }
 
     /// Counts what limits count anew from the entries: others count than before. It must be all that the batch writes.

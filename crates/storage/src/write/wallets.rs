@@ -1,9 +1,14 @@
 //! Wallets: new ones, the heads of those that moved, and changed settings.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use postgres_types::ToSql;
-use purse_domain::{AccountId, Balances, Decision, Head, WalletId, WalletSettings, WalletState};
+use purse_domain::{
+    AccountId, Balances, Decision, Head, TransactionId, WalletId, WalletSettings, WalletState,
+};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -14,6 +19,8 @@ use crate::row::{self, Instant, LimitsJson, MetadataJson, TopUpJson};
 #[derive(Debug, Default)]
 pub(super) struct Wallets {
     touched: BTreeMap<(AccountId, WalletId), Touched>,
+    /// The last transactions on some of them, which another batch is still writing.
+    unwritten: HashMap<WalletId, TransactionId>,
 }
 
 #[derive(Debug)]
@@ -22,11 +29,30 @@ struct Touched {
     has_new_settings: bool,
     /// The revision that its row has, unless another server has written to it meanwhile.
     found: i64,
+    /// The last transaction on it; `None`: time alone did it all.
+    transaction: Option<TransactionId>,
     after: (Arc<WalletSettings>, Head),
 }
 
 impl Wallets {
-    pub(super) fn add(&mut self, existed: bool, decision: &Decision, after: &WalletState) {
+    /// What was decided builds on transactions that another batch is still writing.
+    pub(super) fn build_on(&mut self, unwritten: HashMap<WalletId, TransactionId>) {
+        self.unwritten = unwritten;
+    }
+
+    /// The last transaction on each.
+    pub(super) fn transactions(&self) -> HashMap<WalletId, TransactionId> {
+        let touched = self.touched.iter();
+        touched.filter_map(|((_, id), touched)| Some((*id, touched.transaction?))).collect()
+    }
+
+    pub(super) fn add(
+        &mut self,
+        existed: bool,
+        decision: &Decision,
+        transaction: Option<TransactionId>,
+        after: &WalletState,
+    ) {
         let name = &after.settings.name;
         let after = (Arc::clone(&after.settings), after.head);
         let has_new_settings = existed && decision.settings.is_some();
@@ -34,12 +60,14 @@ impl Wallets {
             .entry((name.account_id, name.wallet_id))
             .and_modify(|touched| {
                 touched.after = after.clone();
+                touched.transaction = transaction.or(touched.transaction);
                 touched.has_new_settings |= has_new_settings;
             })
             .or_insert_with(|| Touched {
                 is_new: !existed,
                 has_new_settings,
                 found: decision.head.revision - 1,
+                transaction,
                 after: after.clone(),
             });
     }
@@ -47,12 +75,14 @@ impl Wallets {
     /// As rows: the heads of those that were there before, new ones, and changed settings.
     pub(super) fn rows(&self) -> (Vec<WalletHead>, Vec<WalletRow>, Vec<SettingsChange>) {
         let (mut heads, mut new, mut changed) = (Vec::new(), Vec::new(), Vec::new());
-        for touched in self.touched.values() {
-            let Touched { is_new, has_new_settings, found, after: (settings, head) } = touched;
+        for ((_, id), touched) in &self.touched {
+            let Touched { is_new, has_new_settings, found, transaction: _, after } = touched;
+            let (settings, head) = after;
             if *is_new {
                 new.push(WalletRow::new(settings, head));
             } else {
-                heads.push(WalletHead::new(settings, *found, head));
+                let builds_on = self.unwritten.get(id).copied();
+                heads.push(WalletHead::new(settings, *found, builds_on, head));
                 if *has_new_settings {
                     changed.push(SettingsChange::new(settings));
                 }
@@ -64,6 +94,9 @@ impl Wallets {
 
 /// The head of a wallet that was there before. A wallet whose revision is not the one that it was decided on
 /// gets none, which the column refuses: the statement fails, and with it the batch.
+///
+/// It may have been decided on what another batch was to leave that was still being written. If that has failed, somebody
+/// else may have given the wallet the same revision; so the last transaction of that batch on it must be there too.
 #[derive(Debug, ToSql)]
 #[postgres(name = "wallet_head")]
 pub(super) struct WalletHead {
@@ -85,6 +118,7 @@ pub(super) struct WalletHead {
     lows: i32,
     top_up_outstanding: Option<i64>,
     top_ups_asked_at: Option<Vec<Instant>>,
+    builds_on: Option<Uuid>,
 }
 
 impl Row for WalletHead {
@@ -104,13 +138,30 @@ impl Row for WalletHead {
             top_ups_asked_at = r.top_ups_asked_at,
             next_due_at = r.next_due_at,
             recorded_at = r.recorded_at,
-            revision = CASE WHEN w.revision = r.found THEN r.revision END
+            revision = CASE
+                WHEN w.revision = r.found
+                    AND (
+                        r.builds_on IS NULL
+                        OR EXISTS (
+                            SELECT
+                            FROM transactions
+                            WHERE transaction_id = r.builds_on AND account_id = r.account_id
+                                AND wallet_id = r.wallet_id
+                        )
+                    )
+                THEN r.revision
+            END
         FROM unnest($1::wallet_head[]) AS r
         WHERE w.account_id = r.account_id AND w.wallet_id = r.wallet_id";
 }
 
 impl WalletHead {
-    fn new(settings: &WalletSettings, found: i64, head: &Head) -> Self {
+    fn new(
+        settings: &WalletSettings,
+        found: i64,
+        builds_on: Option<TransactionId>,
+        head: &Head,
+    ) -> Self {
         let Head {
             balances: Balances { available, held, debt, scheduled },
             last_sequence,
@@ -143,6 +194,7 @@ impl WalletHead {
             lows: lows.bits(),
             top_up_outstanding: top_ups.outstanding().map(|request| request.0),
             top_ups_asked_at: row::asked_at_array(top_ups),
+            builds_on: builds_on.map(TransactionId::uuid),
         }
     }
 }

@@ -1,0 +1,3 @@
+-- The way back.
+
+ALTER TYPE wallet_head DROP ATTRIBUTE builds_on;

@@ -1,0 +1,116 @@
+//! A lane decides a batch while the one before it is still being written: on what that will leave, and only for as long
+//! as that becomes true.
+
+use purse_domain::{Command, Group, PositiveAmount, Scale, Spend};
+use purse_proto::v1::VerifyWalletRequest;
+use purse_storage::{Answer, Ended, Outcome, Pipeline};
+
+use crate::fixture::{ACCOUNT, ASSET, Server, group, spend};
+
+/// Each batch is known by its name.
+type Batches = Pipeline<&'static str>;
+
+/// Two servers on one database, a wallet with 100 credits, and batches of the first that have spent one and keep it.
+async fn two_servers() -> (Server, Server, Batches) {
+    let one = Server::start().await;
+    let other = Server::start_on(one.url.clone()).await;
+    one.open(ACCOUNT).await;
+    one.fund(ACCOUNT, "100").await;
+    let mut batches = Pipeline::new(one.node.storage().clone());
+    batches.begin(vec![spending("1")], "kept").await;
+    assert!(!batches.is_under_way(), "nothing was kept");
+    assert_eq!(told(batches.run_held_up().await), ("kept", Some("99".to_owned())));
+    (one, other, batches)
+}
+
+fn spending(amount: &str) -> Group {
+    let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
+    group(Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None }))
+}
+
+/// What came of a batch of one request.
+fn outcome(ended: Ended<&'static str>) -> (&'static str, Outcome) {
+    let Ended { with, mut outcomes, .. } = ended;
+    (with, outcomes.remove(0).unwrap())
+}
+
+/// Its name, and the balance after it; `None`: it was rejected.
+fn told(ended: Option<Ended<&'static str>>) -> (&'static str, Option<String>) {
+    let (name, outcome) = outcome(ended.expect("a batch that has ended"));
+    let balance = match outcome {
+        Outcome::Accepted(answers) => Some(answers[0].transaction.balances.balance().to_string()),
+        Outcome::Rejected(_) | Outcome::Settled(_) => None,
+    };
+    (name, balance)
+}
+
+async fn is_sound(server: &Server) -> bool {
+    let wallet = VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
+    server.wallets().verify_wallet(wallet).await.unwrap().into_inner().sound
+}
+
+#[tokio::test]
+async fn a_batch_is_decided_on_what_the_one_before_it_will_leave() {
+    let (one, _, mut batches) = two_servers().await;
+    batches.begin(vec![spending("2")], "first").await;
+    assert!(batches.has_room());
+    batches.begin(vec![spending("3")], "second").await;
+    assert!(!batches.has_room());
+    assert_eq!(told(batches.ended().await), ("first", Some("97".to_owned())));
+    assert!(batches.has_room());
+    batches.begin(vec![spending("4")], "third").await;
+    assert_eq!(told(batches.ended().await), ("second", Some("94".to_owned())));
+    assert_eq!(told(batches.ended().await), ("third", Some("90".to_owned())));
+    assert!(!batches.is_under_way());
+    assert_eq!(one.balance(ACCOUNT).await, "90");
+    assert!(is_sound(&one).await);
+}
+
+/// The other server gives the wallet the very revision that the second batch expects of the first.
+#[tokio::test]
+async fn a_batch_that_builds_on_one_that_fails_fails_with_it() {
+    let (one, other, mut batches) = two_servers().await;
+    other.spend(spend(ACCOUNT, "10", "in between")).await.unwrap();
+    batches.begin(vec![spending("2")], "first").await;
+    batches.begin(vec![spending("3")], "second").await;
+    for name in ["first", "second"] {
+        assert!(batches.ended().await.is_none(), "the {name} batch was written");
+    }
+    assert!(!batches.has_room() && !batches.is_under_way());
+    assert_eq!(told(batches.run_held_up().await), ("first", Some("87".to_owned())));
+    assert_eq!(told(batches.run_held_up().await), ("second", Some("84".to_owned())));
+    assert!(batches.has_room());
+    assert_eq!(one.balance(ACCOUNT).await, "84");
+    assert!(is_sound(&one).await);
+}
+
+#[tokio::test]
+async fn a_request_that_is_repeated_while_it_is_written_gets_its_first_answer() {
+    let (one, _, mut batches) = two_servers().await;
+    let asked = spending("2");
+    batches.begin(vec![asked.clone()], "first").await;
+    batches.begin(vec![asked], "again").await;
+    let answer = |ended: Option<Ended<&'static str>>| match outcome(ended.unwrap()).1 {
+        Outcome::Accepted(mut answers) => answers.remove(0),
+        other @ (Outcome::Rejected(_) | Outcome::Settled(_)) => panic!("{other:?}"),
+    };
+    let first: Answer = answer(batches.ended().await);
+    assert!(batches.ended().await.is_none());
+    let again = answer(batches.run_held_up().await);
+    assert!(again.replayed && !first.replayed);
+    assert_eq!(again.transaction.id, first.transaction.id);
+    assert_eq!(one.balance(ACCOUNT).await, "97");
+}
+
+#[tokio::test]
+async fn what_would_be_rejected_waits_for_what_is_under_way() {
+    let (one, other, mut batches) = two_servers().await;
+    batches.begin(vec![spending("90")], "first").await;
+    batches.begin(vec![spending("20")], "too much").await;
+    assert!(!batches.has_room());
+    assert!(batches.run_held_up().await.is_none(), "the first is under way");
+    assert_eq!(told(batches.ended().await), ("first", Some("9".to_owned())));
+    other.fund(ACCOUNT, "15").await;
+    assert_eq!(told(batches.run_held_up().await), ("too much", Some("4".to_owned())));
+    assert!(is_sound(&one).await);
+}

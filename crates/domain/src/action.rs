@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::{
     Amount, Application, ApplicationId, ApplicationState, Applied, AssetCode, Cadence, CarryOver,
     Command, CyclePeriod, Entry, Failed, Grant, GrantRule, Horizon, IdempotencyKey,
-    KeptApplication, Known, NewGrant, OnCancel, RolloverCap, Stage, Stretch, SubscriptionId,
-    SubscriptionName, TakenBack, Timestamp, TransactionId, schedule,
+    KeptApplication, Known, NewGrant, OnCancel, RolloverCap, Stage, Stretch, SubscriptionName,
+    TakenBack, Timestamp, TransactionId, schedule,
     schedule::{is_in_force, next_due_at, undone_since},
-    subscription::trial_ended_early,
+    subscription::trial_ended_by,
 };
 
 /// How long a subscription that lives goes without a look at most.
@@ -138,20 +138,21 @@ pub struct Look {
 /// Looks at a subscription.
 pub fn look(name: &SubscriptionName, known: &Known<'_>, now: Timestamp) -> Look {
     let applications = schedule(known, now, Horizon::Next);
-    let actions = actions(name, known, &applications, now);
-    let next_look_at = next_look_at(known, &applications, now);
+    let closings = closings(known, now);
+    let actions = actions(name, known, &applications, &closings);
+    let next_look_at = next_look_at(known, &applications, &closings, now);
     let done_until =
         if actions.is_empty() { undone_since(&applications, now) } else { known.since };
     Look { applications, actions, next_look_at, done_until }
 }
 
-/// What is to be done by `now`: the applications that are due, then what has become of earlier ones. What is to be taken
+/// What is to be done now: the applications that are due, then what has become of earlier ones. What is to be taken
 /// back goes first and alone, because others depend on how much of it was used.
 fn actions(
     name: &SubscriptionName,
     known: &Known<'_>,
     applications: &[Application],
-    now: Timestamp,
+    closings: &[Closed<'_>],
 ) -> Vec<Action> {
     let rule_of = |id: ApplicationId| known.rules.iter().find(|rule| rule.id == id.rule);
     let due = applications.iter().filter(|it| it.state == ApplicationState::Due);
@@ -171,11 +172,11 @@ fn actions(
             key: key_of(name, application.id, "apply", taken_back),
         })
     });
-    let closings = closings(known, now).into_iter();
-    let closings = closings.map(|(kept, applied, closing)| {
+    let closings = closings.iter().filter_map(|(kept, applied, closing)| {
         let grant = applied.grant;
-        let applied = applied.clone();
-        let (what, purpose, command) = match closing {
+        let applied = Applied::clone(applied);
+        let (what, purpose, command) = match *closing {
+            Closing::Wait { .. } => return None,
             Closing::Carry { cap, effective_at, expires_at } => {
                 let carry = CarryOver { grant, cap, effective_at, expires_at };
                 ("carry", Purpose::Close(applied), Command::CarryOver(carry))
@@ -185,7 +186,7 @@ fn actions(
                 ("take back", Purpose::TakeBack(applied), Command::VoidGrant(grant))
             }
         };
-        Action {
+        Some(Action {
             application: kept.id,
             period: kept.period,
             attempts: 0,
@@ -194,7 +195,7 @@ fn actions(
             asset: kept.asset.clone(),
             command,
             key: key_of(name, kept.id, what, kept.taken_back),
-        }
+        })
     });
     let closings: Vec<Action> = closings.collect();
     let takes_back = |action: &Action| matches!(action.purpose, Purpose::TakeBack(_));
@@ -205,22 +206,24 @@ fn actions(
 }
 
 /// When there may be something to do again, if nobody says anything: an application is due, a grant ends of which
-/// something may be carried on, or the subscription's life takes a turn that is known. One that lives is looked at
-/// once a day at least, because rules come and change.
+/// something may be carried on, one that is to expire has waited long enough, or the subscription's life takes a turn that
+/// is known. One that lives is looked at once a day at least, because rules come and change.
 fn next_look_at(
     known: &Known<'_>,
     applications: &[Application],
+    closings: &[Closed<'_>],
     now: Timestamp,
 ) -> Option<Timestamp> {
     let carries =
         |id: ApplicationId| known.rules.iter().any(|rule| rule.id == id.rule && rule.carries());
     let open = known.kept.iter().filter(|kept| kept.is_open() && carries(kept.id));
     let ends = open.filter_map(|kept| kept.state.applied()?.window.expires_at());
+    let waits = closings.iter().filter_map(|(_, _, closing)| closing.waits_until());
     let turns = known.subscription.stretches().into_iter();
     let turns = turns.flat_map(|stretch| [Some(stretch.from), stretch.until]).flatten();
     let lives = known.subscription.newest().is_some_and(|event| !event.has_ended(now));
     let daily = lives.then(|| now.plus_micros(DAY_MICROS));
-    let ahead = ends.chain(turns).chain(daily).filter(|at| *at > now);
+    let ahead = ends.chain(waits).chain(turns).chain(daily).filter(|at| *at > now);
     ahead.chain(next_due_at(applications)).min()
 }
 
@@ -261,48 +264,62 @@ enum Closing {
     Expire,
     /// Take it back: its rule was not in force when it began, as is known now.
     TakeBack,
+    /// Wait with its expiry: an event that is not known yet may say that its rule was not in force when it began.
+    Wait { until: Timestamp },
 }
 
+impl Closing {
+    fn waits_until(self) -> Option<Timestamp> {
+        match self {
+            Self::Wait { until } => Some(until),
+            Self::Carry { .. } | Self::Expire | Self::TakeBack => None,
+        }
+    }
+}
+
+/// An application that was applied, and what is to be done about what it has left.
+type Closed<'k> = (&'k KeptApplication, &'k Applied, Closing);
+
 /// The applied ones whose time is over by `now`.
-fn closings<'k>(
-    known: &Known<'k>,
-    now: Timestamp,
-) -> Vec<(&'k KeptApplication, &'k Applied, Closing)> {
+fn closings<'k>(known: &Known<'k>, now: Timestamp) -> Vec<Closed<'k>> {
     let stretches = known.subscription.stretches();
     let mut found = Vec::new();
     for kept in known.kept.iter().filter(|kept| kept.is_open()) {
         let Some(applied) = kept.state.applied() else { continue };
         let Some(rule) = known.rules.iter().find(|rule| rule.id == kept.id.rule) else { continue };
-        let closing = closing(known.id, &stretches, (rule, kept, applied), now);
+        let closing = closing(known, &stretches, (rule, kept, applied), now);
         found.extend(closing.map(|closing| (kept, applied, closing)));
     }
     found
 }
 
 fn closing(
-    id: &SubscriptionId,
+    known: &Known<'_>,
     stretches: &[Stretch<'_>],
     (rule, kept, applied): (&GrantRule, &KeptApplication, &Applied),
     now: Timestamp,
 ) -> Option<Closing> {
     let began_at = applied.window.effective_at();
-    let mut ends = stretches.iter().filter_map(Stretch::subscription_end);
-    let ended = ends.any(|ended_at| began_at < ended_at && ended_at <= now);
-    if (ended && rule.terms.on_cancel == OnCancel::Expire)
-        || (rule.terms.stage == Stage::Trial && trial_ended_early(stretches, began_at, now))
-    {
-        return Some(Closing::Expire);
-    }
     let is_then = |at: Timestamp| {
         move |it: &&Stretch<'_>| it.from <= at && it.until.is_none_or(|until| at < until)
     };
     // Of a time before all that is known, nothing says that the rule was not in force.
     let is_known = stretches.first().is_some_and(|first| first.from <= began_at);
     let was_in_force = |at: Timestamp| {
-        stretches.iter().find(is_then(at)).filter(|stretch| is_in_force(id, rule, stretch))
+        stretches.iter().find(is_then(at)).filter(|stretch| is_in_force(known.id, rule, stretch))
     };
     if is_known && was_in_force(began_at).is_none() {
         return Some(Closing::TakeBack);
+    }
+    // What has expired counts as granted for good. So it waits for an event that may say that it never began.
+    let expires_from = |end: &Stretch<'_>| {
+        let is_certain = end.known_since <= began_at;
+        let waits_until = end.event.recorded_at.plus_micros(known.patience_micros);
+        if is_certain { Timestamp::FIRST } else { waits_until }
+    };
+    let ends = ends_for(rule, stretches, began_at, now);
+    if let Some(until) = ends.map(expires_from).min() {
+        return Some(if now < until { Closing::Wait { until } } else { Closing::Expire });
     }
     let Cadence::Recurring(span) = rule.terms.cadence else { return None };
     let ended_at = applied.window.expires_at().filter(|_| rule.carries())?;
@@ -318,4 +335,19 @@ fn closing(
         effective_at: ended_at,
         expires_at: cycle.bound(last),
     })
+}
+
+/// The stretches by each of which what a rule granted expires early: the subscription ended by `now`, or the trial did.
+fn ends_for<'s>(
+    rule: &GrantRule,
+    stretches: &'s [Stretch<'s>],
+    began_at: Timestamp,
+    now: Timestamp,
+) -> impl Iterator<Item = &'s Stretch<'s>> {
+    let is_due = move |ended_at| began_at < ended_at && ended_at <= now;
+    let ends = stretches.iter().filter(move |it| it.subscription_end().is_some_and(is_due));
+    let ends = (rule.terms.on_cancel == OnCancel::Expire).then_some(ends);
+    let is_trials = rule.terms.stage == Stage::Trial;
+    let trial = is_trials.then(|| trial_ended_by(stretches, began_at, now)).flatten();
+    ends.into_iter().flatten().chain(trial)
 }

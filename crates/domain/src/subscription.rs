@@ -192,18 +192,22 @@ impl Stretch<'_> {
     }
 }
 
-/// Whether a trial that ran at an instant was over by another one, and before its time.
-pub fn trial_ended_early(stretches: &[Stretch<'_>], at: Timestamp, by: Timestamp) -> bool {
+/// What ended a trial that ran at an instant, if that was by another one, and before its time.
+pub fn trial_ended_by<'s>(
+    stretches: &'s [Stretch<'s>],
+    at: Timestamp,
+    by: Timestamp,
+) -> Option<&'s Stretch<'s>> {
     let is_trial = |it: &Stretch<'_>| it.state().status == SubscriptionStatus::Trialing;
     let is_then = |it: &Stretch<'_>| it.from <= at && it.until.is_none_or(|until| at < until);
-    let Some(place) = stretches.iter().position(|it| is_trial(it) && is_then(it)) else {
-        return false;
-    };
+    let place = stretches.iter().position(|it| is_trial(it) && is_then(it))?;
     // One that was extended goes on.
     let follows = |pair: &[Stretch<'_>]| is_trial(&pair[1]) && pair[0].until == Some(pair[1].from);
     let more = stretches[place..].windows(2).take_while(|pair| follows(pair)).count();
     let last = stretches[place + more];
-    last.until.is_some_and(|until| until <= by && last.event.ends_at() != Some(until))
+    let next = stretches.get(place + more + 1)?;
+    let is_early = last.event.ends_at().is_none_or(|ends_at| next.from < ends_at);
+    (is_early && next.from <= by).then_some(next)
 }
 
 impl Subscription {

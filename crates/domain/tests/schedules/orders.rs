@@ -134,8 +134,13 @@ fn sold() -> Vec<GrantRule> {
         terms.expiry = ExpirySettings::Never;
         terms.on_cancel = OnCancel::Expire;
     });
+    let expiring_weekly = with(monthly("mid", "17"), |terms| {
+        terms.cadence = Cadence::Recurring(crate::world::days(7));
+        terms.expiry = ExpirySettings::Never;
+        terms.on_cancel = OnCancel::Expire;
+    });
     let plans = [monthly("small", "500"), monthly("mid", "700"), monthly("big", "2000")];
-    plans.into_iter().chain([weekly, bonus, welcome, expiring]).collect()
+    plans.into_iter().chain([weekly, bonus, welcome, expiring, expiring_weekly]).collect()
 }
 
 /// What a life leaves that is told in an order.
@@ -152,18 +157,34 @@ fn told(turns: &[Turn], order: &[usize]) -> World {
 /// Lives and orders that chance found.
 #[test]
 fn upgrades_that_are_told_backwards_leave_the_same() {
-    let turn = |hours, plan| Turn { kind: PlanChanged, hours, plan };
-    let renewed = Turn { kind: Renewed, hours: 0, plan: "small" };
+    let turn = |kind, hours, plan| Turn { kind, hours, plan };
+    let changed = |hours, plan| turn(PlanChanged, hours, plan);
+    let renewed = turn(Renewed, 0, "small");
     let cases = [
         // The weekly credits of `mid` are less by what `small` granted, and those of `big` by what `mid` did.
-        (vec![turn(745, "big"), turn(1345, "mid"), turn(1417, "big")], [3, 1, 2, 0]),
+        (
+            vec![changed(745, "big"), changed(1345, "mid"), changed(1417, "big")],
+            [3, 1, 2, 0].as_slice(),
+        ),
         // What `mid` granted for later weeks goes before it is known what `big` adds.
-        (vec![renewed.clone(), turn(1416, "mid"), turn(1417, "big")], [1, 0, 3, 2]),
+        (vec![renewed.clone(), changed(1416, "mid"), changed(1417, "big")], &[1, 0, 3, 2]),
         // What `big` granted afterwards does not count against `mid`.
-        (vec![renewed, turn(1345, "mid"), turn(1416, "big")], [0, 3, 2, 1]),
+        (vec![renewed, changed(1345, "mid"), changed(1416, "big")], &[0, 3, 2, 1]),
+        // What `small`, which never was, granted does not count against `mid`, though it was to expire with the end.
+        (vec![changed(0, "big"), changed(1, "mid"), turn(Cancelled, 2, "small")], &[3, 0, 2, 1]),
+        // Weeks of `mid` that were to expire with the end never began: one that begins after all is granted.
+        (
+            vec![
+                changed(1464, "mid"),
+                turn(Paused, 1488, "small"),
+                turn(Cancelled, 1632, "small"),
+                turn(Resumed, 1668, "small"),
+            ],
+            &[3, 0, 1, 2, 4],
+        ),
     ];
     for (turns, order) in cases {
-        let (clean, any) = (told(&turns, &[0, 1, 2, 3]), told(&turns, &order));
+        let (clean, any) = (told(&turns, &[0, 1, 2, 3, 4]), told(&turns, order));
         assert_eq!(any.spendable(), clean.spendable(), "{turns:?}");
     }
 }

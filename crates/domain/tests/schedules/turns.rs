@@ -252,6 +252,43 @@ fn what_is_granted_for_a_trial_ends_with_it() {
 }
 
 #[test]
+fn what_is_to_expire_waits_for_what_was_before_the_end() {
+    let paid = with(forever(monthly("basic", "100")), |terms| terms.on_cancel = OnCancel::Expire);
+    let trial = with(paid.clone(), |terms| terms.stage = Stage::Trial);
+    let in_trial = in_status(SubscriptionStatus::Trialing, "basic");
+    for (rule, first, last) in [
+        (paid, event(1, Started, "2026-01-01", active("basic")), cancelled("basic")),
+        (trial, event(1, TrialStarted, "2026-01-01", in_trial), active("pro")),
+    ] {
+        let begin = |before| {
+            let mut world = World::new("2026-01-01", vec![rule.clone()]);
+            world.hear(first.clone());
+            world.until("2026-01-10");
+            let last = event(3, Cancelled, "2026-01-10", last.clone());
+            world.hear(SubscriptionEvent { previous_version: Some(before), ..last });
+            world
+        };
+        assert_eq!(begin(1).balance(), "0");
+        // It never comes.
+        let mut world = begin(2);
+        world.until("2026-01-10T00:59:59Z");
+        assert_eq!(world.balance(), "100");
+        world.until("2026-01-10T01:00:00Z");
+        assert_eq!((world.balance(), world.count(EntryKind::Expired)), ("0".to_owned(), 1));
+        // It says that all went on, or that it never began.
+        for (at, state, kind) in [
+            ("2026-01-05", first.state.clone(), EntryKind::Expired),
+            ("2026-01-01", paused("basic"), EntryKind::Voided),
+        ] {
+            let mut world = begin(2);
+            let between = event(2, Renewed, at, state);
+            world.hear(SubscriptionEvent { previous_version: Some(1), ..between });
+            assert_eq!((world.balance(), world.count(kind)), ("0".to_owned(), 1), "{at}");
+        }
+    }
+}
+
+#[test]
 fn news_takes_its_time() {
     let none = with(monthly("basic", "100"), |terms| terms.catch_up = CatchUp::None);
     let mut world = World::new("2026-01-01T00:00:00.3Z", vec![none.clone()]);

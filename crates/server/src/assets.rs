@@ -39,11 +39,9 @@ impl Assets {
         if known.is_some() {
             return Ok(known);
         }
-        let found = self
-            .storage
-            .find_scale(namespace, &id.1)
-            .await
-            .map_err(|error| status::storage(&error))?;
+        // Boxed, because every write would have room for this in its call, and hardly any does it.
+        let found = Box::pin(self.storage.find_scale(namespace, &id.1)).await;
+        let found = found.map_err(|error| status::storage(&error))?;
         if let Some(scale) = found {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             if known.len() < MOST_KEPT {

@@ -50,31 +50,33 @@ pub struct Shared {
 
 impl Shared {
     /// Runs a parsed write; `parsing_since` is when its call was taken up.
-    async fn write(
+    fn write(
         &self,
         trace: CallTrace,
         parsing_since: Instant,
         request: Request,
-    ) -> Result<Answer, Status> {
-        let answers =
-            self.write_group(trace, parsing_since, Group::from(request), status::alone).await?;
-        only(answers)
+    ) -> impl Future<Output = Result<Answer, Status>> + Send + use<> {
+        let answers = self.write_group(trace, parsing_since, Group::from(request), status::alone);
+        async move { only(answers.await?) }
     }
 
     /// Runs requests that happen together or not at all, and answers each. `located` says in a refusal which of
-    /// them it is about.
-    async fn write_group(
+    /// them it is about. They are handed over at once: a call that waits holds the way back, and no copies of its request.
+    fn write_group<L: FnOnce(Status, usize) -> Status + Send>(
         &self,
         trace: CallTrace,
         parsing_since: Instant,
         group: Group,
-        located: impl FnOnce(Status, usize) -> Status,
-    ) -> Result<Vec<Answer>, Status> {
+        located: L,
+    ) -> impl Future<Output = Result<Vec<Answer>, Status>> + Send + use<L> {
         let handed_over = Instant::now();
         trace.span("parse", parsing_since, handed_over);
-        let reply = self.lanes.run(group).await?;
-        trace.lane(handed_over, &reply);
-        answers(reply.outcome, located)
+        let pending = self.lanes.send(group);
+        async move {
+            let reply = pending?.reply().await?;
+            trace.lane(handed_over, &reply);
+            answers(reply.outcome, located)
+        }
     }
 }
 

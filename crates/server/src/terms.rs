@@ -116,7 +116,8 @@ impl TermsBook {
         {
             return Ok(Some(Arc::clone(&known.operation)));
         }
-        let found = self.storage.find_sold::<Price>(&name).await;
+        // Boxed: see the scales of assets.
+        let found = Box::pin(self.storage.find_sold::<Price>(&name)).await;
         let found = found.map_err(|error| status::storage(&error))?;
         let Some(operation) = found.filter(|item| item.definition.is_some()).map(Arc::new) else {
             self.forget(&name);

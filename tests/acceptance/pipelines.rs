@@ -18,7 +18,7 @@ async fn two_servers() -> (Server, Server, Batches) {
     one.fund(ACCOUNT, "100").await;
     let mut batches = Pipeline::new(one.node.storage().clone());
     batches.begin(vec![spending("1")], "kept").await;
-    assert!(!batches.is_under_way(), "nothing was kept");
+    assert!(!batches.is_under_way(), "nothing is kept yet");
     assert_eq!(told(batches.run_held_up().await), ("kept", Some("99".to_owned())));
     (one, other, batches)
 }
@@ -112,5 +112,39 @@ async fn what_would_be_rejected_waits_for_what_is_under_way() {
     assert_eq!(told(batches.ended().await), ("first", Some("9".to_owned())));
     other.fund(ACCOUNT, "15").await;
     assert_eq!(told(batches.run_held_up().await), ("too much", Some("4".to_owned())));
+    assert!(is_sound(&one).await);
+}
+
+/// What was begun first is run first, whatever holds it up.
+#[tokio::test]
+async fn what_fails_goes_before_what_waited_for_it() {
+    let (one, other, mut batches) = two_servers().await;
+    batches.begin(vec![spending("90")], "first").await;
+    batches.begin(vec![spending("20")], "too much").await;
+    other.fund(ACCOUNT, "5").await;
+    assert!(batches.ended().await.is_none(), "the first was written");
+    assert_eq!(told(batches.run_held_up().await), ("first", Some("14".to_owned())));
+    assert_eq!(told(batches.run_held_up().await), ("too much", None));
+    assert!(batches.run_held_up().await.is_none());
+    assert!(batches.has_room());
+    assert_eq!(one.balance(ACCOUNT).await, "14");
+    assert!(is_sound(&one).await);
+}
+
+/// The second of three builds on a wallet that another server has written to, and the third on the second.
+#[tokio::test]
+async fn what_is_begun_behind_a_batch_that_will_fail_fails_with_it() {
+    let (one, other, mut batches) = two_servers().await;
+    batches.begin(vec![spending("2")], "first").await;
+    assert_eq!(told(batches.ended().await), ("first", Some("97".to_owned())));
+    other.spend(spend(ACCOUNT, "10", "in between")).await.unwrap();
+    batches.begin(vec![spending("3"), spending("1")], "second").await;
+    batches.begin(vec![spending("4")], "third").await;
+    assert!(batches.ended().await.is_none() && batches.ended().await.is_none());
+    for (name, balance) in [("second", "84"), ("third", "79")] {
+        let ended = told(batches.run_held_up().await);
+        assert_eq!(ended, (name, Some(balance.to_owned())));
+    }
+    assert_eq!(one.balance(ACCOUNT).await, "79");
     assert!(is_sound(&one).await);
 }

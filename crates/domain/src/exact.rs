@@ -84,6 +84,7 @@ impl From<Amount> for Exact {
 
 /// The digits of a figure that has no more places.
 pub(crate) fn scaled(figure: Decimal, places: u32) -> i128 {
+    debug_assert!(figure.scale() <= places, "{figure} has more than {places} places");
     figure.mantissa() * 10_i128.pow(places.saturating_sub(figure.scale()))
 }
 

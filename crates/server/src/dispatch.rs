@@ -84,7 +84,7 @@ impl Services {
             test_clock: test_clock
                 .map(|clock| TestClockServiceServer::new(TestClockControl(clock))),
         };
-        Self { own: Arc::new(own), others }
+        Self { own: Arc::new(own), others: others.prepare() }
     }
 }
 

@@ -142,7 +142,9 @@ impl Waiting {
                 },
             }
         }
-        self.gather(batch).await;
+        if requests(batch) < self.backlog.batch() {
+            self.gather(batch).await;
+        }
         true
     }
 
@@ -190,6 +192,8 @@ struct Batches {
 /// Who waits for a batch.
 struct Callers {
     requests: usize,
+    /// From when on the lane could work for them, unless it had to end others first.
+    since: Instant,
     taken: Instant,
     /// Since when, and where to.
     replies: Vec<(Instant, oneshot::Sender<Reply>)>,
@@ -201,11 +205,14 @@ impl Batches {
         // Nobody waits for these any more, and nothing has been done for them.
         jobs.retain(|job| !job.reply.is_closed());
         let requests = requests(jobs);
+        let waited = jobs.first().is_some_and(|job| job.waiting_since < self.last_end);
+        let since = if waited { self.last_end } else { taken };
         let (groups, replies): (Vec<Group>, _) =
             jobs.drain(..).map(|job| (job.group, (job.waiting_since, job.reply))).unzip();
         if !groups.is_empty() {
             self.newest = requests;
-            self.pipeline.begin(groups, Callers { requests, taken, replies }).await;
+            let callers = Callers { requests, since, taken, replies };
+            self.pipeline.begin(groups, callers).await;
         }
     }
 
@@ -216,8 +223,8 @@ impl Batches {
     }
 
     fn end(&mut self, ended: Ended<Callers>) {
-        let Ended { with: Callers { requests, taken, replies }, outcomes, timings } = ended;
-        self.backlog.ran(requests, self.last_end.max(taken).elapsed());
+        let Ended { with: Callers { requests, since, taken, replies }, outcomes, timings } = ended;
+        self.backlog.ran(requests, self.last_end.max(since).elapsed());
         self.last_end = Instant::now();
         self.metrics.batch(requests, timings.as_ref());
         for ((waiting_since, reply), outcome) in replies.into_iter().zip(outcomes) {

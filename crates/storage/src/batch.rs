@@ -89,7 +89,7 @@ pub struct BatchTimings {
     pub load: Duration,
     /// Until all was decided.
     pub decide: Duration,
-    /// Until all rows were sent and taken.
+    /// Until all rows were sent and taken; behind another batch of the lane that is still being written, after that.
     pub write: Duration,
     /// Until the commit was durable.
     pub commit: Duration,
@@ -199,7 +199,7 @@ impl Storage {
         groups: &[&Group],
     ) -> Result<(Vec<Outcome>, BatchTimings), StorageError> {
         let started = Instant::now();
-        let client = self.lane_writer().await?;
+        let client = self.lane_writer().await.inspect_err(|_| kept.forget_all())?;
         match Box::pin(self.attempt_on(&client, groups, started)).await {
             Ok((outcomes, timings, wallets)) => {
                 let homes = homes_of(groups.iter().copied());

@@ -212,7 +212,7 @@ impl Storage {
         change: &CatalogChange<T>,
         validate_only: bool,
     ) -> Result<Result<CatalogChanged<T>, StaleItem>, StorageError> {
-        let mut client = self.other_writer().await?;
+        let mut client = self.catalog_writer().await?;
         let transaction = client.transaction().await?;
         let clock = self.clock().now();
         make_place::<T>(&transaction, name, clock).await?;

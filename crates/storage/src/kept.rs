@@ -112,12 +112,16 @@ impl Kept {
         }
     }
 
-    /// A batch on kept wallets was refused: what was kept of them is not so. When two servers write to the same wallets
-    /// most would be, so the pauses get longer.
-    pub(crate) fn were_refused(&mut self, refused: &HashMap<WalletId, TransactionId>) {
+    /// These transactions were not written: what was kept of their wallets is not so.
+    pub(crate) fn forget(&mut self, refused: &HashMap<WalletId, TransactionId>) {
         for id in refused.keys() {
             self.wallets.pop(id);
         }
+    }
+
+    /// A batch on what was kept was refused. When two servers write to the same wallets most would be, so the
+    /// pauses get longer.
+    pub(crate) fn pause(&mut self) {
         self.pause = self.next_pause;
         self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
     }

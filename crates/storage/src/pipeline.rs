@@ -39,7 +39,10 @@ pub struct Pipeline<T> {
     under_way: FuturesOrdered<BoxFuture<'static, Sent<T>>>,
     /// Had a batch that failed: it is not used again.
     failed: Option<Arc<Client>>,
-    held_up: VecDeque<(Vec<Group>, T)>,
+    /// Batches that failed, in their order.
+    refused: VecDeque<(Vec<Group>, T)>,
+    /// The newest batch, if kept wallets do not suffice for it.
+    undecided: Option<(Vec<Group>, T)>,
 }
 
 /// A batch that has come to its end.
@@ -72,7 +75,8 @@ impl<T: Send + 'static> Pipeline<T> {
             connection: None,
             under_way: FuturesOrdered::new(),
             failed: None,
-            held_up: VecDeque::new(),
+            refused: VecDeque::new(),
+            undecided: None,
         }
     }
 
@@ -83,22 +87,34 @@ impl<T: Send + 'static> Pipeline<T> {
 
     /// Whether another batch may begin.
     pub fn has_room(&self) -> bool {
-        self.held_up.is_empty() && self.under_way.len() < MOST_UNDER_WAY
+        let is_held_up = self.undecided.is_some() || !self.refused.is_empty();
+        !is_held_up && self.under_way.len() < MOST_UNDER_WAY
     }
 
-    /// Begins a batch. It is sent when [`Self::ended`] is next polled.
+    /// Begins a batch, if there is room. It is sent when [`Self::ended`] is next polled.
     pub async fn begin(&mut self, groups: Vec<Group>, with: T) {
         let started = Instant::now();
-        // Without a connection, running it on wallets that are read tells why.
-        let client = self.connection().await.ok();
-        let decided = client.zip(self.storage.decide_on_kept(&mut self.kept, &groups));
-        let Some((client, DecidedOnKept { outcomes, writes, transactions })) = decided else {
-            self.held_up.push_back((groups, with));
+        let Some(client) = self.connection().await else {
+            self.undecided = Some((groups, with));
             return;
         };
+        let Some(decided) = self.storage.decide_on_kept(&mut self.kept, &groups) else {
+            self.undecided = Some((groups, with));
+            return;
+        };
+        let DecidedOnKept { outcomes, writes, transactions } = decided;
         let decide = started.elapsed();
+        // Before it takes its place: while one statement was being prepared, the next could leave.
+        let statement = match writes.prepare(&client).await {
+            Ok(statement) => statement,
+            Err(error) => {
+                self.has_failed(&error, &transactions);
+                self.undecided = Some((groups, with));
+                return;
+            }
+        };
         let sent = async move {
-            let written = writes.send_and_commit(&client).await;
+            let written = statement.send(&client).await;
             let write = started.elapsed();
             let timings =
                 BatchTimings { started, load: Duration::ZERO, decide, write, commit: write };
@@ -107,13 +123,18 @@ impl<T: Send + 'static> Pipeline<T> {
         self.under_way.push_back(sent.boxed());
     }
 
-    async fn connection(&mut self) -> Result<Arc<Client>, StorageError> {
+    /// `None`: there is none, and running the batch on wallets that are read tells why.
+    async fn connection(&mut self) -> Option<Arc<Client>> {
         if let Some(connection) = &self.connection {
-            return Ok(Arc::clone(connection));
+            return Some(Arc::clone(connection));
         }
-        let connection = Arc::new(self.storage.lane_writer().await?);
+        let Ok(client) = self.storage.lane_writer().await else {
+            self.kept.forget_all();
+            return None;
+        };
+        let connection = Arc::new(client);
         self.connection = Some(Arc::clone(&connection));
-        Ok(connection)
+        Some(connection)
     }
 
     /// Waits for the first batch under way. `None`: it is held up, or there is none. Nothing is lost if this is dropped while it
@@ -122,13 +143,8 @@ impl<T: Send + 'static> Pipeline<T> {
         let Sent { groups, with, outcomes, transactions, timings, written } =
             self.under_way.next().await?;
         if let Err(error) = written {
-            tracing::debug!(%error, groups = groups.len(), "kept wallets were of no use");
-            self.kept.were_refused(&transactions);
-            if matches!(error, StorageError::Unavailable(_)) {
-                self.kept.forget_all();
-            }
-            self.failed = self.connection.take().or(self.failed.take());
-            self.held_up.push_back((groups, with));
+            self.has_failed(&error, &transactions);
+            self.refused.push_back((groups, with));
             return None;
         }
         self.kept.were_written(&transactions);
@@ -139,12 +155,33 @@ impl<T: Send + 'static> Pipeline<T> {
         Some(Ended { with, outcomes, timings: Some(timings) })
     }
 
-    /// Runs a batch that is held up, once nothing is under way. Must not be dropped while it runs.
+    /// What was kept is not so.
+    fn has_failed(
+        &mut self,
+        error: &StorageError,
+        transactions: &HashMap<WalletId, TransactionId>,
+    ) {
+        tracing::debug!(%error, wallets = transactions.len(), "kept wallets were of no use");
+        // Those behind it fail because it did.
+        if self.refused.is_empty() {
+            self.kept.pause();
+        }
+        self.kept.forget(transactions);
+        if matches!(error, StorageError::Unavailable(_)) {
+            self.kept.forget_all();
+        }
+        // A statement that was refused leaves nothing behind.
+        if !matches!(error, StorageError::Refused { .. }) {
+            self.failed = self.connection.take().or(self.failed.take());
+        }
+    }
+
+    /// Runs a batch that is held up, once nothing is under way: the one that was begun first. Must not be dropped while it runs.
     pub async fn run_held_up(&mut self) -> Option<Ended<T>> {
         if self.is_under_way() {
             return None;
         }
-        let (groups, with) = self.held_up.pop_front()?;
+        let (groups, with) = self.refused.pop_front().or_else(|| self.undecided.take())?;
         self.connection = None;
         if let Some(failed) = self.failed.take().and_then(Arc::into_inner) {
             drop(Client::take(failed));

@@ -13,9 +13,10 @@ use crate::{Clock, IdSource, StorageError, row::Columns};
 
 /// How long a request waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections that write something else than wallets: a batch of a subscription's events while another one is claimed, and a
-/// rule or an item of the catalog. Lanes keep theirs for as long as they have something under way.
-const OTHER_WRITERS: usize = 3;
+/// Connections that write subscriptions: a batch of events while another one is claimed.
+const SUBSCRIPTION_WRITERS: usize = 2;
+/// Connections that write rules and the catalog. Lanes keep theirs for as long as they have something under way.
+const CATALOG_WRITERS: usize = 2;
 /// Half-open connections are noticed within this.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -49,7 +50,8 @@ pub struct StorageOptions {
 pub struct Storage {
     lane_writers: Pool,
     readers: Pool,
-    other_writers: Pool,
+    subscription_writers: Pool,
+    catalog_writers: Pool,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -70,8 +72,9 @@ impl Storage {
         let config = parse_url(&options.url)?;
         let lane_writers = pool(&config, options.writers)?;
         let readers = pool(&config, options.readers)?;
-        let other_writers = pool(&config, OTHER_WRITERS)?;
-        Ok(Self { lane_writers, readers, other_writers, clock, ids })
+        let subscription_writers = pool(&config, SUBSCRIPTION_WRITERS)?;
+        let catalog_writers = pool(&config, CATALOG_WRITERS)?;
+        Ok(Self { lane_writers, readers, subscription_writers, catalog_writers, clock, ids })
     }
 
     /// Whether the database answers.
@@ -96,15 +99,20 @@ impl Storage {
     pub fn close(&self) {
         self.lane_writers.close();
         self.readers.close();
-        self.other_writers.close();
+        self.subscription_writers.close();
+        self.catalog_writers.close();
     }
 
     pub(crate) async fn lane_writer(&self) -> Result<Client, StorageError> {
         Ok(self.lane_writers.get().await?)
     }
 
-    pub(crate) async fn other_writer(&self) -> Result<Client, StorageError> {
-        Ok(self.other_writers.get().await?)
+    pub(crate) async fn subscription_writer(&self) -> Result<Client, StorageError> {
+        Ok(self.subscription_writers.get().await?)
+    }
+
+    pub(crate) async fn catalog_writer(&self) -> Result<Client, StorageError> {
+        Ok(self.catalog_writers.get().await?)
     }
 
     pub(crate) async fn reader(&self) -> Result<Client, StorageError> {

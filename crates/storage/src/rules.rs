@@ -138,7 +138,7 @@ impl Storage {
         requests: &[RuleRequest],
         mode: RuleBatch,
     ) -> Result<RuleOutcomes, StorageError> {
-        let mut client = self.other_writer().await?;
+        let mut client = self.catalog_writer().await?;
         // A caller that goes away rolls it back.
         let transaction = client.transaction().await?;
         let mut rules = locked(&transaction, namespace, requests).await?;

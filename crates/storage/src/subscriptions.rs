@@ -173,7 +173,7 @@ impl Storage {
     /// Takes in what is told of subscriptions, in its order, and answers each what is to be done for it, as one
     /// transaction.
     pub async fn advance(&self, told: &[Told]) -> Result<Vec<Advanced>, StorageError> {
-        let client = self.other_writer().await?;
+        let client = self.subscription_writer().await?;
         match Box::pin(self.advance_on(&client, told)).await {
             Ok(advanced) => Ok(advanced),
             Err(error) => {
@@ -188,7 +188,7 @@ impl Storage {
         &self,
         most: i64,
     ) -> Result<Vec<SubscriptionName>, StorageError> {
-        let client = self.other_writer().await?;
+        let client = self.subscription_writer().await?;
         let now = self.clock().now();
         let lease = Instant(now.plus_micros(LEASE_MICROS));
         let statement = client.prepare_cached(CLAIM).await?;
@@ -260,7 +260,7 @@ impl Storage {
         source: &SourceName,
         event: &SourceEventId,
     ) -> Result<(), StorageError> {
-        let client = self.other_writer().await?;
+        let client = self.subscription_writer().await?;
         let now = Instant(self.clock().now());
         let statement = client.prepare_cached(POSITION).await?;
         client

@@ -154,19 +154,16 @@ impl Writes {
         Ok(taken)
     }
 
-    /// Sends everything outside of any transaction: one statement, which is one of its own and durable on
-    /// return. There must be no changed settings and places.
-    pub(crate) async fn send_and_commit(self, client: &Client) -> Result<(), StorageError> {
+    /// Makes it one statement, for which the connection is prepared. There must be no changed settings and places.
+    pub(crate) async fn prepare(self, client: &Client) -> Result<OneStatement, StorageError> {
         debug_assert!(self.recounts.is_empty(), "that takes more statements");
         let tables = self.tables();
         debug_assert!(
             tables.seldom().iter().all(|rows| rows.is_empty()),
             "that takes two statements"
         );
-        match Together::prepare(client, &tables.usual()).await? {
-            Some(all) => all.send(client).await,
-            None => Ok(()),
-        }
+        Together::prepare(client, &tables.usual()).await?;
+        Ok(OneStatement(tables))
     }
 
     fn tables(self) -> Tables {
@@ -198,6 +195,19 @@ impl Writes {
             heads,
             settings,
             places,
+        }
+    }
+}
+
+/// All that a batch writes, as one statement.
+pub(crate) struct OneStatement(Tables);
+
+impl OneStatement {
+    /// Sends it, when it is first polled, outside of any transaction: it is one of its own, and durable on return.
+    pub(crate) async fn send(&self, client: &Client) -> Result<(), StorageError> {
+        match Together::prepare(client, &self.0.usual()).await? {
+            Some(all) => all.send(client).await,
+            None => Ok(()),
         }
     }
 }

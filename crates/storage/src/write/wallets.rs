@@ -142,11 +142,12 @@ impl Row for WalletHead {
                 WHEN w.revision = r.found
                     AND (
                         r.builds_on IS NULL
-                        OR EXISTS (
-                            SELECT
+                        OR (
+                            SELECT TRUE
                             FROM transactions
                             WHERE transaction_id = r.builds_on AND account_id = r.account_id
                                 AND wallet_id = r.wallet_id
+                            LIMIT 1
                         )
                     )
                 THEN r.revision

@@ -326,8 +326,8 @@ impl fmt::Display for UnitPrice {
     }
 }
 
-/// Writes a figure without the zeros that it ends with. An answer to a spend has some ten of them, and taking zeros off a
-/// `Decimal` costs several times what writing it does.
+/// Writes a figure without the zeros that it ends with. An answer to a spend has some ten of them, and `Decimal` divides its
+/// 96 bits for each digit.
 fn write_plain(figure: Decimal, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Ok(mut digits) = u64::try_from(figure.mantissa().unsigned_abs()) else {
         return fmt::Display::fmt(&figure.normalize(), f);

@@ -10,7 +10,7 @@ use crate::{Timestamp, amount::MAX_SCALE, exact::scaled};
 /// What most entries and requests take.
 const USUAL_BYTES: usize = 512;
 
-/// SHA-256 over fields, which are gathered first: handing each to it costs as much as hashing does.
+/// SHA-256 over fields, which are gathered and hashed at once.
 pub(crate) struct Canonical(Vec<u8>);
 
 impl Canonical {

@@ -131,7 +131,8 @@ impl Waiting {
     /// Waits until as many as `least` requests are there, and takes what is. `false`: there will be no more. What was
     /// taken is in `batch`, also if this is dropped.
     async fn next(&mut self, batch: &mut Vec<Job>, least: usize) -> bool {
-        while self.take(batch) && requests(batch) < least {
+        let most = self.backlog.batch();
+        while self.take(batch, most) < least.min(most) {
             let stopping = self.jobs.is_closed();
             tokio::select! {
                 biased;
@@ -142,15 +143,12 @@ impl Waiting {
                 },
             }
         }
-        if requests(batch) < self.backlog.batch() {
-            self.gather(batch).await;
-        }
+        self.gather(batch, most).await;
         true
     }
 
-    /// Takes what is there, as far as the batch has room; says whether there is still some. A group stays whole.
-    fn take(&mut self, batch: &mut Vec<Job>) -> bool {
-        let most = self.backlog.batch();
+    /// Takes what is there, as far as the batch has room; says how many requests it has then. A group stays whole.
+    fn take(&mut self, batch: &mut Vec<Job>, most: usize) -> usize {
         let mut taken = requests(batch);
         while taken < most
             && let Ok(job) = self.jobs.try_recv()
@@ -158,19 +156,19 @@ impl Waiting {
             taken += job.group.requests().len();
             batch.push(job);
         }
-        taken < most
+        taken
     }
 
     /// Lets the calls that have arrived get into the lane before the batch leaves: without this, a lane that
     /// is woken by its database runs before them and takes a handful. It ends as soon as a turn brings
     /// nothing, or the batch is full.
-    async fn gather(&mut self, batch: &mut Vec<Job>) {
-        loop {
-            let before = batch.len();
+    async fn gather(&mut self, batch: &mut Vec<Job>, most: usize) {
+        let mut before = 0;
+        let mut taken = requests(batch);
+        while before < taken && taken < most {
+            before = taken;
             tokio::task::yield_now().await;
-            if !self.take(batch) || batch.len() == before {
-                return;
-            }
+            taken = self.take(batch, most);
         }
     }
 }

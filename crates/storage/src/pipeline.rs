@@ -24,6 +24,7 @@ use purse_domain::{Group, TransactionId, WalletId};
 use crate::{
     Kept, Outcome, Storage, StorageError,
     batch::{BatchTimings, DecidedOnKept, Outcomes},
+    write::OneStatement,
 };
 
 /// Most batches under way: one that PostgreSQL writes, and one that it finds when it has.
@@ -54,6 +55,16 @@ pub struct Ended<T> {
     pub outcomes: Outcomes,
     /// `None`: its groups ran one by one, or nobody knows.
     pub timings: Option<BatchTimings>,
+}
+
+/// A batch that can be sent.
+struct Decided {
+    client: Arc<Client>,
+    statement: OneStatement,
+    outcomes: Vec<Outcome>,
+    transactions: HashMap<WalletId, TransactionId>,
+    /// How long it took.
+    decide: Duration,
 }
 
 /// A batch that was sent, and what came of that.
@@ -94,24 +105,11 @@ impl<T: Send + 'static> Pipeline<T> {
     /// Begins a batch, if there is room. It is sent when [`Self::ended`] is next polled.
     pub async fn begin(&mut self, groups: Vec<Group>, with: T) {
         let started = Instant::now();
-        let Some(client) = self.connection().await else {
+        let Some(Decided { client, statement, outcomes, transactions, decide }) =
+            self.decide(&groups, started).await
+        else {
             self.undecided = Some((groups, with));
             return;
-        };
-        let Some(decided) = self.storage.decide_on_kept(&mut self.kept, &groups) else {
-            self.undecided = Some((groups, with));
-            return;
-        };
-        let DecidedOnKept { outcomes, writes, transactions } = decided;
-        let decide = started.elapsed();
-        // Before it takes its place: while one statement was being prepared, the next could leave.
-        let statement = match writes.prepare(&client).await {
-            Ok(statement) => statement,
-            Err(error) => {
-                self.has_failed(&error, &transactions);
-                self.undecided = Some((groups, with));
-                return;
-            }
         };
         let sent = async move {
             let written = statement.send(&client).await;
@@ -123,7 +121,22 @@ impl<T: Send + 'static> Pipeline<T> {
         self.under_way.push_back(sent.boxed());
     }
 
-    /// `None`: there is none, and running the batch on wallets that are read tells why.
+    /// Decides a batch, and prepares what it writes before it takes its place: while one statement was being prepared, the
+    /// next could leave. `None`: it has to run on wallets that are read, which also tells what is wrong.
+    async fn decide(&mut self, groups: &[Group], started: Instant) -> Option<Decided> {
+        let client = self.connection().await?;
+        let decided = self.storage.decide_on_kept(&mut self.kept, groups)?;
+        let DecidedOnKept { outcomes, writes, transactions } = decided;
+        let decide = started.elapsed();
+        match writes.prepare(&client).await {
+            Ok(statement) => Some(Decided { client, statement, outcomes, transactions, decide }),
+            Err(error) => {
+                self.has_failed(&error, &transactions);
+                None
+            }
+        }
+    }
+
     async fn connection(&mut self) -> Option<Arc<Client>> {
         if let Some(connection) = &self.connection {
             return Some(Arc::clone(connection));

@@ -21,6 +21,7 @@ use deadpool_postgres::Client;
 use purse_domain::{
     Decision, Request, Scale, Transaction, TransactionId, WalletId, WalletName, WalletState,
 };
+use tokio_postgres::Statement;
 
 use crate::StorageError;
 use assets::AssetRow;
@@ -30,7 +31,7 @@ use events::EventRow;
 use grants::{GrantChange, GrantPlace, GrantRow, Grants};
 use holds::{HoldRow, Holds};
 use spending::{Recount, Spending, SpendingRow};
-use together::{Rows, Together};
+use together::Rows;
 use transactions::TransactionRow;
 use wallets::{SettingsChange, WalletHead, WalletRow, Wallets};
 
@@ -126,16 +127,16 @@ impl Writes {
         let tables = self.tables();
         // Seldom, and of rows that the statement below may touch too: before it. Then there are two, and the
         // commit must wait.
-        let seldom = Together::prepare(client, &tables.seldom()).await?;
+        let seldom = together::prepare(client, &tables.seldom()).await?;
         if let Some(seldom) = &seldom {
-            seldom.send(client).await?;
+            together::send(client, seldom, &tables.seldom()).await?;
         }
-        let Some(all) = Together::prepare(client, &tables.usual()).await? else {
+        let Some(all) = together::prepare(client, &tables.usual()).await? else {
             client.batch_execute("ROLLBACK").await?;
             return Ok(Instant::now());
         };
         if seldom.is_some() {
-            all.send(client).await?;
+            together::send(client, &all, &tables.usual()).await?;
             let taken = Instant::now();
             client.batch_execute("COMMIT").await?;
             return Ok(taken);
@@ -144,7 +145,7 @@ impl Writes {
         let (sent, committed) = tokio::join!(
             biased;
             async {
-                all.send(client).await?;
+                together::send(client, &all, &tables.usual()).await?;
                 Ok::<_, StorageError>(Instant::now())
             },
             client.batch_execute("COMMIT"),
@@ -162,8 +163,8 @@ impl Writes {
             tables.seldom().iter().all(|rows| rows.is_empty()),
             "that takes two statements"
         );
-        Together::prepare(client, &tables.usual()).await?;
-        Ok(OneStatement(tables))
+        let statement = together::prepare(client, &tables.usual()).await?;
+        Ok(OneStatement { tables, statement })
     }
 
     fn tables(self) -> Tables {
@@ -200,13 +201,17 @@ impl Writes {
 }
 
 /// All that a batch writes, as one statement.
-pub(crate) struct OneStatement(Tables);
+pub(crate) struct OneStatement {
+    tables: Tables,
+    /// `None`: it writes nothing.
+    statement: Option<Statement>,
+}
 
 impl OneStatement {
     /// Sends it, when it is first polled, outside of any transaction: it is one of its own, and durable on return.
     pub(crate) async fn send(&self, client: &Client) -> Result<(), StorageError> {
-        match Together::prepare(client, &self.0.usual()).await? {
-            Some(all) => all.send(client).await,
+        match &self.statement {
+            Some(statement) => together::send(client, statement, &self.tables.usual()).await,
             None => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use purse_domain::{
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::together::{Row, Together};
+use super::together::{self, Row};
 use crate::{
     StorageError,
     row::{self, Instant},
@@ -108,8 +108,8 @@ impl Recount {
                 tally.add(&after.settings.spend_limits, counted);
             }
             let rows = SpendingRow::all_of((name.account_id, name.wallet_id), &tally);
-            if let Some(statement) = Together::prepare(client, &[&rows]).await? {
-                statement.send(client).await?;
+            if let Some(statement) = together::prepare(client, &[&rows]).await? {
+                together::send(client, &statement, &[&rows]).await?;
             }
         }
         Ok(())

@@ -42,35 +42,30 @@ impl<R: Row> Rows for Vec<R> {
     }
 }
 
-/// The rows of several tables as one statement, in which each table's is a part. No two may write the same
-/// row.
-pub(super) struct Together<'a> {
-    statement: Statement,
-    parameters: Vec<&'a (dyn ToSql + Sync)>,
+/// Prepares the statement that writes the rows of several tables, each table's as a part of it, on the connection that is
+/// to send it. No two may write the same row. Tables without rows are left out; `None`: no table has any.
+pub(super) async fn prepare(
+    client: &Client,
+    tables: &[&dyn Rows],
+) -> Result<Option<Statement>, StorageError> {
+    let statements: Vec<&str> = filled(tables).map(Rows::statement).collect();
+    let Some(sql) = joined(statements.into_iter()) else { return Ok(None) };
+    Ok(Some(client.prepare_cached(&sql).await?))
 }
 
-impl<'a> Together<'a> {
-    /// Prepares the statement, on the connection that is to send it. Tables without rows are left out;
-    /// `None`: no table has any.
-    pub(super) async fn prepare(
-        client: &Client,
-        tables: &[&'a dyn Rows],
-    ) -> Result<Option<Self>, StorageError> {
-        let tables: Vec<&dyn Rows> =
-            tables.iter().copied().filter(|table| !table.is_empty()).collect();
-        let Some(sql) = joined(tables.iter().map(|table| table.statement())) else {
-            return Ok(None);
-        };
-        let statement = client.prepare_cached(&sql).await?;
-        let parameters = tables.iter().map(|table| table.parameter()).collect();
-        Ok(Some(Self { statement, parameters }))
-    }
+/// Sends the statement that was prepared for these tables, when it is first polled.
+pub(super) async fn send(
+    client: &Client,
+    statement: &Statement,
+    tables: &[&dyn Rows],
+) -> Result<(), StorageError> {
+    let parameters: Vec<&(dyn ToSql + Sync)> = filled(tables).map(Rows::parameter).collect();
+    client.execute(statement, &parameters).await?;
+    Ok(())
+}
 
-    /// Sends it, when it is first polled.
-    pub(super) async fn send(&self, client: &Client) -> Result<(), StorageError> {
-        client.execute(&self.statement, &self.parameters).await?;
-        Ok(())
-    }
+fn filled<'a>(tables: &[&'a dyn Rows]) -> impl Iterator<Item = &'a dyn Rows> {
+    tables.iter().copied().filter(|table| !table.is_empty())
 }
 
 /// Statements of one parameter each as one statement. The last is its main part.

@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use purse_domain::{
-    AccountName, Actor, AssetCode, Command, Fingerprint, Group, IdempotencyKey, Metadata,
-    NamespaceId, NamespaceName, PositiveAmount, Reason, Scale, Spend, WalletName,
-};
+use purse_domain::{AccountName, AssetCode, Group, NamespaceId, NamespaceName, WalletName};
 use purse_proto::v1::{
     self, Event, WatchEventsRequest, WatchEventsResponse, event::Occurrence,
     event_service_client::EventServiceClient,
@@ -28,8 +25,8 @@ use tonic::{Code, Status, Streaming, transport::Channel};
 
 use crate::{
     fixture::{
-        ACCOUNT, ASSET, PATIENCE, Server, at_once, blamed, grant, new_cluster, new_database,
-        refusal, spend, timestamp, with_token,
+        ACCOUNT, ASSET, PATIENCE, Server, at_once, blamed, grant, group_on, new_cluster,
+        new_database, refusal, spend, spending, timestamp, with_token,
     },
     random_wallet::{Dice, play},
 };
@@ -254,22 +251,7 @@ async fn until_waiting(sql: &tokio_postgres::Client, count: i64) {
 
 /// A spend as a lane hands it over.
 fn asked(name: &WalletName, amount: &str, key: &str) -> Group {
-    let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-    let command =
-        Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None });
-    let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
-    let metadata = Metadata::default();
-    Group::from(purse_domain::Request {
-        fingerprint: Fingerprint::of(name, &command, &actor, &reason, &metadata),
-        wallet: name.clone(),
-        command,
-        key: Some(IdempotencyKey::parse(key).unwrap()),
-        actor,
-        reason,
-        metadata,
-        validate_only: false,
-        commit_token: None,
-    })
+    group_on(name, spending(amount), key)
 }
 
 /// A transaction that locks several wallets has its number from the first one. By the time it has the last one, a
@@ -466,8 +448,7 @@ async fn announcements_of_hundreds_of_grants_come_at_their_instants_and_not_befo
     server.at("2026-02-10T23:00:00Z").await;
     pay("an hour before").await;
     assert_eq!((count().await, next_due().await), (32, "2026-02-11".to_owned()));
-    let request = v1::VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
-    let found = server.wallets().verify_wallet(request).await.unwrap().into_inner();
+    let found = server.verify(ACCOUNT).await;
     assert!(found.sound, "{found:?}");
 }
 

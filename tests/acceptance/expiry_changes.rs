@@ -3,13 +3,13 @@
 
 use purse_domain::{
     Category, ChangeGrantExpiry, Command, CostBasis, GrantNumber, Group, NewGrant, PositiveAmount,
-    Priority, Scale, Spend, Timestamp,
+    Priority, Scale, Timestamp,
 };
 use purse_proto::v1;
 use purse_storage::{Kept, Outcome};
 use tonic::Code;
 
-use crate::fixture::{ACCOUNT, ASSET, Server, grant, group, refusal, spend, timestamp};
+use crate::fixture::{ACCOUNT, ASSET, Server, grant, group, refusal, spend, spending, timestamp};
 
 const NOW: &str = "2126-01-01T00:00:00Z";
 
@@ -39,8 +39,7 @@ fn change(number: i32, expires_at: Option<&str>, key: &str) -> v1::ChangeGrantEx
 }
 
 async fn is_sound(server: &Server) {
-    let request = v1::VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
-    let found = server.wallets().verify_wallet(request).await.unwrap().into_inner();
+    let found = server.verify(ACCOUNT).await;
     assert!(found.sound, "{found:?}");
 }
 
@@ -158,9 +157,4 @@ fn new_grant(amount: &str, expires_at: &str) -> Command {
         applies_to: std::collections::BTreeSet::new(),
         funding_ref: None,
     })
-}
-
-fn spending(amount: &str) -> Command {
-    let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-    Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None })
 }

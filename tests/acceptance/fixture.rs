@@ -12,7 +12,7 @@ use std::{
 
 use purse_domain::{
     AccountName, Actor, AssetCode, Command, Fingerprint, Group, IdempotencyKey, Metadata,
-    NamespaceId, NamespaceName, Reason, Request as Asked, WalletName,
+    NamespaceId, NamespaceName, PositiveAmount, Reason, Request as Asked, Scale, Spend, WalletName,
 };
 use purse_proto::{
     testing::v1::{SetTimeRequest, test_clock_service_client::TestClockServiceClient},
@@ -226,6 +226,13 @@ impl Server {
         Ok(self.wallets().spend(request).await?.into_inner())
     }
 
+    /// What recomputing the wallet from its entries finds.
+    pub async fn verify(&self, account: &str) -> v1::VerifyWalletResponse {
+        let request =
+            v1::VerifyWalletRequest { account: account.to_owned(), asset: ASSET.to_owned() };
+        self.wallets().verify_wallet(request).await.unwrap().into_inner()
+    }
+
     /// The balance now.
     pub async fn balance(&self, account: &str) -> String {
         self.balance_at(account, None).await
@@ -266,26 +273,36 @@ pub fn grant(account: &str, amount: &str) -> v1::GrantRequest {
 
 /// A command on the usual wallet as storage takes it, with a fresh key: for batches that a test makes up.
 pub fn group(command: Command) -> Group {
+    group_on(&usual_wallet(), command, &format!("batch {}", unique()))
+}
+
+pub fn usual_wallet() -> WalletName {
     let namespace_id = NamespaceId::of(&NamespaceName::parse("default").unwrap());
     let account = AccountName::parse(ACCOUNT).unwrap();
-    let wallet = WalletName::new(namespace_id, account, AssetCode::parse(ASSET).unwrap());
+    WalletName::new(namespace_id, account, AssetCode::parse(ASSET).unwrap())
+}
+
+/// The same on any wallet and with any key.
+pub fn group_on(wallet: &WalletName, command: Command, key: &str) -> Group {
     let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
     let metadata = Metadata::default();
-    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
-    let key = Some(IdempotencyKey::parse(&format!("batch {}", unique())).unwrap());
-    let (validate_only, commit_token) = (false, None);
-    Asked {
-        wallet,
+    Group::from(Asked {
+        fingerprint: Fingerprint::of(wallet, &command, &actor, &reason, &metadata),
+        wallet: wallet.clone(),
         command,
-        key,
-        fingerprint,
+        key: Some(IdempotencyKey::parse(key).unwrap()),
         actor,
         reason,
         metadata,
-        validate_only,
-        commit_token,
-    }
-    .into()
+        validate_only: false,
+        commit_token: None,
+    })
+}
+
+/// The command to spend as much.
+pub fn spending(amount: &str) -> Command {
+    let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
+    Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None })
 }
 
 pub fn spend(account: &str, amount: &str, key: &str) -> v1::SpendRequest {

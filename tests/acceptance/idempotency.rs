@@ -1,14 +1,12 @@
 //! A write happens once, however often it is asked for.
 
-use purse_domain::{
-    Actor, Command, Fingerprint, IdempotencyKey, Metadata, NamespaceId, NamespaceName,
-    PositiveAmount, Reason, Request, Scale, Spend, WalletName,
-};
 use purse_proto::v1;
 use purse_storage::Kept;
 use tonic::Code;
 
-use crate::fixture::{ACCOUNT, ASSET, Server, at_once, grant, refusal, spend};
+use crate::fixture::{
+    ACCOUNT, ASSET, Server, at_once, grant, group_on, refusal, spend, spending, usual_wallet,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_spend_64_times_at_once_on_two_servers_is_one_transaction() {
@@ -55,11 +53,8 @@ async fn a_write_that_was_committed_and_never_answered_is_replayed() {
     server.open(ACCOUNT).await;
     server.fund(ACCOUNT, "100").await;
 
-    let (outcomes, _) = server
-        .node
-        .storage()
-        .run_batch(&mut Kept::default(), &[domain_spend("10", "k").into()])
-        .await;
+    let asked = group_on(&usual_wallet(), spending("10"), "k");
+    let (outcomes, _) = server.node.storage().run_batch(&mut Kept::default(), &[asked]).await;
     assert!(outcomes[0].is_ok());
     server.node.stop().await;
 
@@ -68,32 +63,6 @@ async fn a_write_that_was_committed_and_never_answered_is_replayed() {
     assert!(answer.replayed);
     assert_eq!(answer.balance.unwrap().balance, "90");
     assert_eq!(restarted.balance(ACCOUNT).await, "90");
-}
-
-fn domain_spend(amount: &str, key: &str) -> Request {
-    let namespace = NamespaceId::of(&NamespaceName::parse("default").unwrap());
-    let wallet = WalletName::new(
-        namespace,
-        purse_domain::AccountName::parse(ACCOUNT).unwrap(),
-        purse_domain::AssetCode::parse(ASSET).unwrap(),
-    );
-    let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-    let command =
-        Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None });
-    let (actor, reason) = (Actor::parse("").unwrap(), Reason::parse("").unwrap());
-    let metadata = Metadata::default();
-    let fingerprint = Fingerprint::of(&wallet, &command, &actor, &reason, &metadata);
-    Request {
-        wallet,
-        command,
-        key: Some(IdempotencyKey::parse(key).unwrap()),
-        fingerprint,
-        actor,
-        reason,
-        metadata,
-        validate_only: false,
-        commit_token: None,
-    }
 }
 
 #[tokio::test]

@@ -41,11 +41,6 @@ fn purchase(payment_ref: &str) -> v1::PurchasePackRequest {
     }
 }
 
-async fn verified(server: &Server) -> v1::VerifyWalletResponse {
-    let request = v1::VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
-    server.wallets().verify_wallet(request).await.unwrap().into_inner()
-}
-
 #[tokio::test]
 async fn what_is_bought_has_its_cost_its_category_and_its_validity() {
     let server = Server::start().await;
@@ -90,7 +85,7 @@ async fn what_is_bought_has_its_cost_its_category_and_its_validity() {
         .await
         .unwrap();
     assert_eq!(found.into_inner().transaction, Some(written));
-    assert!(verified(&server).await.sound);
+    assert!(server.verify(ACCOUNT).await.sound);
 }
 
 /// By 32 callers on two servers, while the pack changes.
@@ -140,7 +135,7 @@ async fn a_payment_that_is_delivered_at_once_is_granted_once() {
     let status = one.catalog().purchase_pack(purchase("pay_2")).await.unwrap_err();
     assert_eq!(refusal(&status), (Code::NotFound, "PACK_NOT_FOUND".to_owned()));
     assert_eq!(one.rows("grants").await, 2);
-    assert!(verified(&one).await.sound);
+    assert!(one.verify(ACCOUNT).await.sound);
 }
 
 /// Payments are an account's own, and a purchase is a request of a batch like any other.
@@ -163,7 +158,7 @@ async fn payments_of_one_wallet_at_once_are_a_transaction_each() {
     for account in [ACCOUNT, "org:7"] {
         assert_eq!(server.balance(account).await, "88", "{account}");
     }
-    assert!(verified(&server).await.sound);
+    assert!(server.verify(ACCOUNT).await.sound);
 }
 
 #[tokio::test]

@@ -1,11 +1,9 @@
 //! A lane decides a batch while the one before it is still being written: on what that will leave, and only for as long
 //! as that becomes true.
 
-use purse_domain::{Command, Group, PositiveAmount, Scale, Spend};
-use purse_proto::v1::VerifyWalletRequest;
 use purse_storage::{Answer, Ended, Outcome, Pipeline};
 
-use crate::fixture::{ACCOUNT, ASSET, Server, group, spend};
+use crate::fixture::{ACCOUNT, Server, group, spend, spending};
 
 /// Each batch is known by its name.
 type Batches = Pipeline<&'static str>;
@@ -17,15 +15,10 @@ async fn two_servers() -> (Server, Server, Batches) {
     one.open(ACCOUNT).await;
     one.fund(ACCOUNT, "100").await;
     let mut batches = Pipeline::new(one.node.storage().clone());
-    batches.begin(vec![spending("1")], "kept").await;
+    batches.begin(vec![group(spending("1"))], "kept").await;
     assert!(!batches.is_under_way(), "nothing is kept yet");
     assert_eq!(told(batches.run_held_up().await), ("kept", Some("99".to_owned())));
     (one, other, batches)
-}
-
-fn spending(amount: &str) -> Group {
-    let amount = PositiveAmount::parse(amount, Scale::MAX).unwrap();
-    group(Command::Spend(Spend { amount: amount.into(), operation: None, occurred_at: None }))
 }
 
 /// What came of a batch of one request.
@@ -44,26 +37,21 @@ fn told(ended: Option<Ended<&'static str>>) -> (&'static str, Option<String>) {
     (name, balance)
 }
 
-async fn is_sound(server: &Server) -> bool {
-    let wallet = VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
-    server.wallets().verify_wallet(wallet).await.unwrap().into_inner().sound
-}
-
 #[tokio::test]
 async fn a_batch_is_decided_on_what_the_one_before_it_will_leave() {
     let (one, _, mut batches) = two_servers().await;
-    batches.begin(vec![spending("2")], "first").await;
+    batches.begin(vec![group(spending("2"))], "first").await;
     assert!(batches.has_room());
-    batches.begin(vec![spending("3")], "second").await;
+    batches.begin(vec![group(spending("3"))], "second").await;
     assert!(!batches.has_room());
     assert_eq!(told(batches.ended().await), ("first", Some("97".to_owned())));
     assert!(batches.has_room());
-    batches.begin(vec![spending("4")], "third").await;
+    batches.begin(vec![group(spending("4"))], "third").await;
     assert_eq!(told(batches.ended().await), ("second", Some("94".to_owned())));
     assert_eq!(told(batches.ended().await), ("third", Some("90".to_owned())));
     assert!(!batches.is_under_way());
     assert_eq!(one.balance(ACCOUNT).await, "90");
-    assert!(is_sound(&one).await);
+    assert!(one.verify(ACCOUNT).await.sound);
 }
 
 /// The other server gives the wallet the very revision that the second batch expects of the first.
@@ -71,8 +59,8 @@ async fn a_batch_is_decided_on_what_the_one_before_it_will_leave() {
 async fn a_batch_that_builds_on_one_that_fails_fails_with_it() {
     let (one, other, mut batches) = two_servers().await;
     other.spend(spend(ACCOUNT, "10", "in between")).await.unwrap();
-    batches.begin(vec![spending("2")], "first").await;
-    batches.begin(vec![spending("3")], "second").await;
+    batches.begin(vec![group(spending("2"))], "first").await;
+    batches.begin(vec![group(spending("3"))], "second").await;
     for name in ["first", "second"] {
         assert!(batches.ended().await.is_none(), "the {name} batch was written");
     }
@@ -81,13 +69,13 @@ async fn a_batch_that_builds_on_one_that_fails_fails_with_it() {
     assert_eq!(told(batches.run_held_up().await), ("second", Some("84".to_owned())));
     assert!(batches.has_room());
     assert_eq!(one.balance(ACCOUNT).await, "84");
-    assert!(is_sound(&one).await);
+    assert!(one.verify(ACCOUNT).await.sound);
 }
 
 #[tokio::test]
 async fn a_request_that_is_repeated_while_it_is_written_gets_its_first_answer() {
     let (one, _, mut batches) = two_servers().await;
-    let asked = spending("2");
+    let asked = group(spending("2"));
     batches.begin(vec![asked.clone()], "first").await;
     batches.begin(vec![asked], "again").await;
     let answer = |ended: Option<Ended<&'static str>>| match outcome(ended.unwrap()).1 {
@@ -105,22 +93,22 @@ async fn a_request_that_is_repeated_while_it_is_written_gets_its_first_answer() 
 #[tokio::test]
 async fn what_would_be_rejected_waits_for_what_is_under_way() {
     let (one, other, mut batches) = two_servers().await;
-    batches.begin(vec![spending("90")], "first").await;
-    batches.begin(vec![spending("20")], "too much").await;
+    batches.begin(vec![group(spending("90"))], "first").await;
+    batches.begin(vec![group(spending("20"))], "too much").await;
     assert!(!batches.has_room());
     assert!(batches.run_held_up().await.is_none(), "the first is under way");
     assert_eq!(told(batches.ended().await), ("first", Some("9".to_owned())));
     other.fund(ACCOUNT, "15").await;
     assert_eq!(told(batches.run_held_up().await), ("too much", Some("4".to_owned())));
-    assert!(is_sound(&one).await);
+    assert!(one.verify(ACCOUNT).await.sound);
 }
 
 /// What was begun first is run first, whatever holds it up.
 #[tokio::test]
 async fn what_fails_goes_before_what_waited_for_it() {
     let (one, other, mut batches) = two_servers().await;
-    batches.begin(vec![spending("90")], "first").await;
-    batches.begin(vec![spending("20")], "too much").await;
+    batches.begin(vec![group(spending("90"))], "first").await;
+    batches.begin(vec![group(spending("20"))], "too much").await;
     other.fund(ACCOUNT, "5").await;
     assert!(batches.ended().await.is_none(), "the first was written");
     assert_eq!(told(batches.run_held_up().await), ("first", Some("14".to_owned())));
@@ -128,23 +116,23 @@ async fn what_fails_goes_before_what_waited_for_it() {
     assert!(batches.run_held_up().await.is_none());
     assert!(batches.has_room());
     assert_eq!(one.balance(ACCOUNT).await, "14");
-    assert!(is_sound(&one).await);
+    assert!(one.verify(ACCOUNT).await.sound);
 }
 
 /// The second of three builds on a wallet that another server has written to, and the third on the second.
 #[tokio::test]
 async fn what_is_begun_behind_a_batch_that_will_fail_fails_with_it() {
     let (one, other, mut batches) = two_servers().await;
-    batches.begin(vec![spending("2")], "first").await;
+    batches.begin(vec![group(spending("2"))], "first").await;
     assert_eq!(told(batches.ended().await), ("first", Some("97".to_owned())));
     other.spend(spend(ACCOUNT, "10", "in between")).await.unwrap();
-    batches.begin(vec![spending("3"), spending("1")], "second").await;
-    batches.begin(vec![spending("4")], "third").await;
+    batches.begin(vec![group(spending("3")), group(spending("1"))], "second").await;
+    batches.begin(vec![group(spending("4"))], "third").await;
     assert!(batches.ended().await.is_none() && batches.ended().await.is_none());
     for (name, balance) in [("second", "84"), ("third", "79")] {
         let ended = told(batches.run_held_up().await);
         assert_eq!(ended, (name, Some(balance.to_owned())));
     }
     assert_eq!(one.balance(ACCOUNT).await, "79");
-    assert!(is_sound(&one).await);
+    assert!(one.verify(ACCOUNT).await.sound);
 }

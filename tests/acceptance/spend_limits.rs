@@ -47,11 +47,6 @@ async fn usage(server: &Server, actor: &str) -> Vec<v1::SpendLimitUsage> {
     server.wallets().list_spend_limits(request).await.unwrap().into_inner().limits
 }
 
-async fn verify(server: &Server) -> v1::VerifyWalletResponse {
-    let request = v1::VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
-    server.wallets().verify_wallet(request).await.unwrap().into_inner()
-}
-
 /// A wallet with plenty of credits.
 async fn rich() -> Server {
     let server = Server::start().await;
@@ -115,7 +110,7 @@ async fn callers_on_two_servers_never_exceed_a_limit() {
         assert_eq!((limits[0].used.as_str(), limits[0].left.as_str()), ("300", "0"));
         assert_eq!(limits[1].used, both.to_string());
     }
-    assert!(verify(&one).await.sound);
+    assert!(one.verify(ACCOUNT).await.sound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +125,7 @@ async fn requests_of_one_batch_see_each_other() {
     assert_eq!(answers.iter().filter(|accepted| **accepted).count(), 100);
     server.at("2026-01-02T00:00:00Z").await;
     server.spend(spend(ACCOUNT, "100", "tomorrow")).await.unwrap();
-    assert!(verify(&server).await.sound);
+    assert!(server.verify(ACCOUNT).await.sound);
 }
 
 #[tokio::test]
@@ -265,7 +260,7 @@ async fn limits_that_change_among_spends_count_all_of_them() {
     let each: Vec<String> =
         usage(&server, "actor 1").await.iter().skip(1).map(|usage| usage.used.clone()).collect();
     assert_eq!(each, vec!["38"; 6]);
-    assert!(verify(&server).await.sound);
+    assert!(server.verify(ACCOUNT).await.sound);
 }
 
 #[tokio::test]
@@ -279,11 +274,11 @@ async fn a_sum_that_was_changed_by_hand_is_found() {
         ("UPDATE spending SET actor = '=ann' WHERE width = 0", "UPDATE spending SET actor = '*'"),
     ] {
         assert_eq!(sql.execute(change, &[]).await.unwrap(), 1);
-        let found = verify(&server).await;
+        let found = server.verify(ACCOUNT).await;
         assert!(!found.sound, "{change}");
         assert!(found.problem.starts_with("what limits count"), "{}", found.problem);
         sql.execute(back, &[]).await.unwrap();
-        assert!(verify(&server).await.sound);
+        assert!(server.verify(ACCOUNT).await.sound);
     }
 }
 

@@ -60,12 +60,6 @@ impl Server {
         events.list_events(request).await.unwrap().into_inner().events
     }
 
-    async fn is_sound(&self, account: &str) -> bool {
-        let (account, asset) = (account.to_owned(), ASSET.to_owned());
-        let request = v1::VerifyWalletRequest { account, asset };
-        self.wallets().verify_wallet(request).await.unwrap().into_inner().sound
-    }
-
     async fn grants_of(&self, account: &str) -> Vec<v1::Grant> {
         let request = v1::ListGrantsRequest {
             account: account.to_owned(),
@@ -156,7 +150,7 @@ async fn monthly_credits_are_reset_and_purchased_ones_stay() {
     // The anchor is kept: the next period ends on the 31st.
     let grants = server.grants_of(ACCOUNT).await;
     assert_eq!(grants[2].expires_at, Some(timestamp("2126-03-31T00:00:00Z")));
-    assert!(server.is_sound(ACCOUNT).await);
+    assert!(server.verify(ACCOUNT).await.sound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +201,7 @@ async fn an_event_that_comes_at_once_everywhere_grants_once() {
     let applied = outcomes.iter().filter(|outcome| **outcome == EventOutcome::Applied);
     assert_eq!(applied.count(), 1);
     assert_eq!(servers[0].grants_of(ACCOUNT).await.len(), 1);
-    assert!(servers[1].is_sound(ACCOUNT).await);
+    assert!(servers[1].verify(ACCOUNT).await.sound);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,12 +72,6 @@ impl Server {
         tokio::time::timeout(PATIENCE * 4, wait).await.expect("none");
     }
 
-    async fn verify(&self, account: &str) -> v1::VerifyWalletResponse {
-        let request =
-            v1::VerifyWalletRequest { account: account.to_owned(), asset: ASSET.to_owned() };
-        self.wallets().verify_wallet(request).await.unwrap().into_inner()
-    }
-
     /// A figure of its sweeper, by its metrics.
     async fn sweeper(&self, figure: &str) -> u64 {
         let text = self.metrics().await;

@@ -57,11 +57,6 @@ async fn top_ups(server: &Server) -> v1::TopUps {
     server.wallets().get_top_ups(request).await.unwrap().into_inner().top_ups.unwrap()
 }
 
-async fn is_sound(server: &Server) -> bool {
-    let request = v1::VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
-    server.wallets().verify_wallet(request).await.unwrap().into_inner().sound
-}
-
 /// By 32 callers on two servers, of which many cross.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_spends_that_cross_one_asks() {
@@ -97,7 +92,7 @@ async fn of_many_spends_that_cross_one_asks() {
             one.grants().grant(answer).await.unwrap();
         }
     }
-    assert!(is_sound(&one).await);
+    assert!(one.verify(ACCOUNT).await.sound);
 }
 
 /// A request is part of what is verified: the event, what is awaited, and when it was asked.
@@ -113,7 +108,7 @@ async fn a_request_that_was_changed_is_found() {
     server.wallets().decline_top_up(decline(&reference, "decline")).await.unwrap();
     server.spend(spend(ACCOUNT, "1", "two")).await.unwrap();
     assert_eq!(asked(&server).await.len(), 2);
-    assert!(is_sound(&server).await);
+    assert!(server.verify(ACCOUNT).await.sound);
     let sql = server.sql().await;
     for (change, back) in [
         (
@@ -130,9 +125,9 @@ async fn a_request_that_was_changed_is_found() {
         ),
     ] {
         assert_eq!(sql.execute(change, &[]).await.unwrap(), 1, "{change}");
-        assert!(!is_sound(&server).await, "{change}");
+        assert!(!server.verify(ACCOUNT).await.sound, "{change}");
         sql.execute(back, &[]).await.unwrap();
-        assert!(is_sound(&server).await, "{back}");
+        assert!(server.verify(ACCOUNT).await.sound, "{back}");
     }
 }
 

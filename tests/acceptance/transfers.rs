@@ -30,8 +30,7 @@ async fn entries(server: &Server, account: &str) -> Vec<v1::Entry> {
 }
 
 async fn assert_sound(server: &Server, account: &str) {
-    let request = v1::VerifyWalletRequest { account: account.to_owned(), asset: ASSET.to_owned() };
-    let found = server.wallets().verify_wallet(request).await.unwrap().into_inner();
+    let found = server.verify(account).await;
     assert!(found.sound, "{account}: {}", found.problem);
 }
 

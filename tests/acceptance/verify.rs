@@ -2,7 +2,6 @@
 
 use purse_proto::v1::{
     ChangeGrantExpiryRequest, CreateHoldRequest, CreateWalletRequest, TransferRequest,
-    VerifyWalletRequest, VerifyWalletResponse,
 };
 
 use crate::fixture::{ACCOUNT, ASSET, Server, grant, spend, timestamp};
@@ -51,15 +50,10 @@ async fn lived_in() -> Server {
     server
 }
 
-async fn verify(server: &Server) -> VerifyWalletResponse {
-    let request = VerifyWalletRequest { account: ACCOUNT.to_owned(), asset: ASSET.to_owned() };
-    server.wallets().verify_wallet(request).await.unwrap().into_inner()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_that_nobody_touched_is_sound() {
     let server = lived_in().await;
-    let found = verify(&server).await;
+    let found = server.verify(ACCOUNT).await;
     assert!(found.sound, "{found:?}");
     assert_eq!((found.grants, found.holds), (2, 1));
     assert_eq!(found.entries, server.rows("entries").await);
@@ -194,13 +188,13 @@ async fn whatever_is_changed_by_hand_is_found() {
     .unwrap();
     for (change, back, first_wrong) in CHANGES.into_iter().chain(OF_EVENTS) {
         assert!(sql.execute(change, &[]).await.unwrap() > 0, "{change}");
-        let found = verify(&server).await;
+        let found = server.verify(ACCOUNT).await;
         assert!(!found.sound, "{change}");
         if first_wrong > 0 {
             assert_eq!(found.entry_sequence, first_wrong, "{change}: {found:?}");
         }
         sql.execute(back, &[]).await.unwrap();
-        let found = verify(&server).await;
+        let found = server.verify(ACCOUNT).await;
         assert!(found.sound, "back from {change}: {found:?}");
     }
 }
@@ -225,11 +219,11 @@ async fn a_transfer_whose_other_leg_moved_something_else_is_found() {
         ..Default::default()
     };
     server.wallets().transfer(transfer).await.unwrap();
-    assert!(verify(&server).await.sound);
+    assert!(server.verify(ACCOUNT).await.sound);
     let sql = server.sql().await;
     let changed = sql.execute("UPDATE entries SET amount = 24 WHERE kind = 16", &[]).await.unwrap();
     assert_eq!(changed, 1);
-    let found = verify(&server).await;
+    let found = server.verify(ACCOUNT).await;
     assert!(!found.sound);
     let sent = sql.query_one("SELECT sequence FROM entries WHERE kind = 15", &[]).await.unwrap();
     assert_eq!(found.entry_sequence, sent.get::<_, i64>(0));
@@ -244,7 +238,7 @@ const FROM_BEFORE_EVENTS: &str = "
 async fn entries_from_before_there_were_events_have_none() {
     let server = lived_in().await;
     server.sql().await.batch_execute(FROM_BEFORE_EVENTS).await.unwrap();
-    let found = verify(&server).await;
+    let found = server.verify(ACCOUNT).await;
     assert!(found.sound, "{found:?}");
     // One that did not keep the wallet. It comes back from where nobody was told that it was, and falls again.
     let after = Server::start_on(server.url.clone()).await;
@@ -253,6 +247,6 @@ async fn entries_from_before_there_were_events_have_none() {
     assert_eq!(after.rows("events").await, 0);
     after.spend(spend(ACCOUNT, "50", "after it")).await.unwrap();
     assert_eq!(after.rows("events").await, 1);
-    let found = verify(&after).await;
+    let found = after.verify(ACCOUNT).await;
     assert!(found.sound, "{found:?}");
 }

@@ -26,7 +26,7 @@ use tonic::{Code, Status, Streaming, transport::Channel};
 use crate::{
     fixture::{
         ACCOUNT, ASSET, PATIENCE, Server, at_once, blamed, grant, group_on, new_cluster,
-        new_database, refusal, spend, spending, timestamp, with_token,
+        new_database, refusal, spend, spending, timestamp, until_waiting, with_token,
     },
     random_wallet::{Dice, play},
 };
@@ -235,18 +235,6 @@ async fn events_wait_for_older_transactions_that_are_not_committed_and_none_is_s
     assert_eq!(server.watch_all(&resumed_from).await.take(2).await, told);
     let listed = server.events().list_events(list).await.unwrap().into_inner();
     assert_eq!(listed.events, told);
-}
-
-/// Waits until so many transactions wait for another one.
-async fn until_waiting(sql: &tokio_postgres::Client, count: i64) {
-    let waiting = async {
-        let query = "SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while sql.query_one(query, &[]).await.unwrap().get::<_, i64>(0) != count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("transactions that wait");
 }
 
 /// A spend as a lane hands it over.

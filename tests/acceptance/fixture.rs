@@ -340,6 +340,18 @@ pub fn blamed(status: &Status) -> Vec<String> {
     details.unwrap_or_default().into_iter().map(|violation| violation.field).collect()
 }
 
+/// Waits until so many transactions wait for another one.
+pub async fn until_waiting(sql: &tokio_postgres::Client, count: i64) {
+    let waiting = async {
+        let query = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sql.query_one(query, &[]).await.unwrap().get::<_, i64>(0) != count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("transactions that wait");
+}
+
 /// As many calls as a lane lets wait however slow all is.
 const MOST_AT_ONCE: usize = 250;
 

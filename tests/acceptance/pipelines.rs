@@ -1,9 +1,25 @@
 //! A lane decides a batch while the one before it is still being written: on what that will leave, and only for as long
 //! as that becomes true.
 
+use std::{
+    io,
+    net::{Shutdown, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use purse_domain::{
+    AccountName, Command, ExpirationPolicy, PositiveAmount, Scale, Transfer, WalletName,
+};
 use purse_storage::{Answer, Ended, Outcome, Pipeline};
 
-use crate::fixture::{ACCOUNT, Server, group, spend, spending};
+use crate::fixture::{
+    ACCOUNT, Server, group, group_on, new_database, spend, spending, until_waiting, usual_wallet,
+};
+
+/// Another account.
+const OTHER: &str = "org:43";
 
 /// Each batch is known by its name.
 type Batches = Pipeline<&'static str>;
@@ -12,13 +28,37 @@ type Batches = Pipeline<&'static str>;
 async fn two_servers() -> (Server, Server, Batches) {
     let one = Server::start().await;
     let other = Server::start_on(one.url.clone()).await;
+    let batches = batches_of(&one).await;
+    (one, other, batches)
+}
+
+async fn batches_of(one: &Server) -> Batches {
     one.open(ACCOUNT).await;
     one.fund(ACCOUNT, "100").await;
     let mut batches = Pipeline::new(one.node.storage().clone());
     batches.begin(vec![group(spending("1"))], "kept").await;
     assert!(!batches.is_under_way(), "nothing is kept yet");
     assert_eq!(told(batches.run_held_up().await), ("kept", Some("99".to_owned())));
-    (one, other, batches)
+    batches
+}
+
+/// Another wallet with 9 credits, kept as well.
+async fn another(server: &Server, batches: &mut Batches) -> WalletName {
+    server.open(OTHER).await;
+    server.fund(OTHER, "10").await;
+    let WalletName { namespace_id, asset, .. } = usual_wallet();
+    let name = WalletName::new(namespace_id, AccountName::parse(OTHER).unwrap(), asset);
+    batches.begin(vec![group_on(&name, spending("1"), "kept too")], "kept too").await;
+    assert_eq!(told(batches.run_held_up().await), ("kept too", Some("9".to_owned())));
+    name
+}
+
+fn transferring(amount: &str, to: &WalletName) -> Command {
+    Command::Transfer(Transfer {
+        to: to.clone(),
+        amount: PositiveAmount::parse(amount, Scale::MAX).unwrap(),
+        expiration_policy: ExpirationPolicy::Preserve,
+    })
 }
 
 /// What came of a batch of one request.
@@ -134,5 +174,102 @@ async fn what_is_begun_behind_a_batch_that_will_fail_fails_with_it() {
         assert_eq!(ended, (name, Some(balance.to_owned())));
     }
     assert_eq!(one.balance(ACCOUNT).await, "79");
+    assert!(one.verify(ACCOUNT).await.sound);
+}
+
+/// The wallet that it goes to is at home in another lane, for all that this one knows.
+#[tokio::test]
+async fn a_transfer_is_built_on_where_it_comes_from_and_waited_for_where_it_goes() {
+    let (one, _, mut batches) = two_servers().await;
+    let other_wallet = another(&one, &mut batches).await;
+    batches.begin(vec![group(transferring("20", &other_wallet))], "transfer").await;
+    batches.begin(vec![group(spending("70"))], "the rest").await;
+    assert_eq!(told(batches.ended().await), ("transfer", Some("79".to_owned())));
+    batches.begin(vec![group_on(&other_wallet, spending("25"), "spend it")], "spend it").await;
+    assert_eq!(told(batches.ended().await), ("the rest", Some("9".to_owned())));
+    assert_eq!(told(batches.run_held_up().await), ("spend it", Some("4".to_owned())));
+    assert!(one.verify(ACCOUNT).await.sound && one.verify(OTHER).await.sound);
+}
+
+/// Both halves of the transfer, and what was spent of it.
+#[tokio::test]
+async fn a_transfer_that_builds_on_a_batch_that_fails_fails_with_it() {
+    let (one, other, mut batches) = two_servers().await;
+    let other_wallet = another(&one, &mut batches).await;
+    other.spend(spend(ACCOUNT, "90", "in between")).await.unwrap();
+    batches.begin(vec![group(spending("2"))], "first").await;
+    batches.begin(vec![group(transferring("20", &other_wallet))], "transfer").await;
+    assert!(batches.ended().await.is_none() && batches.ended().await.is_none());
+    assert_eq!(one.balance(OTHER).await, "9");
+    assert_eq!(told(batches.run_held_up().await), ("first", Some("7".to_owned())));
+    assert_eq!(told(batches.run_held_up().await), ("transfer", None));
+    assert_eq!([one.balance(ACCOUNT).await, one.balance(OTHER).await], ["7", "9"]);
+    assert!(one.verify(ACCOUNT).await.sound && one.verify(OTHER).await.sound);
+}
+
+/// A way to a database that can be lost while the database does not notice, and goes on with what it was sent.
+struct Way {
+    url: String,
+    connections: Arc<Mutex<Vec<(TcpStream, UnixStream)>>>,
+}
+
+impl Way {
+    fn to(database: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let folder =
+            database.split(' ').find_map(|word| word.strip_prefix("host=")).unwrap().to_owned();
+        let url = database.replace(&folder, "127.0.0.1") + &format!(" port={port}");
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&connections);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let client = client.unwrap();
+                let server = UnixStream::connect(format!("{folder}/.s.PGSQL.5432")).unwrap();
+                let (mut asks, mut asked) =
+                    (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (mut answers, mut answered) =
+                    (server.try_clone().unwrap(), client.try_clone().unwrap());
+                thread::spawn(move || io::copy(&mut asks, &mut asked));
+                thread::spawn(move || io::copy(&mut answers, &mut answered));
+                kept.lock().unwrap().push((client, server));
+            }
+        });
+        Self { url, connections }
+    }
+
+    fn lose(&self) {
+        for (client, _) in self.connections.lock().unwrap().iter() {
+            client.shutdown(Shutdown::Both).ok();
+        }
+    }
+}
+
+/// Nobody knows what becomes of them; asked again, each has been done once.
+#[tokio::test]
+async fn batches_whose_connection_is_lost_while_they_run_are_done_once() {
+    let database = new_database().await;
+    let way = Way::to(&database);
+    let one = Server::start_on(way.url.clone()).await;
+    let mut batches = batches_of(&one).await;
+    let holder = purse_storage::pool::connect(&database).await.unwrap();
+    let sql = purse_storage::pool::connect(&database).await.unwrap();
+    holder.batch_execute("BEGIN; SELECT FROM wallets FOR UPDATE").await.unwrap();
+
+    batches.begin(vec![group(spending("2"))], "first").await;
+    batches.begin(vec![group(spending("3"))], "second").await;
+    tokio::select! {
+        _ = batches.ended() => panic!("the wallet is locked"),
+        () = until_waiting(&sql, 1) => way.lose(),
+    }
+    assert!(batches.ended().await.is_none() && batches.ended().await.is_none());
+    until_waiting(&sql, 1).await;
+    let (first, ()) = tokio::join!(batches.run_held_up(), async {
+        until_waiting(&sql, 2).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+    });
+    assert_eq!(told(first), ("first", Some("97".to_owned())));
+    assert_eq!(told(batches.run_held_up().await), ("second", Some("94".to_owned())));
+    assert_eq!(one.balance(ACCOUNT).await, "94");
     assert!(one.verify(ACCOUNT).await.sound);
 }

@@ -27,6 +27,7 @@ mod many_callers;
 mod mayhem;
 mod migrations;
 mod operations;
+mod overload;
 mod packs;
 mod pipelines;
 mod privileges;

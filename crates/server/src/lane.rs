@@ -6,16 +6,16 @@
 //!
 //! A batch runs to its end whoever still waits for it: a caller that goes away never interrupts a commit.
 
-use std::{sync::Arc, time::Instant};
+use std::{iter, sync::Arc, time::Instant};
 
-use purse_domain::{AccountId, Group};
+use purse_domain::Group;
 use purse_storage::{BatchTimings, Ended, Outcome, Pipeline, Storage, StorageError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
 use crate::{
-    backlog::{Backlog, LARGEST_BATCH, MOST_WAITING},
+    backlog::{Backlog, LARGEST_BATCH, MOST_IN_LANE},
     status,
     telemetry::Metrics,
 };
@@ -34,9 +34,15 @@ pub struct Reply {
 #[derive(Debug)]
 struct Job {
     group: Group,
-    waiting_since: Instant,
+    caller: Caller,
+}
+
+/// Who waits for a group.
+#[derive(Debug)]
+struct Caller {
+    since: Instant,
     reply: oneshot::Sender<Reply>,
-    /// A place for each of its requests, given back when the lane takes it.
+    /// A place for each request, given back with the reply.
     _places: OwnedSemaphorePermit,
 }
 
@@ -65,7 +71,7 @@ struct Lane {
 }
 
 impl Lanes {
-    /// Starts as many lanes as the storage has writers. At `stop` they take nothing more, run what waits and
+    /// Starts as many lanes as the storage has writers, and one at least. At `stop` they take nothing more, run what waits and
     /// end; `tasks` knows when.
     pub fn start(
         storage: &Storage,
@@ -74,9 +80,9 @@ impl Lanes {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
-        let lanes = (0..count)
+        let lanes = (0..count.max(1))
             .map(|_| {
-                let (sender, receiver) = mpsc::channel(MOST_WAITING);
+                let (sender, receiver) = mpsc::channel(MOST_IN_LANE);
                 let backlog = Arc::new(Backlog::default());
                 let waiting =
                     Waiting { jobs: receiver, backlog: Arc::clone(&backlog), stop: stop.clone() };
@@ -101,22 +107,48 @@ impl Lanes {
 
     /// Hands a group to the lane of its first account.
     pub fn send(&self, group: Group) -> Result<Pending, Status> {
-        let lane =
-            self.lane_of(group.requests()[0].wallet.account_id).ok_or_else(status::stopping)?;
-        let places = lane.backlog.places(group.requests().len()).ok_or_else(status::overloaded)?;
+        let lane = &self.lanes[self.index_of(&group)];
+        let places = lane.backlog.places(group.requests().len());
+        lane.send(group, places)
+    }
+
+    /// The same with groups that come together: a lane takes all of its own, or none. Those that are refused already stay so.
+    pub fn send_all(&self, groups: Vec<Result<Group, Status>>) -> Vec<Result<Pending, Status>> {
+        let mut requests = vec![0; self.lanes.len()];
+        for group in groups.iter().flatten() {
+            requests[self.index_of(group)] += group.requests().len();
+        }
+        let mut places: Vec<_> = iter::zip(&self.lanes, requests)
+            .map(|(lane, requests)| lane.backlog.places(requests))
+            .collect();
+        groups
+            .into_iter()
+            .map(|group| {
+                let group = group?;
+                let index = self.index_of(&group);
+                let own = places[index].as_mut().and_then(|all| all.split(group.requests().len()));
+                self.lanes[index].send(group, own)
+            })
+            .collect()
+    }
+
+    fn index_of(&self, group: &Group) -> usize {
+        // The low half of a UUIDv5 is as good as random.
+        let [.., low] = group.requests()[0].wallet.account_id.uuid().into_bytes();
+        usize::from(low) % self.lanes.len()
+    }
+}
+
+impl Lane {
+    fn send(&self, group: Group, places: Option<OwnedSemaphorePermit>) -> Result<Pending, Status> {
+        let places = places.ok_or_else(status::overloaded)?;
         let (reply, replied) = oneshot::channel();
-        let job = Job { group, waiting_since: Instant::now(), reply, _places: places };
-        lane.jobs.try_send(job).map_err(|error| match error {
+        let caller = Caller { since: Instant::now(), reply, _places: places };
+        self.jobs.try_send(Job { group, caller }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => status::overloaded(),
             mpsc::error::TrySendError::Closed(_) => status::stopping(),
         })?;
         Ok(Pending(replied))
-    }
-
-    fn lane_of(&self, account: AccountId) -> Option<&Lane> {
-        // The low half of a UUIDv5 is as good as random.
-        let [.., low] = account.uuid().into_bytes();
-        self.lanes.get(usize::from(low) % self.lanes.len().max(1))
     }
 }
 
@@ -193,23 +225,22 @@ struct Callers {
     /// From when on the lane could work for them, unless it had to end others first.
     since: Instant,
     taken: Instant,
-    /// Since when, and where to.
-    replies: Vec<(Instant, oneshot::Sender<Reply>)>,
+    all: Vec<Caller>,
 }
 
 impl Batches {
     async fn begin(&mut self, jobs: &mut Vec<Job>) {
         let taken = Instant::now();
         // Nobody waits for these any more, and nothing has been done for them.
-        jobs.retain(|job| !job.reply.is_closed());
+        jobs.retain(|job| !job.caller.reply.is_closed());
         let requests = requests(jobs);
-        let waited = jobs.first().is_some_and(|job| job.waiting_since < self.last_end);
+        let waited = jobs.first().is_some_and(|job| job.caller.since < self.last_end);
         let since = if waited { self.last_end } else { taken };
-        let (groups, replies): (Vec<Group>, _) =
-            jobs.drain(..).map(|job| (job.group, (job.waiting_since, job.reply))).unzip();
+        let (groups, all): (Vec<Group>, _) =
+            jobs.drain(..).map(|job| (job.group, job.caller)).unzip();
         if !groups.is_empty() {
             self.newest = requests;
-            let callers = Callers { requests, since, taken, replies };
+            let callers = Callers { requests, since, taken, all };
             self.pipeline.begin(groups, callers).await;
         }
     }
@@ -221,14 +252,14 @@ impl Batches {
     }
 
     fn end(&mut self, ended: Ended<Callers>) {
-        let Ended { with: Callers { requests, since, taken, replies }, outcomes, timings } = ended;
+        let Ended { with: Callers { requests, since, taken, all }, outcomes, timings } = ended;
         self.backlog.ran(requests, self.last_end.max(since).elapsed());
         self.last_end = Instant::now();
         self.metrics.batch(requests, timings.as_ref());
-        for ((waiting_since, reply), outcome) in replies.into_iter().zip(outcomes) {
-            self.metrics.lane_wait(taken - waiting_since);
+        for (caller, outcome) in all.into_iter().zip(outcomes) {
+            self.metrics.lane_wait(taken - caller.since);
             // A caller that has gone meanwhile finds its answer by its key.
-            reply.send(Reply { outcome, taken, timings }).ok();
+            caller.reply.send(Reply { outcome, taken, timings }).ok();
         }
     }
 }

@@ -7,7 +7,7 @@
 
 mod job;
 
-use std::{sync::Arc, time::Instant};
+use std::{iter, sync::Arc, time::Instant};
 
 use purse_domain::{
     Action, Actor, Answered, Command, CreateWallet, DrawdownPolicy, Fingerprint, Group, Heard,
@@ -140,20 +140,17 @@ impl Subscriptions {
         Ok(Advancing(replied))
     }
 
-    /// Does all that is to be done. All are in their lane before the first is waited for, so they share batches.
+    /// Does all that is to be done. It comes to its lane together, so it shares batches.
     async fn act(
         &self,
         name: &SubscriptionName,
         actions: Vec<Action>,
     ) -> Result<Vec<Done>, Status> {
-        let mut pending = Vec::with_capacity(actions.len());
-        for action in actions {
-            let group = Group::from(request(name, &action));
-            pending.push((self.lanes.send(group)?, action));
-        }
-        let mut done = Vec::with_capacity(pending.len());
-        for (pending, action) in pending {
-            let mut outcome = answers(pending.reply().await?.outcome)?;
+        let groups = actions.iter().map(|action| Ok(Group::from(request(name, action))));
+        let sent = self.lanes.send_all(groups.collect());
+        let mut done = Vec::with_capacity(sent.len());
+        for (pending, action) in iter::zip(sent, actions) {
+            let mut outcome = answers(pending?.reply().await?.outcome)?;
             if action.purpose == Purpose::Apply
                 && matches!(outcome, Err(purse_domain::Rejection::WalletNotFound))
             {

@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashSet,
+    iter,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -285,13 +286,10 @@ impl Sweeper {
 
     /// Settles wallets at once.
     async fn settle(&self, round: &mut Round, failed: &mut Failed, due: Vec<WalletName>) -> Swept {
-        let mut sent = Vec::with_capacity(due.len());
-        for name in due {
-            let pending = self.lanes.send(Group::from(Request::settle(name.clone())));
-            sent.push((name, pending));
-        }
+        let groups = due.iter().map(|name| Ok(Group::from(Request::settle(name.clone()))));
+        let sent = self.lanes.send_all(groups.collect());
         let mut swept = Swept::default();
-        for (name, pending) in sent {
+        for (name, pending) in iter::zip(due, sent) {
             let reply = match pending {
                 Ok(pending) => pending.reply().await.ok(),
                 Err(_) => None,

@@ -51,13 +51,13 @@ impl Shared {
         Ok(self.each_on_its_own(requests).await)
     }
 
-    /// All are in their lanes before the first is waited for, so they share batches and keep their order.
+    /// They come to their lanes together, so they share batches and keep their order.
     async fn each_on_its_own(
         &self,
         requests: Vec<Result<Request, Status>>,
     ) -> Vec<Result<Answer, ItemError>> {
-        let waiting: Vec<_> =
-            requests.into_iter().map(|request| self.lanes.send(Group::from(request?))).collect();
+        let groups = requests.into_iter().map(|request| request.map(Group::from)).collect();
+        let waiting = self.lanes.send_all(groups);
         let mut results = Vec::with_capacity(waiting.len());
         for waiting in waiting {
             let answer = match waiting {

@@ -352,7 +352,7 @@ pub async fn until_waiting(sql: &tokio_postgres::Client, count: i64) {
     tokio::time::timeout(PATIENCE, waiting).await.expect("transactions that wait");
 }
 
-/// As many calls as a lane lets wait however slow all is.
+/// As many calls as a lane lets in however slow all is.
 const MOST_AT_ONCE: usize = 250;
 
 /// Runs the same call many times at once, as far as no server may refuse some of them for that.

@@ -46,7 +46,8 @@ async fn a_lane_that_has_nothing_to_do_takes_all_of_the_largest_call() {
     assert_eq!(server.balance(ACCOUNT).await, "94000");
 }
 
-/// Those under way count as well: who comes waits for them too. One call of nine has no place, whichever it is.
+/// Those under way count as well: who comes waits for them too. One call of nine has no place, whichever it is. What is
+/// under way waits for the lock for ten seconds at most.
 #[tokio::test]
 async fn a_lane_that_has_too_many_refuses_what_comes_and_is_free_when_they_are_answered() {
     let server = Server::start().await;

@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
 use crate::{
-    backlog::{Backlog, LARGEST_BATCH, MOST_IN_LANE},
+    backlog::{Backlog, LARGEST_BATCH, MOST_IN_LANE, Work},
     status,
     telemetry::Metrics,
 };
@@ -34,12 +34,12 @@ pub struct Reply {
 #[derive(Debug)]
 struct Job {
     group: Group,
-    caller: Caller,
+    waiter: Waiter,
 }
 
 /// Who waits for a group.
 #[derive(Debug)]
-struct Caller {
+struct Waiter {
     since: Instant,
     reply: oneshot::Sender<Reply>,
     /// A place for each request, given back with the reply.
@@ -101,25 +101,29 @@ impl Lanes {
     }
 
     /// Hands a group to the lane of its first account and waits for what comes of it.
-    pub async fn run(&self, group: Group) -> Result<Reply, Status> {
-        self.send(group)?.reply().await
+    pub async fn run(&self, group: Group, work: Work) -> Result<Reply, Status> {
+        self.send(group, work)?.reply().await
     }
 
     /// Hands a group to the lane of its first account.
-    pub fn send(&self, group: Group) -> Result<Pending, Status> {
+    pub fn send(&self, group: Group, work: Work) -> Result<Pending, Status> {
         let lane = &self.lanes[self.index_of(&group)];
-        let places = lane.backlog.places(group.requests().len());
+        let places = lane.backlog.places(group.requests().len(), work);
         lane.send(group, places)
     }
 
     /// The same with groups that come together: a lane takes all of its own, or none. Those that are refused already stay so.
-    pub fn send_all(&self, groups: Vec<Result<Group, Status>>) -> Vec<Result<Pending, Status>> {
+    pub fn send_all(
+        &self,
+        groups: Vec<Result<Group, Status>>,
+        work: Work,
+    ) -> Vec<Result<Pending, Status>> {
         let mut requests = vec![0; self.lanes.len()];
         for group in groups.iter().flatten() {
             requests[self.index_of(group)] += group.requests().len();
         }
         let mut places: Vec<_> = iter::zip(&self.lanes, requests)
-            .map(|(lane, requests)| lane.backlog.places(requests))
+            .map(|(lane, requests)| lane.backlog.places(requests, work))
             .collect();
         groups
             .into_iter()
@@ -143,8 +147,8 @@ impl Lane {
     fn send(&self, group: Group, places: Option<OwnedSemaphorePermit>) -> Result<Pending, Status> {
         let places = places.ok_or_else(status::overloaded)?;
         let (reply, replied) = oneshot::channel();
-        let caller = Caller { since: Instant::now(), reply, _places: places };
-        self.jobs.try_send(Job { group, caller }).map_err(|error| match error {
+        let waiter = Waiter { since: Instant::now(), reply, _places: places };
+        self.jobs.try_send(Job { group, waiter }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => status::overloaded(),
             mpsc::error::TrySendError::Closed(_) => status::stopping(),
         })?;
@@ -211,7 +215,7 @@ fn requests(jobs: &[Job]) -> usize {
 
 /// The batches of a lane.
 struct Batches {
-    pipeline: Pipeline<Callers>,
+    pipeline: Pipeline<Waiters>,
     backlog: Arc<Backlog>,
     metrics: Arc<Metrics>,
     /// How many requests the newest one has.
@@ -220,28 +224,28 @@ struct Batches {
 }
 
 /// Who waits for a batch.
-struct Callers {
+struct Waiters {
     requests: usize,
     /// From when on the lane could work for them, unless it had to end others first.
     since: Instant,
     taken: Instant,
-    all: Vec<Caller>,
+    all: Vec<Waiter>,
 }
 
 impl Batches {
     async fn begin(&mut self, jobs: &mut Vec<Job>) {
         let taken = Instant::now();
         // Nobody waits for these any more, and nothing has been done for them.
-        jobs.retain(|job| !job.caller.reply.is_closed());
+        jobs.retain(|job| !job.waiter.reply.is_closed());
         let requests = requests(jobs);
-        let waited = jobs.first().is_some_and(|job| job.caller.since < self.last_end);
+        let waited = jobs.first().is_some_and(|job| job.waiter.since < self.last_end);
         let since = if waited { self.last_end } else { taken };
         let (groups, all): (Vec<Group>, _) =
-            jobs.drain(..).map(|job| (job.group, job.caller)).unzip();
+            jobs.drain(..).map(|job| (job.group, job.waiter)).unzip();
         if !groups.is_empty() {
             self.newest = requests;
-            let callers = Callers { requests, since, taken, all };
-            self.pipeline.begin(groups, callers).await;
+            let waiters = Waiters { requests, since, taken, all };
+            self.pipeline.begin(groups, waiters).await;
         }
     }
 
@@ -251,15 +255,15 @@ impl Batches {
         if self.pipeline.is_under_way() { self.newest } else { 1 }
     }
 
-    fn end(&mut self, ended: Ended<Callers>) {
-        let Ended { with: Callers { requests, since, taken, all }, outcomes, timings } = ended;
+    fn end(&mut self, ended: Ended<Waiters>) {
+        let Ended { with: Waiters { requests, since, taken, all }, outcomes, timings } = ended;
         self.backlog.ran(requests, self.last_end.max(since).elapsed());
         self.last_end = Instant::now();
         self.metrics.batch(requests, timings.as_ref());
-        for (caller, outcome) in all.into_iter().zip(outcomes) {
-            self.metrics.lane_wait(taken - caller.since);
+        for (waiter, outcome) in all.into_iter().zip(outcomes) {
+            self.metrics.lane_wait(taken - waiter.since);
             // A caller that has gone meanwhile finds its answer by its key.
-            caller.reply.send(Reply { outcome, taken, timings }).ok();
+            waiter.reply.send(Reply { outcome, taken, timings }).ok();
         }
     }
 }

@@ -30,7 +30,8 @@ use purse_storage::{Answer, Outcome, Storage, StorageError};
 use tonic::Status;
 
 use crate::{
-    lane::Lanes, status, sweeper::Sweeper, telemetry::CallTrace, terms::TermsBook, watch::Watches,
+    backlog::Work, lane::Lanes, status, sweeper::Sweeper, telemetry::CallTrace, terms::TermsBook,
+    watch::Watches,
 };
 
 /// What the services share.
@@ -71,7 +72,7 @@ impl Shared {
     ) -> impl Future<Output = Result<Vec<Answer>, Status>> + Send + use<L> {
         let handed_over = Instant::now();
         trace.span("parse", parsing_since, handed_over);
-        let pending = self.lanes.send(group);
+        let pending = self.lanes.send(group, Work::New);
         async move {
             let reply = pending?.reply().await?;
             trace.lane(handed_over, &reply);

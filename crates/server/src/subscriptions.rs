@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
-use crate::{lane::Lanes, status};
+use crate::{backlog::Work, lane::Lanes, status};
 
 /// So many are a full batch, as in lanes.
 const MOST_IN_BATCH: usize = 256;
@@ -140,14 +140,15 @@ impl Subscriptions {
         Ok(Advancing(replied))
     }
 
-    /// Does all that is to be done. It comes to its lane together, so it shares batches.
+    /// Does all that is to be done. It comes to its lane together, so it shares batches. What it follows from is recorded,
+    /// so no lane refuses it as an overload.
     async fn act(
         &self,
         name: &SubscriptionName,
         actions: Vec<Action>,
     ) -> Result<Vec<Done>, Status> {
         let groups = actions.iter().map(|action| Ok(Group::from(request(name, action))));
-        let sent = self.lanes.send_all(groups.collect());
+        let sent = self.lanes.send_all(groups.collect(), Work::Begun);
         let mut done = Vec::with_capacity(sent.len());
         for (pending, action) in iter::zip(sent, actions) {
             let mut outcome = answers(pending?.reply().await?.outcome)?;
@@ -156,7 +157,7 @@ impl Subscriptions {
             {
                 let opened = Group::new(vec![opening(name, &action), request(name, &action)]);
                 let group = opened.ok_or_else(status::unanswered)?;
-                outcome = answers(self.lanes.run(group).await?.outcome)?;
+                outcome = answers(self.lanes.run(group, Work::Begun).await?.outcome)?;
             }
             let answered = match outcome {
                 Ok(answers) => answered(answers.last().ok_or_else(status::unanswered)?),

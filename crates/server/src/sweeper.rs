@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::{
+    backlog::Work,
     lane::{Lanes, Reply},
     status,
     telemetry::Metrics,
@@ -194,7 +195,7 @@ impl Sweeper {
 
     /// Settles one wallet now; `None`: there is no such wallet.
     pub async fn settle_one(&self, name: &WalletName) -> Result<Option<Swept>, Status> {
-        let reply = self.lanes.run(Group::from(Request::settle(name.clone()))).await?;
+        let reply = self.lanes.run(Group::from(Request::settle(name.clone())), Work::New).await?;
         match reply.outcome {
             Ok(Outcome::Settled(settled)) => {
                 let swept = Swept::settled(settled);
@@ -287,7 +288,7 @@ impl Sweeper {
     /// Settles wallets at once.
     async fn settle(&self, round: &mut Round, failed: &mut Failed, due: Vec<WalletName>) -> Swept {
         let groups = due.iter().map(|name| Ok(Group::from(Request::settle(name.clone()))));
-        let sent = self.lanes.send_all(groups.collect());
+        let sent = self.lanes.send_all(groups.collect(), Work::New);
         let mut swept = Swept::default();
         for (name, pending) in iter::zip(due, sent) {
             let reply = match pending {

@@ -58,7 +58,7 @@ pub struct Ended<T> {
 }
 
 /// A batch that can be sent.
-struct Decided {
+struct Ready {
     client: Arc<Client>,
     statement: OneStatement,
     outcomes: Vec<Outcome>,
@@ -105,7 +105,7 @@ impl<T: Send + 'static> Pipeline<T> {
     /// Begins a batch, if there is room. It is sent when [`Self::ended`] is next polled.
     pub async fn begin(&mut self, groups: Vec<Group>, with: T) {
         let started = Instant::now();
-        let Some(Decided { client, statement, outcomes, transactions, decide }) =
+        let Some(Ready { client, statement, outcomes, transactions, decide }) =
             self.decide(&groups, started).await
         else {
             self.undecided = Some((groups, with));
@@ -123,13 +123,13 @@ impl<T: Send + 'static> Pipeline<T> {
 
     /// Decides a batch, and prepares what it writes before it takes its place: while one statement was being prepared, the
     /// next could leave. `None`: it has to run on wallets that are read, which also tells what is wrong.
-    async fn decide(&mut self, groups: &[Group], started: Instant) -> Option<Decided> {
+    async fn decide(&mut self, groups: &[Group], started: Instant) -> Option<Ready> {
         let client = self.connection().await?;
         let decided = self.storage.decide_on_kept(&mut self.kept, groups)?;
         let DecidedOnKept { outcomes, writes, transactions } = decided;
         let decide = started.elapsed();
         match writes.prepare(&client).await {
-            Ok(statement) => Some(Decided { client, statement, outcomes, transactions, decide }),
+            Ok(statement) => Some(Ready { client, statement, outcomes, transactions, decide }),
             Err(error) => {
                 self.has_failed(&error, &transactions);
                 None

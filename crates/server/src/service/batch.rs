@@ -10,12 +10,13 @@ use tonic::Status;
 use super::Shared;
 use crate::{
     auth::Caller,
+    backlog::Work,
     render, status,
     telemetry::CallTrace,
     terms::{Terms, TermsOf},
 };
 
-/// Most requests of a batch: about as many as a lane commits at once.
+/// Most requests of a call.
 const MOST_REQUESTS: usize = 1_000;
 
 /// How the messages of a batch become requests.
@@ -57,7 +58,7 @@ impl Shared {
         requests: Vec<Result<Request, Status>>,
     ) -> Vec<Result<Answer, ItemError>> {
         let groups = requests.into_iter().map(|request| request.map(Group::from)).collect();
-        let waiting = self.lanes.send_all(groups);
+        let waiting = self.lanes.send_all(groups, Work::New);
         let mut results = Vec::with_capacity(waiting.len());
         for waiting in waiting {
             let answer = match waiting {

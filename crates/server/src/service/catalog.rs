@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{Shared, answers, only};
 use crate::{
     auth::{Role, caller},
+    backlog::Work,
     page,
     parse::{self, CatalogEdit, VersionsQuery},
     render, status,
@@ -114,7 +115,7 @@ impl CatalogService for Catalog {
         let amount = amount.map(|amount| amount.get().to_string()).unwrap_or_default();
         let handed_over = Instant::now();
         trace.span("parse", began, handed_over);
-        let reply = self.0.lanes.run(Group::from(spend)).await?;
+        let reply = self.0.lanes.run(Group::from(spend), Work::New).await?;
         trace.lane(handed_over, &reply);
         let refusal = match &reply.outcome {
             Ok(Outcome::Rejected(refused)) if is_unaffordable(&refused.rejection) => {

@@ -29,8 +29,8 @@ const HOUR_SECONDS: i64 = 3_600;
 
 /// As many items as a batch call takes.
 const MOST_ITEMS: u64 = 1_000;
-/// Batches in flight while the large wallet is filled: one that is being run and some that wait for it.
-const BATCHES: usize = 4;
+/// Calls in flight while the large wallet is filled: a lane that has all of one to do refuses the next.
+const BATCHES: usize = 1;
 /// Calls in flight while small wallets are made or added up.
 const WORKERS: usize = 64;
 /// Decides the keys that the large wallet is filled with, so that filling it again changes nothing.

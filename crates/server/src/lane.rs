@@ -25,7 +25,7 @@ use crate::{
 pub struct Reply {
     /// What came of it.
     pub outcome: Result<Outcome, Arc<StorageError>>,
-    /// When it was taken out of the lane.
+    /// When the lane took it for a batch.
     pub taken: Instant,
     /// How long its batch took; `None`: it ran alone after its batch was refused.
     pub timings: Option<BatchTimings>,

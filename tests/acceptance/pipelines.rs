@@ -191,7 +191,7 @@ async fn a_transfer_is_built_on_where_it_comes_from_and_waited_for_where_it_goes
     assert!(one.verify(ACCOUNT).await.sound && one.verify(OTHER).await.sound);
 }
 
-/// Both halves of the transfer, and what was spent of it.
+/// Both halves of it.
 #[tokio::test]
 async fn a_transfer_that_builds_on_a_batch_that_fails_fails_with_it() {
     let (one, other, mut batches) = two_servers().await;

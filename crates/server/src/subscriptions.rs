@@ -22,10 +22,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 
-use crate::{backlog::Work, lane::Lanes, status};
+use crate::{
+    backlog::{LARGEST_BATCH, Work},
+    lane::Lanes,
+    status,
+};
 
-/// So many are a full batch, as in lanes.
-const MOST_IN_BATCH: usize = 256;
 /// Most that wait: more are refused before any work.
 const MOST_WAITING: usize = 8_192;
 /// What is to be done leads to more at most so often: what was carried is not carried again.
@@ -242,11 +244,11 @@ fn internal(
 
 /// Hears what is told, batch by batch.
 async fn hear(storage: Storage, mut waiting: mpsc::Receiver<Job>, stop: CancellationToken) {
-    let mut jobs = Vec::with_capacity(MOST_IN_BATCH);
+    let mut jobs = Vec::with_capacity(LARGEST_BATCH);
     loop {
         tokio::select! {
             biased;
-            taken = waiting.recv_many(&mut jobs, MOST_IN_BATCH) => if taken == 0 { return },
+            taken = waiting.recv_many(&mut jobs, LARGEST_BATCH) => if taken == 0 { return },
             () = stop.cancelled() => {
                 waiting.close();
                 if waiting.is_empty() {

@@ -10,7 +10,8 @@
 //!   changes of rules;
 //! * [`mod@arguments`], [`session`]: what each workload begins and ends with;
 //! * [`machine`], [`postgres`], and the server from [`purse_process`]: what is under load;
-//! * [`purse`], [`naive`]: the sides; [`spread`], [`spender`], [`wallets`]: who spends from which wallet;
+//! * [`purse`], [`naive`]: the sides; [`spread`], [`spender`], [`wallets`]: who spends from which wallet; [`health_check`]: what
+//!   gRPC alone takes;
 //! * [`load`], [`open_loop`]: callers who wait for their answers, and calls that are due whatever the answers;
 //! * [`connection`], [`api`], [`workers`], [`seeds`]: how it is called and set up;
 //! * [`figures`], [`check`], [`plot`]: what comes out.
@@ -21,6 +22,7 @@ mod changes;
 mod check;
 mod connection;
 mod figures;
+mod health_check;
 mod load;
 mod machine;
 mod mixed;

@@ -10,6 +10,7 @@ use crate::{
     check::Check,
     connection::Connection,
     figures::Round,
+    health_check::health_checkers,
     load::{Caller, Failures, Window, closed_loop},
     open_loop::{OpenTally, Phase, open_loop},
     seeds::Seeds,
@@ -78,6 +79,12 @@ impl Purse {
         self.acknowledged += tally.acknowledged;
         self.failures.add(tally.failures);
         Ok(round)
+    }
+
+    /// Health checks in place of spends.
+    pub async fn health_checks(&self, callers: u32, window: Window) -> Result<Round, RunError> {
+        let callers = take(health_checkers(self.wallets.connections.clone()), callers);
+        Ok(closed_loop(callers, window).await?.round(window))
     }
 
     /// Spends at a rate, whatever the answers.

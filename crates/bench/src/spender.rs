@@ -32,11 +32,10 @@ pub fn spenders(
     seeds: &mut Seeds,
 ) -> impl Iterator<Item = Spender> + Send + use<> {
     let accounts = Arc::new(spread.accounts(wallets));
-    let clients: Vec<_> =
-        wallets.connections.iter().cloned().map(WalletServiceClient::new).collect();
+    let connections = wallets.connections.clone();
     let mut seeds = seeds.branch();
-    (0..clients.len()).cycle().map(move |client| Spender {
-        client: clients[client].clone(),
+    connections.into_iter().cycle().map(move |connection| Spender {
+        client: WalletServiceClient::new(connection),
         accounts: Arc::clone(&accounts),
         seed: seeds.next_caller(),
         calls: 0,

@@ -20,7 +20,7 @@ use crate::{
     spread::Spread,
 };
 use arguments::Side;
-use report::{Half, OURS, Report, SideReport, WorkloadReport};
+use report::{HEALTH_CHECKS, Half, OURS, Report, SideReport, WorkloadReport};
 use sides::Sides;
 
 /// Runs the workload and prints its report.
@@ -56,6 +56,7 @@ async fn measure(
 ) -> Result<Report, RunError> {
     let postgres = postgres_settings(&session.programs, url).await?;
     let mut sides = Sides::set_up(arguments, session, server, url).await?;
+    let health_checks = health_checks(&sides, arguments).await?;
     let mut workloads = Vec::new();
     for spread in &arguments.workloads {
         workloads.push(workload(&mut sides, arguments, *spread).await?);
@@ -77,11 +78,29 @@ async fn measure(
         load: arguments.load(),
         machine: session.machine,
         postgres,
+        health_checks,
         workloads,
         check,
         failures: FailedCalls::of(failures),
         naive_spends,
     })
+}
+
+/// What gRPC alone makes: a turn with each number of callers.
+async fn health_checks(
+    sides: &Sides<'_>,
+    arguments: &Arguments,
+) -> Result<Vec<SideReport>, RunError> {
+    let Some(purse) = &sides.purse else { return Ok(Vec::new()) };
+    let mut measured = Vec::new();
+    for callers in &arguments.callers {
+        let round = purse.health_checks(*callers, arguments.pace.window()).await?;
+        eprintln!("health checks with {callers}: {} calls/s", round.calls_per_second);
+        let summary = Summary::of(&[round]);
+        let side = HEALTH_CHECKS;
+        measured.extend(summary.map(|summary| SideReport { side, callers: *callers, summary }));
+    }
+    Ok(measured)
 }
 
 /// One side with so many callers or clients, and what its rounds measured.

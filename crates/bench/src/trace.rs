@@ -161,8 +161,8 @@ impl Spender {
     ) -> impl Iterator<Item = Self> + Send + use<> {
         let (connections, shared) = (connections.to_vec(), Arc::clone(shared));
         let mut seeds = Seeds::new(1, None);
-        (0..connections.len()).cycle().map(move |connection| Self {
-            client: WalletServiceClient::new(connections[connection].clone()),
+        connections.into_iter().cycle().map(move |connection| Self {
+            client: WalletServiceClient::new(connection),
             shared: Arc::clone(&shared),
             seed: seeds.next_caller(),
             calls: 0,

@@ -121,9 +121,9 @@ pub fn callers(
 ) -> impl Iterator<Item = MixedCaller> + Send + use<> {
     let (accounts, connections) = (Arc::clone(&wallets.many), wallets.connections.clone());
     let (mut seeds, seen) = (seeds.branch(), seen.clone());
-    (0..connections.len()).cycle().map(move |connection| MixedCaller {
-        wallets: WalletServiceClient::new(connections[connection].clone()),
-        grants: GrantServiceClient::new(connections[connection].clone()),
+    connections.into_iter().cycle().map(move |connection| MixedCaller {
+        wallets: WalletServiceClient::new(connection.clone()),
+        grants: GrantServiceClient::new(connection),
         accounts: Arc::clone(&accounts),
         seed: seeds.next_caller(),
         calls: 0,

@@ -20,6 +20,9 @@ use crate::{
 /// What our side is called.
 pub const OURS: &str = "purse";
 
+/// What our side without any work is called.
+pub const HEALTH_CHECKS: &str = "health checks";
+
 /// Everything that a run found.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -29,6 +32,8 @@ pub struct Report {
     pub machine: Machine,
     /// PostgreSQL's version and the settings that decide speed.
     pub postgres: String,
+    /// Calls to Purse that need neither a lane nor the database; none if Purse was not measured.
+    pub health_checks: Vec<SideReport>,
     pub workloads: Vec<WorkloadReport>,
     /// Calls to Purse that failed.
     pub failures: Vec<FailedCalls>,
@@ -188,11 +193,20 @@ impl fmt::Display for WorkloadReport {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { load, machine, postgres, workloads, failures, check, naive_spends } = self;
+        let Self {
+            load,
+            machine,
+            postgres,
+            health_checks,
+            workloads,
+            failures,
+            check,
+            naive_spends,
+        } = self;
         writeln!(formatter, "\n{load}")?;
         writeln!(formatter, "{machine}")?;
         writeln!(formatter, "PostgreSQL: {postgres}\n")?;
-        writeln!(formatter, "{}\n", table(workloads))?;
+        writeln!(formatter, "{}\n", table(health_checks, workloads))?;
         for workload in workloads {
             writeln!(formatter, "{workload}")?;
         }
@@ -209,25 +223,27 @@ impl fmt::Display for Report {
     }
 }
 
-fn table(workloads: &[WorkloadReport]) -> Table {
+fn table(health_checks: &[SideReport], workloads: &[WorkloadReport]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_header([
         "workload", "side", "callers", "min/s", "median/s", "max/s", "p50 ms", "p95 ms", "p99 ms",
     ]);
-    for workload in workloads {
-        for SideReport { side, callers, summary } in &workload.sides {
-            table.add_row([
-                workload.workload.to_owned(),
-                (*side).to_owned(),
-                callers.to_string(),
-                grouped(summary.min),
-                grouped(summary.median),
-                grouped(summary.max),
-                milliseconds(summary.percentiles.p50_micros),
-                milliseconds(summary.percentiles.p95_micros),
-                milliseconds(summary.percentiles.p99_micros),
-            ]);
-        }
+    let of_workloads = workloads
+        .iter()
+        .flat_map(|workload| workload.sides.iter().map(|side| (workload.workload, side)));
+    let without_work = health_checks.iter().map(|checks| ("none", checks));
+    for (workload, SideReport { side, callers, summary }) in without_work.chain(of_workloads) {
+        table.add_row([
+            workload.to_owned(),
+            (*side).to_owned(),
+            callers.to_string(),
+            grouped(summary.min),
+            grouped(summary.median),
+            grouped(summary.max),
+            milliseconds(summary.percentiles.p50_micros),
+            milliseconds(summary.percentiles.p95_micros),
+            milliseconds(summary.percentiles.p99_micros),
+        ]);
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -54,6 +54,17 @@ async fn a_key_that_another_server_used_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_another_server_used_is_used_though_nothing_is_left() {
+    let (one, other) = two_servers().await;
+    other.spend(spend(ACCOUNT, "99", "all of it")).await.unwrap();
+    let refused = one.spend(spend(ACCOUNT, "1", "nothing is left")).await.unwrap_err();
+    assert_eq!(refusal(&refused).1, "INSUFFICIENT_CREDITS");
+    assert!(one.spend(spend(ACCOUNT, "99", "all of it")).await.unwrap().replayed);
+    let refused = one.spend(spend(ACCOUNT, "98", "all of it")).await.unwrap_err();
+    assert_eq!(refusal(&refused).0, Code::AlreadyExists);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_another_server_changed_is_the_order() {
     let (one, other) = two_servers().await;
     one.at("2126-01-01T00:00:00Z").await;

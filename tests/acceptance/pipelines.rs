@@ -10,7 +10,8 @@ use std::{
 };
 
 use purse_domain::{
-    AccountName, Command, ExpirationPolicy, PositiveAmount, Scale, Transfer, WalletName,
+    AccountName, Command, ExpirationPolicy, Group, PositiveAmount, Request, Scale, Transfer,
+    WalletName,
 };
 use purse_storage::{Answer, Ended, Outcome, Pipeline};
 
@@ -42,6 +43,15 @@ async fn batches_of(one: &Server) -> Batches {
     batches
 }
 
+/// The same, and that the one grant is all that there is is known since somebody asked for more.
+async fn two_servers_and_all_grants() -> (Server, Server, Batches) {
+    let (one, other, mut batches) = two_servers().await;
+    batches.begin(vec![group(spending("1000"))], "too much").await;
+    assert!(!batches.is_under_way(), "there may be more grants");
+    assert_eq!(told(batches.run_held_up().await), ("too much", None));
+    (one, other, batches)
+}
+
 /// Another wallet with 9 credits, kept as well.
 async fn another(server: &Server, batches: &mut Batches) -> WalletName {
     server.open(OTHER).await;
@@ -59,6 +69,12 @@ fn transferring(amount: &str, to: &WalletName) -> Command {
         amount: PositiveAmount::parse(amount, Scale::MAX).unwrap(),
         expiration_policy: ExpirationPolicy::Preserve,
     })
+}
+
+/// What a command would do.
+fn previewing(command: Command) -> Group {
+    let asked = group(command).requests()[0].clone();
+    Group::from(Request { validate_only: true, ..asked })
 }
 
 /// What came of a batch of one request.
@@ -131,15 +147,15 @@ async fn a_request_that_is_repeated_while_it_is_written_gets_its_first_answer() 
 }
 
 #[tokio::test]
-async fn what_would_be_rejected_waits_for_what_is_under_way() {
+async fn what_has_to_be_read_waits_for_what_is_under_way() {
     let (one, other, mut batches) = two_servers().await;
     batches.begin(vec![group(spending("90"))], "first").await;
-    batches.begin(vec![group(spending("20"))], "too much").await;
+    batches.begin(vec![group(Command::FreezeWallet)], "freeze").await;
     assert!(!batches.has_room());
     assert!(batches.run_held_up().await.is_none(), "the first is under way");
     assert_eq!(told(batches.ended().await), ("first", Some("9".to_owned())));
     other.fund(ACCOUNT, "15").await;
-    assert_eq!(told(batches.run_held_up().await), ("too much", Some("4".to_owned())));
+    assert_eq!(told(batches.run_held_up().await), ("freeze", Some("24".to_owned())));
     assert!(one.verify(ACCOUNT).await.sound);
 }
 
@@ -148,14 +164,94 @@ async fn what_would_be_rejected_waits_for_what_is_under_way() {
 async fn what_fails_goes_before_what_waited_for_it() {
     let (one, other, mut batches) = two_servers().await;
     batches.begin(vec![group(spending("90"))], "first").await;
-    batches.begin(vec![group(spending("20"))], "too much").await;
+    batches.begin(vec![group(Command::FreezeWallet)], "freeze").await;
     other.fund(ACCOUNT, "5").await;
     assert!(batches.ended().await.is_none(), "the first was written");
     assert_eq!(told(batches.run_held_up().await), ("first", Some("14".to_owned())));
-    assert_eq!(told(batches.run_held_up().await), ("too much", None));
+    assert_eq!(told(batches.run_held_up().await), ("freeze", Some("14".to_owned())));
     assert!(batches.run_held_up().await.is_none());
     assert!(batches.has_room());
     assert_eq!(one.balance(ACCOUNT).await, "14");
+    assert!(one.verify(ACCOUNT).await.sound);
+}
+
+/// Neither those around it nor those behind it wait for anything.
+#[tokio::test]
+async fn what_writes_nothing_goes_with_the_others() {
+    let (one, _, mut batches) = two_servers_and_all_grants().await;
+    let mut asked = ["90", "20", "5", "10"].map(|amount| group(spending(amount))).to_vec();
+    asked.push(previewing(spending("3")));
+    batches.begin(asked, "five").await;
+    batches.begin(vec![group(spending("5"))], "too much").await;
+    let Ended { outcomes, .. } = batches.ended().await.expect("nothing is wrong with it");
+    let balance = |outcome| match outcome {
+        Ok(Outcome::Accepted(answers)) => {
+            Some(answers[0].transaction.balances.balance().to_string())
+        }
+        Ok(Outcome::Rejected(_) | Outcome::Settled(_)) | Err(_) => None,
+    };
+    let balances: Vec<_> = outcomes.into_iter().map(balance).collect();
+    assert_eq!(
+        balances,
+        [Some("9"), None, Some("4"), None, Some("1")].map(|it| it.map(str::to_owned))
+    );
+    assert_eq!(told(batches.ended().await), ("too much", None));
+    batches.begin(vec![group(spending("4"))], "the rest").await;
+    assert_eq!(told(batches.ended().await), ("the rest", Some("0".to_owned())));
+    assert!(one.verify(ACCOUNT).await.sound);
+}
+
+#[tokio::test]
+async fn a_preview_knows_what_another_server_did() {
+    let (_, other, mut batches) = two_servers().await;
+    other.spend(spend(ACCOUNT, "10", "in between")).await.unwrap();
+    batches.begin(vec![previewing(spending("2"))], "preview").await;
+    assert!(batches.is_under_way());
+    assert!(batches.ended().await.is_none(), "it was answered");
+    assert_eq!(told(batches.run_held_up().await), ("preview", Some("87".to_owned())));
+}
+
+#[tokio::test]
+async fn what_another_server_made_possible_is_not_rejected() {
+    let (one, other, mut batches) = two_servers_and_all_grants().await;
+    other.fund(ACCOUNT, "15").await;
+    batches.begin(vec![group(spending("110"))], "too much for the one").await;
+    assert!(batches.is_under_way());
+    assert!(batches.ended().await.is_none(), "it was rejected");
+    let ended = told(batches.run_held_up().await);
+    assert_eq!(ended, ("too much for the one", Some("4".to_owned())));
+    assert!(one.verify(ACCOUNT).await.sound);
+}
+
+/// The other server gives the wallet the very revision that the rejection expects of the first batch.
+#[tokio::test]
+async fn a_rejection_that_builds_on_a_batch_that_fails_fails_with_it() {
+    let (one, other, mut batches) = two_servers_and_all_grants().await;
+    batches.begin(vec![group(spending("90"))], "first").await;
+    batches.begin(vec![group(spending("20"))], "too much").await;
+    assert!(!batches.has_room(), "both are under way");
+    other.fund(ACCOUNT, "15").await;
+    for name in ["first", "too much"] {
+        assert!(batches.ended().await.is_none(), "of the {name} batch something came");
+    }
+    assert_eq!(told(batches.run_held_up().await), ("first", Some("24".to_owned())));
+    assert_eq!(told(batches.run_held_up().await), ("too much", Some("4".to_owned())));
+    assert!(one.verify(ACCOUNT).await.sound);
+}
+
+#[tokio::test]
+async fn what_is_repeated_is_not_rejected_though_the_first_time_took_all() {
+    let (one, _, mut batches) = two_servers_and_all_grants().await;
+    let asked = group(spending("99"));
+    batches.begin(vec![asked.clone()], "all").await;
+    assert_eq!(told(batches.ended().await), ("all", Some("0".to_owned())));
+    batches.begin(vec![asked], "again").await;
+    assert!(batches.is_under_way());
+    assert!(batches.ended().await.is_none(), "it was rejected");
+    let Outcome::Accepted(answers) = outcome(batches.run_held_up().await.unwrap()).1 else {
+        panic!("it was accepted the first time");
+    };
+    assert!(answers[0].replayed);
     assert!(one.verify(ACCOUNT).await.sound);
 }
 

@@ -47,6 +47,17 @@ pub enum Outcome {
     Settled(Settled),
 }
 
+impl Outcome {
+    /// Whether it is an answer alone: a rejection or a preview.
+    fn writes_nothing(&self) -> bool {
+        match self {
+            Self::Accepted(answers) => answers.iter().any(|answer| answer.previewed),
+            Self::Rejected(_) => true,
+            Self::Settled(settled) => !settled.was_due,
+        }
+    }
+}
+
 /// What settling a wallet wrote.
 #[derive(Debug, Clone, Copy)]
 pub struct Settled {
@@ -95,7 +106,7 @@ pub struct BatchTimings {
     pub commit: Duration,
 }
 
-/// Groups that were accepted on kept wallets.
+/// Groups that were decided on kept wallets.
 pub(crate) struct DecidedOnKept {
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) writes: Writes,
@@ -157,8 +168,13 @@ impl Storage {
         let mut outcomes = Vec::with_capacity(groups.len());
         for group in groups {
             match batch.decide(self, group) {
-                Ok(outcome @ Outcome::Accepted(_)) => outcomes.push(outcome),
-                Ok(Outcome::Rejected(_) | Outcome::Settled(_)) | Err(_) => return None,
+                Ok(outcome @ (Outcome::Accepted(_) | Outcome::Rejected(_))) => {
+                    if outcome.writes_nothing() {
+                        batch.writes.rely_on(group, &batch.wallets);
+                    }
+                    outcomes.push(outcome);
+                }
+                Ok(Outcome::Settled(_)) | Err(_) => return None,
             }
         }
         let Batch { wallets, mut writes, .. } = batch;

@@ -3,9 +3,9 @@
 //! Nothing is true because it is kept. A batch that is decided on kept wallets is written by one statement
 //! that names the revision of each, and that fails if any has another one by now. A wallet is kept as a batch will
 //! leave it while that is still being written; then the next one also names the transaction that it builds on, and
-//! fails if that is not there. And only acceptances are
-//! believed: what would be a rejection or a preview, or lacks a grant, is decided again on wallets that are
-//! locked and read. So any number of servers may keep the same wallets; it only costs speed.
+//! fails if that is not there. Rejections and previews, which write nothing, name what they rely on likewise. What lacks a
+//! grant is decided again on wallets that are locked and read. So any number of servers may keep the same wallets; it
+//! only costs speed.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -135,8 +135,7 @@ impl Kept {
 
 /// Whether a request needs nothing of the database but its wallets and the first grants.
 fn needs_only_its_wallets(request: &Request) -> bool {
-    !request.validate_only
-        && match &request.command {
+    match &request.command {
             // A hold that is not kept is missing, and then looked up.
             Command::Grant(_)
             | Command::PurchasePack(_)

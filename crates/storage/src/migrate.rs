@@ -51,6 +51,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(21, "taken back", "0021_taken_back"),
     migration!(22, "transactions in time order", "0022_transactions_in_time_order"),
     migration!(23, "batches under way", "0023_batches_under_way"),
+    migration!(24, "reliance", "0024_reliance"),
 ];
 
 /// The version that this build works on.

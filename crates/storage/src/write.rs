@@ -4,12 +4,29 @@
 //! That is safe because it is one statement: if it fails, PostgreSQL takes the commit for a rollback, and if
 //! it never left, the commit ends an empty transaction. Half a batch can not become durable.
 
+/// Whether the transaction that a row `r` builds on is there, if it builds on one.
+macro_rules! what_it_builds_on_is_there {
+    () => {
+        "(
+            r.builds_on IS NULL
+            OR (
+                SELECT TRUE
+                FROM transactions
+                WHERE transaction_id = r.builds_on AND account_id = r.account_id
+                    AND wallet_id = r.wallet_id
+                LIMIT 1
+            )
+        )"
+    };
+}
+
 mod assets;
 mod debts;
 mod entries;
 mod events;
 mod grants;
 mod holds;
+mod reliance;
 mod spending;
 mod together;
 mod transactions;
@@ -19,7 +36,7 @@ use std::{collections::HashMap, time::Instant};
 
 use deadpool_postgres::Client;
 use purse_domain::{
-    Decision, Request, Scale, Transaction, TransactionId, WalletId, WalletName, WalletState,
+    Decision, Group, Request, Scale, Transaction, TransactionId, WalletId, WalletName, WalletState,
 };
 use tokio_postgres::Statement;
 
@@ -30,6 +47,7 @@ use entries::EntryRow;
 use events::EventRow;
 use grants::{GrantChange, GrantPlace, GrantRow, Grants};
 use holds::{HoldRow, Holds};
+use reliance::{Reliance, ReliedOn};
 use spending::{Recount, Spending, SpendingRow};
 use together::Rows;
 use transactions::TransactionRow;
@@ -48,6 +66,7 @@ pub(crate) struct Writes {
     spending: Spending,
     recounts: Vec<Recount>,
     assets: Vec<AssetRow>,
+    reliance: Reliance,
 }
 
 impl Writes {
@@ -96,6 +115,15 @@ impl Writes {
         self.holds.add(name, decision, transaction);
         self.spending.add(name, &after.settings.spend_limits, decision);
         self.wallets.add(existed, decision, transaction, after);
+    }
+
+    /// Adds that the answer to a group was decided on kept wallets, as they are now, and writes nothing.
+    pub(crate) fn rely_on(&mut self, group: &Group, wallets: &HashMap<WalletId, WalletState>) {
+        let wrote = &self.wallets;
+        self.reliance.add(group, |name| {
+            let kept = || wallets.get(&name.wallet_id).map(|state| state.head.revision);
+            wrote.found(name).or_else(kept)
+        });
     }
 
     /// What was decided builds on transactions that another batch is still writing, over the same connection.
@@ -179,7 +207,9 @@ impl Writes {
             spending,
             recounts: _,
             assets,
+            reliance,
         } = self;
+        let relied_on = reliance.rows(wallets.unwritten());
         let (heads, wallets, settings) = wallets.rows();
         let (grant_changes, grants, places) = grants.rows();
         Tables {
@@ -196,6 +226,7 @@ impl Writes {
             heads,
             settings,
             places,
+            relied_on,
         }
     }
 }
@@ -232,6 +263,7 @@ struct Tables {
     heads: Vec<WalletHead>,
     settings: Vec<SettingsChange>,
     places: Vec<GrantPlace>,
+    relied_on: Vec<ReliedOn>,
 }
 
 impl Tables {
@@ -239,9 +271,9 @@ impl Tables {
         [&self.settings, &self.places]
     }
 
-    /// PostgreSQL does the last part first: it locks the wallets, in id order, and fails if one has changed
-    /// since it was read.
-    fn usual(&self) -> [&dyn Rows; 11] {
+    /// PostgreSQL does the last part first: whether what was relied on stands, which writes nothing and so must be the main part, or it
+    /// would not be done at all. Then the heads: it locks the wallets, in id order, and fails if one has changed since it was read.
+    fn usual(&self) -> [&dyn Rows; 12] {
         [
             &self.assets,
             &self.wallets,
@@ -254,6 +286,7 @@ impl Tables {
             &self.holds,
             &self.spending,
             &self.heads,
+            &self.relied_on,
         ]
     }
 }

@@ -7,7 +7,8 @@ use std::{
 
 use postgres_types::ToSql;
 use purse_domain::{
-    AccountId, Balances, Decision, Head, TransactionId, WalletId, WalletSettings, WalletState,
+    AccountId, Balances, Decision, Head, TransactionId, WalletId, WalletName, WalletSettings,
+    WalletState,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -35,6 +36,16 @@ struct Touched {
 }
 
 impl Wallets {
+    /// The revision that a wallet's row has, unless another server has written to it meanwhile; `None`: nothing touches it.
+    pub(super) fn found(&self, name: &WalletName) -> Option<i64> {
+        self.touched.get(&(name.account_id, name.wallet_id)).map(|touched| touched.found)
+    }
+
+    /// The transactions that it builds on, which another batch is still writing.
+    pub(super) fn unwritten(&self) -> &HashMap<WalletId, TransactionId> {
+        &self.unwritten
+    }
+
     /// What was decided builds on transactions that another batch is still writing.
     pub(super) fn build_on(&mut self, unwritten: HashMap<WalletId, TransactionId>) {
         self.unwritten = unwritten;
@@ -122,8 +133,8 @@ pub(super) struct WalletHead {
 }
 
 impl Row for WalletHead {
-    const STATEMENT: &'static str = "
-        UPDATE wallets AS w
+    const STATEMENT: &'static str = concat!(
+        "UPDATE wallets AS w
         SET available = r.available,
             held = r.held,
             debt = r.debt,
@@ -138,22 +149,12 @@ impl Row for WalletHead {
             top_ups_asked_at = r.top_ups_asked_at,
             next_due_at = r.next_due_at,
             recorded_at = r.recorded_at,
-            revision = CASE
-                WHEN w.revision = r.found
-                    AND (
-                        r.builds_on IS NULL
-                        OR (
-                            SELECT TRUE
-                            FROM transactions
-                            WHERE transaction_id = r.builds_on AND account_id = r.account_id
-                                AND wallet_id = r.wallet_id
-                            LIMIT 1
-                        )
-                    )
-                THEN r.revision
-            END
+            revision = CASE WHEN w.revision = r.found AND ",
+        what_it_builds_on_is_there!(),
+        " THEN r.revision END
         FROM unnest($1::wallet_head[]) AS r
-        WHERE w.account_id = r.account_id AND w.wallet_id = r.wallet_id";
+        WHERE w.account_id = r.account_id AND w.wallet_id = r.wallet_id"
+    );
 }
 
 impl WalletHead {

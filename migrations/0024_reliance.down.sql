@@ -1,0 +1,5 @@
+-- The way back.
+
+DROP DOMAIN standing;
+
+DROP TYPE relied_on;

@@ -76,6 +76,8 @@ async fn spend_from(server: &Server, account: &str) -> v1::Transaction {
     for key in ["cold", "warm", "warm"] {
         server.spend(spend(account, "1", key)).await.unwrap();
     }
+    let preview = v1::SpendRequest { validate_only: true, ..spend(account, "1", "preview") };
+    server.spend(preview).await.unwrap();
     let late = v1::SpendRequest { occurred_at: Some(day(-1)), ..spend(account, "1", "late") };
     server.spend(late).await.unwrap().transaction.unwrap()
 }

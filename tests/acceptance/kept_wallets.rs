@@ -54,14 +54,28 @@ async fn a_key_that_another_server_used_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_another_server_used_is_used_though_nothing_is_left() {
-    let (one, other) = two_servers().await;
-    other.spend(spend(ACCOUNT, "99", "all of it")).await.unwrap();
-    let refused = one.spend(spend(ACCOUNT, "1", "nothing is left")).await.unwrap_err();
-    assert_eq!(refusal(&refused).1, "INSUFFICIENT_CREDITS");
-    assert!(one.spend(spend(ACCOUNT, "99", "all of it")).await.unwrap().replayed);
-    let refused = one.spend(spend(ACCOUNT, "98", "all of it")).await.unwrap_err();
-    assert_eq!(refusal(&refused).0, Code::AlreadyExists);
+async fn a_used_key_is_used_though_nothing_is_left() {
+    let (one, _) = two_servers().await;
+    one.spend(spend(ACCOUNT, "99", "all of it")).await.unwrap();
+    for preview in [false, true] {
+        // The first rejection tells that there are no more grants; the second one the server knows by itself.
+        for key in ["one more", "another one"] {
+            let key = format!("{key} {preview}");
+            let refused = one.spend(spend(ACCOUNT, "1", &key)).await.unwrap_err();
+            assert_eq!(refusal(&refused).1, "INSUFFICIENT_CREDITS");
+        }
+        let asked = |amount| v1::SpendRequest {
+            validate_only: preview,
+            ..spend(ACCOUNT, amount, "all of it")
+        };
+        assert!(one.spend(asked("99")).await.unwrap().replayed);
+        for key in ["one more", "another one", "a third"] {
+            let key = format!("{key} again {preview}");
+            one.spend(spend(ACCOUNT, "1", &key)).await.unwrap_err();
+        }
+        let refused = one.spend(asked("98")).await.unwrap_err();
+        assert_eq!(refusal(&refused).0, Code::AlreadyExists);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

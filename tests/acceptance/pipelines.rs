@@ -223,6 +223,34 @@ async fn what_another_server_made_possible_is_not_rejected() {
     assert!(one.verify(ACCOUNT).await.sound);
 }
 
+/// Its neighbour in the batch is written once all the same.
+#[tokio::test]
+async fn a_transfer_is_not_rejected_for_what_no_longer_holds_where_it_goes() {
+    let (one, other, mut batches) = two_servers().await;
+    let other_wallet = another(&one, &mut batches).await;
+    let mut others = Batches::new(other.node.storage().clone());
+    let freeze = group_on(&other_wallet, Command::FreezeWallet, "freeze");
+    others.begin(vec![freeze], "freeze").await;
+    assert_eq!(told(others.run_held_up().await), ("freeze", Some("9".to_owned())));
+    batches.begin(vec![group_on(&other_wallet, spending("1"), "frozen")], "frozen").await;
+    assert!(batches.ended().await.is_none());
+    assert_eq!(told(batches.run_held_up().await), ("frozen", None));
+    let unfreeze = group_on(&other_wallet, Command::UnfreezeWallet, "unfreeze");
+    others.begin(vec![unfreeze], "unfreeze").await;
+    assert_eq!(told(others.run_held_up().await), ("unfreeze", Some("9".to_owned())));
+
+    // The pause after the failure.
+    batches.begin(vec![group(spending("1"))], "spend").await;
+    assert_eq!(told(batches.run_held_up().await), ("spend", Some("98".to_owned())));
+    let asked = vec![group(spending("3")), group(transferring("20", &other_wallet))];
+    batches.begin(asked, "spend and transfer").await;
+    assert!(batches.is_under_way());
+    assert!(batches.ended().await.is_none(), "the transfer was rejected");
+    assert_eq!(told(batches.run_held_up().await).1, Some("95".to_owned()));
+    assert_eq!([one.balance(ACCOUNT).await, one.balance(OTHER).await], ["75", "29"]);
+    assert!(one.verify(ACCOUNT).await.sound && one.verify(OTHER).await.sound);
+}
+
 /// The other server gives the wallet the very revision that the rejection expects of the first batch.
 #[tokio::test]
 async fn a_rejection_that_builds_on_a_batch_that_fails_fails_with_it() {

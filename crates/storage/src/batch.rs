@@ -48,12 +48,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether it is an answer alone: a rejection or a preview.
-    fn writes_nothing(&self) -> bool {
+    /// Whether it says what may not happen, or what would.
+    fn is_rejection_or_preview(&self) -> bool {
         match self {
             Self::Accepted(answers) => answers.iter().any(|answer| answer.previewed),
             Self::Rejected(_) => true,
-            Self::Settled(settled) => !settled.was_due,
+            Self::Settled(_) => false,
         }
     }
 }
@@ -169,7 +169,7 @@ impl Storage {
         for group in groups {
             match batch.decide(self, group) {
                 Ok(outcome @ (Outcome::Accepted(_) | Outcome::Rejected(_))) => {
-                    if outcome.writes_nothing() {
+                    if outcome.is_rejection_or_preview() {
                         batch.writes.rely_on(group, &batch.wallets);
                     }
                     outcomes.push(outcome);

@@ -19,14 +19,14 @@ use purse_domain::{AccountId, Command, Group, Request, TransactionId, WalletId, 
 const MOST_WALLETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 /// Most grants that are kept of a wallet: what a few spends draw.
 const MOST_GRANTS: usize = 8;
-/// The longest pause, in batches, after kept wallets were found changed by another server.
+/// The longest pause, in batches, after batches on kept wallets were refused.
 const LONGEST_PAUSE: u32 = 1_024;
 
 /// The wallets that a lane keeps.
 #[derive(Debug)]
 pub struct Kept {
     wallets: LruCache<WalletId, KeptWallet>,
-    /// For this many batches nothing is taken out: another server works on the same wallets.
+    /// For this many batches nothing is taken out, because batches on what is kept are refused.
     pause: u32,
     next_pause: u32,
 }
@@ -112,15 +112,15 @@ impl Kept {
         }
     }
 
-    /// These transactions were not written: what was kept of their wallets is not so.
-    pub(crate) fn forget(&mut self, refused: &HashMap<WalletId, TransactionId>) {
-        for id in refused.keys() {
-            self.wallets.pop(id);
+    /// A batch of these groups was refused: what was kept of their wallets, and will be once it is written, is not so.
+    pub(crate) fn forget(&mut self, refused: &[Group]) {
+        for name in refused.iter().flat_map(Group::wallets) {
+            self.wallets.pop(&name.wallet_id);
         }
     }
 
-    /// A batch on what was kept was refused. When two servers write to the same wallets most would be, so the
-    /// pauses get longer.
+    /// A batch on what was kept was refused. When two servers write to the same wallets, or callers repeat what has happened, most
+    /// would be, so the pauses get longer.
     pub(crate) fn pause(&mut self) {
         self.pause = self.next_pause;
         self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
@@ -136,29 +136,29 @@ impl Kept {
 /// Whether a request needs nothing of the database but its wallets and the first grants.
 fn needs_only_its_wallets(request: &Request) -> bool {
     match &request.command {
-            // A hold that is not kept is missing, and then looked up.
-            Command::Grant(_)
-            | Command::PurchasePack(_)
-            | Command::CreateHold(_)
-            | Command::CaptureHold(_)
-            | Command::ReleaseHold(_)
-            | Command::ExtendHold(..)
-            | Command::Transfer(_) => true,
-            Command::Spend(spend) => spend.occurred_at.is_none(),
-            Command::CreateWallet(_)
-            | Command::UpdateWallet(_)
-            | Command::CarryOver(_)
-            | Command::VoidGrant(_)
-            | Command::ExpireGrant(_)
-            | Command::ChangeGrantExpiry(_)
-            | Command::ReverseSpend(_)
-            | Command::RevokeFunding(_)
-            | Command::Receive(_)
-            | Command::FreezeWallet
-            | Command::UnfreezeWallet
-            | Command::DeclineTopUp(_)
-            | Command::CloseWallet(_)
-            // What is due is read.
-            | Command::Settle => false,
-        }
+        // A hold that is not kept is missing, and then looked up.
+        Command::Grant(_)
+        | Command::PurchasePack(_)
+        | Command::CreateHold(_)
+        | Command::CaptureHold(_)
+        | Command::ReleaseHold(_)
+        | Command::ExtendHold(..)
+        | Command::Transfer(_) => true,
+        Command::Spend(spend) => spend.occurred_at.is_none(),
+        Command::CreateWallet(_)
+        | Command::UpdateWallet(_)
+        | Command::CarryOver(_)
+        | Command::VoidGrant(_)
+        | Command::ExpireGrant(_)
+        | Command::ChangeGrantExpiry(_)
+        | Command::ReverseSpend(_)
+        | Command::RevokeFunding(_)
+        | Command::Receive(_)
+        | Command::FreezeWallet
+        | Command::UnfreezeWallet
+        | Command::DeclineTopUp(_)
+        | Command::CloseWallet(_)
+        // What is due is read.
+        | Command::Settle => false,
+    }
 }

@@ -131,7 +131,7 @@ impl<T: Send + 'static> Pipeline<T> {
         match writes.prepare(&client).await {
             Ok(statement) => Some(Ready { client, statement, outcomes, transactions, decide }),
             Err(error) => {
-                self.has_failed(&error, &transactions);
+                self.has_failed(&error, groups);
                 None
             }
         }
@@ -156,7 +156,7 @@ impl<T: Send + 'static> Pipeline<T> {
         let Sent { groups, with, outcomes, transactions, timings, written } =
             self.under_way.next().await?;
         if let Err(error) = written {
-            self.has_failed(&error, &transactions);
+            self.has_failed(&error, &groups);
             self.refused.push_back((groups, with));
             return None;
         }
@@ -168,18 +168,14 @@ impl<T: Send + 'static> Pipeline<T> {
         Some(Ended { with, outcomes, timings: Some(timings) })
     }
 
-    /// What was kept is not so.
-    fn has_failed(
-        &mut self,
-        error: &StorageError,
-        transactions: &HashMap<WalletId, TransactionId>,
-    ) {
-        tracing::debug!(%error, wallets = transactions.len(), "kept wallets were of no use");
+    /// What was kept is not so, or a key was used.
+    fn has_failed(&mut self, error: &StorageError, groups: &[Group]) {
+        tracing::debug!(%error, groups = groups.len(), "kept wallets were of no use");
         // Those behind it fail because it did.
         if self.refused.is_empty() {
             self.kept.pause();
         }
-        self.kept.forget(transactions);
+        self.kept.forget(groups);
         if matches!(error, StorageError::Unavailable(_)) {
             self.kept.forget_all();
         }

@@ -234,7 +234,7 @@ impl Writes {
 /// All that a batch writes, as one statement.
 pub(crate) struct OneStatement {
     tables: Tables,
-    /// `None`: it writes nothing.
+    /// `None`: there is nothing to write or to rely on.
     statement: Option<Statement>,
 }
 
@@ -271,8 +271,9 @@ impl Tables {
         [&self.settings, &self.places]
     }
 
-    /// PostgreSQL does the last part first: whether what was relied on stands, which writes nothing and so must be the main part, or it
-    /// would not be done at all. Then the heads: it locks the wallets, in id order, and fails if one has changed since it was read.
+    /// PostgreSQL does the last part first. Whether what was relied on stands writes nothing, so it must be the last: as
+    /// another part it would not be done at all. Then come the heads: it locks the wallets, in id order, and fails if one has
+    /// changed since it was read.
     fn usual(&self) -> [&dyn Rows; 12] {
         [
             &self.assets,

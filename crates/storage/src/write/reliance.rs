@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::together::Row;
 
-/// A wallet that an answer was decided on, and its key. If the wallet has another revision by now, the answer may be wrong; if
-/// the key was used, the first answer to it is to be given again. Either way the statement fails, and with it the batch.
+/// A wallet that an answer was decided on, and its key. If the wallet has another revision by now, the answer may be wrong;
+/// if the key was used, the first answer to it is to be given again. Either way the statement fails, and with it the batch.
 ///
 /// It sees nothing of what its own statement writes: what the batch does to the wallet stands or falls with the wallet's head.
 #[derive(Debug, ToSql)]
@@ -49,8 +49,8 @@ impl Row for ReliedOn {
 pub(super) struct Reliance(Vec<(WalletId, ReliedOn)>);
 
 impl Reliance {
-    /// Adds what a group was decided on that writes nothing. `found` knows the revision that a wallet's row has, unless another server
-    /// has written to it meanwhile.
+    /// Adds what a group was decided on that writes nothing. `found` knows the revision that a wallet's row has, unless another
+    /// server has written to it meanwhile.
     pub(super) fn add(&mut self, group: &Group, found: impl Fn(&WalletName) -> Option<i64>) {
         for legs in group.transactions() {
             // A key is unique in the account of its first wallet.

@@ -10,15 +10,15 @@ use tokio_postgres::{Statement, types::ToSql};
 
 use crate::StorageError;
 
-/// What is written of one row. The migrations define its type.
+/// What is written of one row, or asked of it. The migrations define its type.
 pub(super) trait Row: ToSql + Sync {
-    /// The statement that writes an array of them, `$1`.
+    /// The statement that does so with an array of them, `$1`.
     const STATEMENT: &'static str;
 }
 
 /// The rows of one statement.
 pub(super) trait Rows: Sync {
-    /// The statement that writes them.
+    /// The statement for them.
     fn statement(&self) -> &'static str;
 
     /// Its one parameter.

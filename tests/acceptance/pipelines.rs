@@ -86,11 +86,22 @@ fn outcome(ended: Ended<&'static str>) -> (&'static str, Outcome) {
 /// Its name, and the balance after it; `None`: it was rejected.
 fn told(ended: Option<Ended<&'static str>>) -> (&'static str, Option<String>) {
     let (name, outcome) = outcome(ended.expect("a batch that has ended"));
-    let balance = match outcome {
+    (name, balance_after(&outcome))
+}
+
+fn balance_after(outcome: &Outcome) -> Option<String> {
+    match outcome {
         Outcome::Accepted(answers) => Some(answers[0].transaction.balances.balance().to_string()),
         Outcome::Rejected(_) | Outcome::Settled(_) => None,
-    };
-    (name, balance)
+    }
+}
+
+/// The answer to a batch of one request that was accepted.
+fn answer(ended: Option<Ended<&'static str>>) -> Answer {
+    match outcome(ended.expect("a batch that has ended")).1 {
+        Outcome::Accepted(mut answers) => answers.remove(0),
+        other @ (Outcome::Rejected(_) | Outcome::Settled(_)) => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -134,11 +145,7 @@ async fn a_request_that_is_repeated_while_it_is_written_gets_its_first_answer() 
     let asked = group(spending("2"));
     batches.begin(vec![asked.clone()], "first").await;
     batches.begin(vec![asked], "again").await;
-    let answer = |ended: Option<Ended<&'static str>>| match outcome(ended.unwrap()).1 {
-        Outcome::Accepted(mut answers) => answers.remove(0),
-        other @ (Outcome::Rejected(_) | Outcome::Settled(_)) => panic!("{other:?}"),
-    };
-    let first: Answer = answer(batches.ended().await);
+    let first = answer(batches.ended().await);
     assert!(batches.ended().await.is_none());
     let again = answer(batches.run_held_up().await);
     assert!(again.replayed && !first.replayed);
@@ -184,13 +191,8 @@ async fn what_writes_nothing_goes_with_the_others() {
     batches.begin(asked, "five").await;
     batches.begin(vec![group(spending("5"))], "too much").await;
     let Ended { outcomes, .. } = batches.ended().await.expect("nothing is wrong with it");
-    let balance = |outcome| match outcome {
-        Ok(Outcome::Accepted(answers)) => {
-            Some(answers[0].transaction.balances.balance().to_string())
-        }
-        Ok(Outcome::Rejected(_) | Outcome::Settled(_)) | Err(_) => None,
-    };
-    let balances: Vec<_> = outcomes.into_iter().map(balance).collect();
+    let balances: Vec<_> =
+        outcomes.iter().map(|outcome| balance_after(outcome.as_ref().unwrap())).collect();
     assert_eq!(
         balances,
         [Some("9"), None, Some("4"), None, Some("1")].map(|it| it.map(str::to_owned))
@@ -276,10 +278,7 @@ async fn what_is_repeated_is_not_rejected_though_the_first_time_took_all() {
     batches.begin(vec![asked], "again").await;
     assert!(batches.is_under_way());
     assert!(batches.ended().await.is_none(), "it was rejected");
-    let Outcome::Accepted(answers) = outcome(batches.run_held_up().await.unwrap()).1 else {
-        panic!("it was accepted the first time");
-    };
-    assert!(answers[0].replayed);
+    assert!(answer(batches.run_held_up().await).replayed);
     assert!(one.verify(ACCOUNT).await.sound);
 }
 

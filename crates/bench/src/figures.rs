@@ -85,7 +85,19 @@ pub struct Summary {
     pub percentiles: Percentiles,
 }
 
+/// What a table calls the [`cells`](Summary::cells) of a summary.
+pub const SUMMARY_COLUMNS: [&str; 6] = ["min/s", "median/s", "max/s", "p50 ms", "p95 ms", "p99 ms"];
+
 impl Summary {
+    /// As cells of a table.
+    pub fn cells(&self) -> [String; 6] {
+        let Self { rounds: _, min, median, max, percentiles } = self;
+        let Percentiles { p50_micros, p95_micros, p99_micros, max_micros: _ } = *percentiles;
+        let [min, median, max] = [*min, *median, *max].map(grouped);
+        let [p50, p95, p99] = [p50_micros, p95_micros, p99_micros].map(milliseconds);
+        [min, median, max, p50, p95, p99]
+    }
+
     /// `None` without any round.
     pub fn of(rounds: &[Round]) -> Option<Self> {
         let in_order: Vec<u64> = rounds.iter().map(|round| round.calls_per_second).collect();

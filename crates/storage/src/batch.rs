@@ -47,17 +47,6 @@ pub enum Outcome {
     Settled(Settled),
 }
 
-impl Outcome {
-    /// Whether it says what may not happen, or what would.
-    fn is_rejection_or_preview(&self) -> bool {
-        match self {
-            Self::Accepted(answers) => answers.iter().any(|answer| answer.previewed),
-            Self::Rejected(_) => true,
-            Self::Settled(_) => false,
-        }
-    }
-}
-
 /// What settling a wallet wrote.
 #[derive(Debug, Clone, Copy)]
 pub struct Settled {
@@ -165,21 +154,22 @@ impl Storage {
     ) -> Option<DecidedOnKept> {
         let Taken { wallets, mut unwritten } = kept.take(groups)?;
         let mut batch = Batch::new(Loaded { wallets, ..Loaded::default() });
+        batch.writes.build_on(unwritten.clone());
         let mut outcomes = Vec::with_capacity(groups.len());
         for group in groups {
-            match batch.decide(self, group) {
-                Ok(outcome @ (Outcome::Accepted(_) | Outcome::Rejected(_))) => {
-                    if outcome.is_rejection_or_preview() {
-                        batch.writes.rely_on(group, &batch.wallets);
-                    }
-                    outcomes.push(outcome);
-                }
-                Ok(Outcome::Settled(_)) | Err(_) => return None,
+            let outcome = batch.decide(self, group).ok()?;
+            let writes = match &outcome {
+                Outcome::Accepted(answers) => !answers.iter().any(|answer| answer.previewed),
+                Outcome::Rejected(_) => false,
+                Outcome::Settled(_) => return None,
+            };
+            if !writes {
+                batch.writes.rely_on(group, &batch.wallets);
             }
+            outcomes.push(outcome);
         }
-        let Batch { wallets, mut writes, .. } = batch;
+        let Batch { wallets, writes, .. } = batch;
         let transactions = writes.transactions();
-        writes.build_on(unwritten.clone());
         unwritten.extend(&transactions);
         kept.put(wallets, &unwritten, &homes_of(groups));
         Some(DecidedOnKept { outcomes, writes, transactions })

@@ -61,7 +61,7 @@ impl Kept {
             return None;
         }
         let suffices = |request: &&Request| {
-            needs_only_its_wallets(request)
+            needs_only_its_wallets(&request.command)
                 && request.wallets().all(|name| self.wallets.contains(&name.wallet_id))
         };
         let mut requests = groups.iter().flat_map(Group::requests);
@@ -133,9 +133,9 @@ impl Kept {
     }
 }
 
-/// Whether a request needs nothing of the database but its wallets and the first grants.
-fn needs_only_its_wallets(request: &Request) -> bool {
-    match &request.command {
+/// Whether a command needs nothing of the database but its wallets and the first grants.
+fn needs_only_its_wallets(command: &Command) -> bool {
+    match command {
         // A hold that is not kept is missing, and then looked up.
         Command::Grant(_)
         | Command::PurchasePack(_)

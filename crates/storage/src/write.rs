@@ -47,7 +47,7 @@ use entries::EntryRow;
 use events::EventRow;
 use grants::{GrantChange, GrantPlace, GrantRow, Grants};
 use holds::{HoldRow, Holds};
-use reliance::{Reliance, ReliedOn};
+use reliance::ReliedOn;
 use spending::{Recount, Spending, SpendingRow};
 use together::Rows;
 use transactions::TransactionRow;
@@ -66,7 +66,7 @@ pub(crate) struct Writes {
     spending: Spending,
     recounts: Vec<Recount>,
     assets: Vec<AssetRow>,
-    reliance: Reliance,
+    relied_on: Vec<ReliedOn>,
 }
 
 impl Writes {
@@ -119,14 +119,13 @@ impl Writes {
 
     /// Adds that the answer to a group was decided on kept wallets, as they are now, and writes nothing.
     pub(crate) fn rely_on(&mut self, group: &Group, wallets: &HashMap<WalletId, WalletState>) {
-        let wrote = &self.wallets;
-        self.reliance.add(group, |name| {
+        self.relied_on.extend(ReliedOn::all(group, |name| {
             let kept = || wallets.get(&name.wallet_id).map(|state| state.head.revision);
-            wrote.found(name).or_else(kept)
-        });
+            (self.wallets.found(name).or_else(kept), self.wallets.builds_on(name.wallet_id))
+        }));
     }
 
-    /// What was decided builds on transactions that another batch is still writing, over the same connection.
+    /// What is decided builds on transactions that another batch is still writing, over the same connection. To be said first.
     pub(crate) fn build_on(&mut self, unwritten: HashMap<WalletId, TransactionId>) {
         self.wallets.build_on(unwritten);
     }
@@ -207,9 +206,8 @@ impl Writes {
             spending,
             recounts: _,
             assets,
-            reliance,
+            relied_on,
         } = self;
-        let relied_on = reliance.rows(wallets.unwritten());
         let (heads, wallets, settings) = wallets.rows();
         let (grant_changes, grants, places) = grants.rows();
         Tables {

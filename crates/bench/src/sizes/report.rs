@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     check::{Check, FailedCalls},
-    figures::{Summary, grouped, hundredths, milliseconds, ratio_hundredths},
+    figures::{SUMMARY_COLUMNS, Summary, grouped, hundredths, ratio_hundredths},
     machine::Machine,
 };
 
@@ -118,21 +118,12 @@ impl fmt::Display for Report {
 
 fn table(workloads: &[WorkloadReport]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_header([
-        "workload", "wallet", "min/s", "median/s", "max/s", "p50 ms", "p95 ms", "p99 ms",
-    ]);
+    let header = ["workload", "wallet"].into_iter().chain(SUMMARY_COLUMNS);
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header);
     for WorkloadReport { workload, small, large, .. } in workloads {
         for (wallet, summary) in [("small", small), ("large", large)] {
-            table.add_row([
-                (*workload).to_owned(),
-                wallet.to_owned(),
-                grouped(summary.min),
-                grouped(summary.median),
-                grouped(summary.max),
-                milliseconds(summary.percentiles.p50_micros),
-                milliseconds(summary.percentiles.p95_micros),
-                milliseconds(summary.percentiles.p99_micros),
-            ]);
+            let names = [*workload, wallet].map(str::to_owned);
+            table.add_row(names.into_iter().chain(summary.cells()));
         }
     }
     for column in table.column_iter_mut().skip(2) {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::{
     check::{Check, FailedCalls},
     figures::{
-        CURVE_NAMES, Latencies, Percentiles, Summary, grouped, hundredths, met, milliseconds,
-        ratio_hundredths,
+        CURVE_NAMES, Latencies, Percentiles, SUMMARY_COLUMNS, Summary, grouped, hundredths, met,
+        milliseconds, ratio_hundredths,
     },
     machine::Machine,
     naive::Script,
@@ -225,25 +225,15 @@ impl fmt::Display for Report {
 
 fn table(health_checks: &[SideReport], workloads: &[WorkloadReport]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_header([
-        "workload", "side", "callers", "min/s", "median/s", "max/s", "p50 ms", "p95 ms", "p99 ms",
-    ]);
+    let header = ["workload", "side", "callers"].into_iter().chain(SUMMARY_COLUMNS);
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header);
     let of_workloads = workloads
         .iter()
         .flat_map(|workload| workload.sides.iter().map(|side| (workload.workload, side)));
     let without_work = health_checks.iter().map(|checks| ("none", checks));
     for (workload, SideReport { side, callers, summary }) in without_work.chain(of_workloads) {
-        table.add_row([
-            workload.to_owned(),
-            (*side).to_owned(),
-            callers.to_string(),
-            grouped(summary.min),
-            grouped(summary.median),
-            grouped(summary.max),
-            milliseconds(summary.percentiles.p50_micros),
-            milliseconds(summary.percentiles.p95_micros),
-            milliseconds(summary.percentiles.p99_micros),
-        ]);
+        let names = [workload.to_owned(), (*side).to_owned(), callers.to_string()];
+        table.add_row(names.into_iter().chain(summary.cells()));
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -1,9 +1,7 @@
 //! What answers rely on that were decided on kept wallets and write nothing: rejections and previews have to stand too.
 
-use std::collections::HashMap;
-
 use postgres_types::ToSql;
-use purse_domain::{Group, Request, TransactionId, WalletId, WalletName};
+use purse_domain::{Group, Request, TransactionId, WalletName};
 use uuid::Uuid;
 
 use super::together::Row;
@@ -44,34 +42,28 @@ impl Row for ReliedOn {
     );
 }
 
-/// All of that in a batch.
-#[derive(Debug, Default)]
-pub(super) struct Reliance(Vec<(WalletId, ReliedOn)>);
-
-impl Reliance {
-    /// Adds what a group was decided on that writes nothing. `found` knows the revision that a wallet's row has, unless another
-    /// server has written to it meanwhile.
-    pub(super) fn add(&mut self, group: &Group, found: impl Fn(&WalletName) -> Option<i64>) {
+impl ReliedOn {
+    /// What the answer to a group relies on. `found` knows the revision that a wallet's row has, unless another server has
+    /// written to it meanwhile, and the transaction that it builds on, if another batch is still writing that.
+    pub(super) fn all(
+        group: &Group,
+        found: impl Fn(&WalletName) -> (Option<i64>, Option<TransactionId>),
+    ) -> Vec<Self> {
+        let mut rows = Vec::new();
         for legs in group.transactions() {
             // A key is unique in the account of its first wallet.
             let mut key = legs[0].key.as_ref();
             for name in legs.iter().flat_map(Request::wallets) {
-                let row = ReliedOn {
+                let (found, builds_on) = found(name);
+                rows.push(Self {
                     account_id: name.account_id.uuid(),
                     wallet_id: name.wallet_id.uuid(),
-                    found: found(name),
-                    builds_on: None,
+                    found,
+                    builds_on: builds_on.map(TransactionId::uuid),
                     idempotency_key: key.take().map(|key| key.as_str().to_owned()),
-                };
-                self.0.push((name.wallet_id, row));
+                });
             }
         }
-    }
-
-    /// As rows, each with the transaction that its wallet builds on, if another batch is still writing that.
-    pub(super) fn rows(self, unwritten: &HashMap<WalletId, TransactionId>) -> Vec<ReliedOn> {
-        let builds_on = |id: &WalletId| unwritten.get(id).copied().map(TransactionId::uuid);
-        let rows = self.0.into_iter();
-        rows.map(|(id, row)| ReliedOn { builds_on: builds_on(&id), ..row }).collect()
+        rows
     }
 }

@@ -41,9 +41,9 @@ impl Wallets {
         self.touched.get(&(name.account_id, name.wallet_id)).map(|touched| touched.found)
     }
 
-    /// The transactions that it builds on, which another batch is still writing.
-    pub(super) fn unwritten(&self) -> &HashMap<WalletId, TransactionId> {
-        &self.unwritten
+    /// The last transaction on a wallet, if another batch is still writing it.
+    pub(super) fn builds_on(&self, wallet: WalletId) -> Option<TransactionId> {
+        self.unwritten.get(&wallet).copied()
     }
 
     /// What was decided builds on transactions that another batch is still writing.
@@ -92,8 +92,7 @@ impl Wallets {
             if *is_new {
                 new.push(WalletRow::new(settings, head));
             } else {
-                let builds_on = self.unwritten.get(id).copied();
-                heads.push(WalletHead::new(settings, *found, builds_on, head));
+                heads.push(WalletHead::new(settings, *found, self.builds_on(*id), head));
                 if *has_new_settings {
                     changed.push(SettingsChange::new(settings));
                 }

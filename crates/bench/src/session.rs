@@ -45,6 +45,8 @@ pub enum RunError {
     Call(#[from] Status),
     #[error("{wrong} of {all} events had another outcome than APPLIED with one grant")]
     Wrong { wrong: u64, all: u64 },
+    #[error("{entries} entries are fewer than {grants} grants, each of which is one")]
+    FewerEntriesThanGrants { entries: u64, grants: u64 },
     #[error("a side was asked for that is not measured in this run")]
     NoSuchSide,
     #[error(transparent)]

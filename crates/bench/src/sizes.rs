@@ -7,23 +7,20 @@ mod wallets;
 
 pub use arguments::Arguments;
 
-use std::{io, time::Instant};
+use std::time::Instant;
 
 use prost_types::Timestamp;
-use thiserror::Error;
 
-use purse_process::{Database, Folder, Interrupted, Server, ServerError, Settings, interruptible};
+use purse_process::{Database, Server, Settings, interruptible};
 
 use crate::{
-    api::ApiError,
-    arguments::warn_of_a_debug_build,
-    check::{Check, FailedCalls, Mismatch},
-    connection::{Connection, ConnectionError},
+    check::{Check, FailedCalls},
+    connection::Connection,
     figures::{Round, Summary},
-    load::{Failures, LoadError, closed_loop},
-    machine::{Machine, postgres_settings},
-    postgres::{PostgresError, Programs},
+    load::{Failures, closed_loop},
+    machine::postgres_settings,
     seeds::Seeds,
+    session::{RunError, Session},
 };
 use callers::{Asked, Turns, askers};
 use report::{Growth, Report, WorkloadReport};
@@ -35,56 +32,28 @@ const TARGET_HUNDREDTHS: u64 = 150;
 /// A caller that waits for nobody: what it takes to read a wallet is then all there is.
 const COLD_CALLERS: u32 = 1;
 
-/// Why there are no figures.
-#[derive(Debug, Error)]
-pub enum SizesError {
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-    #[error("{entries} entries are fewer than {grants} grants, each of which is one")]
-    FewerEntriesThanGrants { entries: u64, grants: u64 },
-    #[error("the files of the run")]
-    Files(#[from] io::Error),
-    #[error("PostgreSQL's programs")]
-    Postgres(#[from] PostgresError),
-    #[error("a server under load")]
-    Server(#[from] ServerError),
-    #[error("a connection of the load")]
-    Connection(#[from] ConnectionError),
-    #[error("the wallets of the run")]
-    Wallets(#[from] ApiError),
-    #[error("the load")]
-    Load(#[from] LoadError),
-    #[error("no round was measured")]
-    NoRounds,
-    #[error(transparent)]
-    Mismatch(#[from] Mismatch),
-}
-
 /// Runs the workload and prints its report.
-pub async fn run(arguments: &Arguments) -> Result<(), SizesError> {
+pub async fn run(arguments: &Arguments) -> Result<(), RunError> {
     let Arguments { entries, grants, place, .. } = arguments;
     if entries < grants {
         let (entries, grants) = (*entries, *grants);
-        return Err(SizesError::FewerEntriesThanGrants { entries, grants });
+        return Err(RunError::FewerEntriesThanGrants { entries, grants });
     }
-    warn_of_a_debug_build();
-    let programs = Programs::find(place.pg_bin.as_deref()).await?;
-    let machine = Machine::look().await;
-    let folder = Folder::create("purse-bench")?;
-    let settings = place.server(&folder)?;
+    let session = Session::begin(place).await?;
+    let settings = place.server(&session.folder)?;
 
     let mut one = Server::start(settings.clone())?;
     let begun = interruptible(async {
         one.ready().await?;
-        Ok::<_, SizesError>(one.database_url()?)
+        Ok::<_, RunError>(one.database_url()?)
     })
     .await;
     let measured = match begun {
         Ok(url) => {
-            let log = folder.path().join("other-server.log");
+            let log = session.folder.path().join("other-server.log");
             let database = Some(Database { url: url.clone(), migrate: true });
             let settings = Settings { database, log, ..settings };
-            with_other(arguments, machine, &programs, &one, settings, &url).await
+            with_other(arguments, &session, &one, settings, &url).await
         }
         Err(error) => Err(error),
     };
@@ -100,12 +69,11 @@ pub async fn run(arguments: &Arguments) -> Result<(), SizesError> {
 /// Measures while another server works on the same database, which is stopped whatever happens.
 async fn with_other(
     arguments: &Arguments,
-    machine: Machine,
-    programs: &Programs,
+    session: &Session,
     one: &Server,
     settings: Settings,
     url: &str,
-) -> Result<Report, SizesError> {
+) -> Result<Report, RunError> {
     let mut other = Server::start(settings)?;
     let measured = interruptible(async {
         other.ready().await?;
@@ -114,7 +82,7 @@ async fn with_other(
             Connection::open(one, connections).await?,
             Connection::open(&other, connections).await?,
         ];
-        measure(arguments, machine, programs, &servers, url).await
+        measure(arguments, session, &servers, url).await
     })
     .await;
     let stopped = other.stop().await;
@@ -174,11 +142,11 @@ struct Side {
 /// Makes the wallets and measures all workloads on them.
 async fn measure(
     arguments: &Arguments,
-    machine: Machine,
-    programs: &Programs,
+    session: &Session,
     servers: &[Vec<Connection>; 2],
     url: &str,
-) -> Result<Report, SizesError> {
+) -> Result<Report, RunError> {
+    let Session { programs, machine, .. } = session;
     let postgres = postgres_settings(programs, url).await?;
     let seeds = Seeds::new(0, arguments.run);
     let Arguments { entries, grants, small_wallets, .. } = *arguments;
@@ -231,7 +199,7 @@ async fn measure(
         }
         let [small, large] = rounds.map(|rounds| Summary::of(&rounds));
         let Workload { name, target_hundredths, .. } = workload;
-        let (Some(small), Some(large)) = (small, large) else { return Err(SizesError::NoRounds) };
+        let (Some(small), Some(large)) = (small, large) else { return Err(RunError::NoSuchSide) };
         workloads.push(WorkloadReport::new(name, target_hundredths, small, large));
     }
 
@@ -244,7 +212,7 @@ async fn measure(
     };
     Ok(Report {
         load: arguments.load(),
-        machine,
+        machine: *machine,
         postgres,
         large_made_in_seconds,
         small: growth(0, SMALL_GRANTS),
@@ -267,7 +235,7 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    async fn round(&mut self, call: Call, side: &Side) -> Result<Round, SizesError> {
+    async fn round(&mut self, call: Call, side: &Side) -> Result<Round, RunError> {
         let [one, other] = self.servers;
         let callers = self.arguments.callers;
         let (servers, callers): (&[&[Connection]], u32) = match call {

@@ -30,6 +30,8 @@ pub(crate) mod model;
 mod order;
 pub(crate) mod partial_coverage;
 pub(crate) mod program;
+#[cfg(test)]
+mod settings;
 pub(crate) mod settling;
 pub(crate) mod slow_model;
 pub(crate) mod timelines;

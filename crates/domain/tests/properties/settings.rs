@@ -1,17 +1,17 @@
 //! Settings: each change makes another version, by which a lost update is seen, and changes nothing else; what is so already
 //! makes none.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use purse_domain::{
     Amount, CloseWallet, Command, DrawdownPolicy, LeadTimes, LimitChange, LimitName, LimitWindow,
-    Metadata, Rejection, Request, Rest, RollingSpan, Share, SpendLimit, SpendLimits, Thresholds,
-    TopUpChange, UpdateWallet, Verdict, WalletSettings, WalletStatus,
+    Metadata, Rejection, Request, Rest, RollingSpan, Scale, Share, SpendLimit, SpendLimits,
+    Thresholds, TopUpChange, UpdateWallet, Verdict, WalletSettings, WalletStatus,
 };
 
 use super::{
     ledger::Ledger,
-    program::{Action, HOUR, START, limit, request, settings},
+    program::{Action, HOUR, START, amount, limit, request, settings},
 };
 
 /// When the settings change: later than the wallet was opened.
@@ -111,5 +111,27 @@ fn an_update_of_an_earlier_version_is_refused() {
         let verdict = ledger.decide(&asked(Command::UpdateWallet(update)), START);
         let refused = matches!(&verdict, Verdict::Rejected(Rejection::StaleVersion { version: 2 }));
         assert_eq!(refused, is_stale, "{verdict:?}");
+    }
+}
+
+#[test]
+fn amounts_fit_the_scale_of_the_asset() {
+    let mut ledger = Ledger::opened();
+    let scale = Scale::new(1).unwrap();
+    ledger.state.settings = Arc::new(WalletSettings { scale, ..settings() });
+    let hundredth = Thresholds::new(vec![amount(1)]).unwrap();
+    let too_precise = [
+        (
+            UpdateWallet { overdraft_limit: Some(limit(1)), ..UpdateWallet::default() },
+            Rejection::OverdraftLimitTooPrecise { scale },
+        ),
+        (
+            UpdateWallet { low_balance_thresholds: Some(hundredth), ..UpdateWallet::default() },
+            Rejection::ThresholdTooPrecise { scale },
+        ),
+    ];
+    for (update, rejection) in too_precise {
+        let verdict = ledger.decide(&asked(Command::UpdateWallet(update)), START);
+        assert!(matches!(&verdict, Verdict::Rejected(why) if *why == rejection), "{verdict:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use purse_domain::{
     Amount, CloseWallet, Command, DrawdownPolicy, LeadTimes, LimitChange, LimitName, LimitWindow,
     Metadata, Rejection, Request, Rest, RollingSpan, Scale, Share, SpendLimit, SpendLimits,
-    Thresholds, TopUpChange, UpdateWallet, Verdict, WalletSettings, WalletStatus,
+    Thresholds, Timestamp, TopUpChange, UpdateWallet, Verdict, WalletSettings, WalletStatus,
 };
 
 use super::{
@@ -14,17 +14,16 @@ use super::{
     program::{Action, HOUR, START, amount, limit, request, settings},
 };
 
-/// When the settings change: later than the wallet was opened.
-const LATER: i64 = 5 * HOUR;
+/// When the settings change: after the wallet was opened.
+const LATER: Timestamp = START.plus_micros(5 * HOUR);
 
 fn asked(command: Command) -> Request {
-    let clock = START.plus_micros(LATER);
-    Request { command, ..request(&Action::Policy(DrawdownPolicy::default()), clock) }
+    Request { command, ..request(&Action::Policy(DrawdownPolicy::default()), LATER) }
 }
 
 /// The settings after a command.
 fn after(ledger: &mut Ledger, command: Command) -> WalletSettings {
-    let verdict = ledger.ask(&asked(command), START.plus_micros(LATER));
+    let verdict = ledger.ask(&asked(command), LATER);
     assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
     WalletSettings::clone(&ledger.state.settings)
 }
@@ -76,8 +75,7 @@ fn changes() -> Vec<(UpdateWallet, WalletSettings)> {
 #[test]
 fn each_change_makes_another_version_and_the_same_again_none() {
     for (update, changed) in changes() {
-        let expected =
-            WalletSettings { version: 2, updated_at: START.plus_micros(LATER), ..changed };
+        let expected = WalletSettings { version: 2, updated_at: LATER, ..changed };
         let mut ledger = Ledger::opened();
         for _ in 0..2 {
             assert_eq!(after(&mut ledger, Command::UpdateWallet(update.clone())), expected);
@@ -96,8 +94,7 @@ fn each_status_is_another_version() {
         (Command::CloseWallet(CloseWallet { rest: Rest::Refuse }), WalletStatus::Closed, 4),
     ];
     for (command, status, version) in changes {
-        let updated_at = START.plus_micros(LATER);
-        let expected = WalletSettings { status, version, updated_at, ..settings() };
+        let expected = WalletSettings { status, version, updated_at: LATER, ..settings() };
         assert_eq!(after(&mut ledger, command), expected);
     }
 }
@@ -108,7 +105,7 @@ fn an_update_of_an_earlier_version_is_refused() {
     after(&mut ledger, Command::FreezeWallet);
     for (expected_version, is_stale) in [(Some(1), true), (Some(2), false), (None, false)] {
         let update = UpdateWallet { expected_version, ..UpdateWallet::default() };
-        let verdict = ledger.decide(&asked(Command::UpdateWallet(update)), START);
+        let verdict = ledger.decide(&asked(Command::UpdateWallet(update)), LATER);
         let refused = matches!(&verdict, Verdict::Rejected(Rejection::StaleVersion { version: 2 }));
         assert_eq!(refused, is_stale, "{verdict:?}");
     }
@@ -131,7 +128,7 @@ fn amounts_fit_the_scale_of_the_asset() {
         ),
     ];
     for (update, rejection) in too_precise {
-        let verdict = ledger.decide(&asked(Command::UpdateWallet(update)), START);
+        let verdict = ledger.decide(&asked(Command::UpdateWallet(update)), LATER);
         assert!(matches!(&verdict, Verdict::Rejected(why) if *why == rejection), "{verdict:?}");
     }
 }
